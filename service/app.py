@@ -1,0 +1,26 @@
+"""The application: its limits, middlewares, resources and URL table, from top to bottom."""
+
+from aiohttp import web
+
+from service import keys
+from service.config import Config
+from service.handlers import health, requirements
+from service.lifespan import lifespan
+from service.middlewares import GUARDED, OUTER
+from service.schemas import create_params_schema
+
+
+def create_app(config: Config) -> web.Application:
+    """The service as one independent application. What it needs is opened when it starts, closed when it ends."""
+    app = web.Application(middlewares=OUTER, client_max_size=config.server.max_body_bytes)
+    app[keys.CONFIG] = config
+    app[keys.CREATE_SCHEMA] = create_params_schema(config.associations)
+    app.cleanup_ctx.append(lifespan)
+
+    app.router.add_get("/ping", health.ping)
+    app.router.add_get("/ready", health.ready)
+
+    api = web.Application(middlewares=GUARDED)
+    api.router.add_post("/v1/requirements/create", requirements.create)
+    app.add_subapp("/api", api)
+    return app

@@ -1,0 +1,63 @@
+"""Finding the caller behind a token, and recording that its session was used."""
+
+import asyncio
+from datetime import datetime, timedelta
+
+import structlog
+
+from service.callers import Session
+from service.database.errors import ConnectionLost, DatabaseError, TryAgain
+from service.database.pool import Database
+from service.storage.callers import Found, digest, find_callers, touch_sessions
+
+log = structlog.get_logger()
+
+
+class Authenticator:
+    """Looks callers up on every request: no verdict is kept, so a revocation counts from the next one."""
+
+    def __init__(self, database: Database, touch_interval: timedelta) -> None:
+        self._database = database
+        self._touch_interval = touch_interval
+        self._to_touch: set[int] = set()
+        self._touching: asyncio.Task[None] | None = None
+
+    async def look_up(self, token: str, deadline: float) -> Found | None:
+        """The caller whose token this is, if it is anyone's, by `deadline` on the event loop's clock.
+
+        Raises a `DatabaseError` when the look-up could not be completed.
+        """
+        try:
+            return await self._find(digest(token), deadline)
+        except (ConnectionLost, TryAgain):
+            # A pooled connection may have died unnoticed; reading twice does no harm.
+            return await self._find(digest(token), deadline)
+
+    async def _find(self, token_digest: bytes, deadline: float) -> Found | None:
+        timeout = deadline - asyncio.get_running_loop().time()
+        return (await find_callers(self._database, [token_digest], timeout)).get(token_digest)
+
+    def touch(self, session: Session, now: datetime) -> None:
+        """Record in the background that `session` was used at `now`, unless that was done within the interval."""
+        if now - session.last_used_at < self._touch_interval:
+            return
+        self._to_touch.add(session.id)
+        if self._touching is None:
+            self._touching = asyncio.create_task(self._touch_all())
+
+    async def _touch_all(self) -> None:
+        try:
+            while self._to_touch:
+                session_ids = sorted(self._to_touch)
+                self._to_touch.clear()
+                await touch_sessions(self._database, session_ids, self._touch_interval)
+        except DatabaseError as error:
+            self._to_touch.clear()
+            log.warning("sessions-not-touched", reason=str(error))
+        finally:
+            self._touching = None
+
+    async def close(self) -> None:
+        """Wait for what is being recorded."""
+        if self._touching is not None:
+            await self._touching

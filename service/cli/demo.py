@@ -1,0 +1,44 @@
+"""`demo`: records to try the service with."""
+
+import json
+from urllib.parse import urlsplit
+
+import click
+
+from service.cli.running import run
+from service.config import Config
+from service.storage.demo import Demo, make_demo
+
+
+@click.command()
+@click.option("--yes", is_flag=True, help="Write to a database that is not the embedded one.")
+@click.pass_obj
+def demo(config: Config, yes: bool) -> None:
+    """Make demo records, deploy the route, issue fresh demo tokens, and print a call that works."""
+    if config.database.url is not None and not yes:
+        place = urlsplit(config.database.url).hostname or "DATABASE_URL"
+        raise click.UsageError(f"this writes demo records into the database at {place}: say --yes if that is meant")
+    show_demo(run(make_demo, config), base_url(config.server.host, config.server.port))
+
+
+def show_demo(made: Demo, url: str) -> None:
+    """Print the demo's tokens and one call."""
+    params = {
+        "token": made.application_token,
+        "required": {"type": "Service", "id": made.service_id},
+        "requireable": {"type": "Application", "id": made.application_id},
+        "key": "tier",
+        "value": "gold",
+    }
+    click.echo(f"application token  {made.application_token}")
+    click.echo(f"session token      {made.session_token}")
+    click.echo(
+        f"curl -sS {url}/api/v1/requirements/create -H 'Content-Type: application/json' -d '{json.dumps(params)}'"
+    )
+
+
+def base_url(host: str, port: int) -> str:
+    """The address of the API as seen from this machine."""
+    if host in ("0.0.0.0", "::"):  # noqa: S104 - compared, not bound
+        host = "localhost"
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"

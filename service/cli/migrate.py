@@ -1,0 +1,72 @@
+"""`migrate`: bring the tables up to date."""
+
+import asyncio
+
+import click
+
+from service.cli.running import connected, print_table
+from service.config import Config
+from service.database import migrations
+from service.resources import resource
+
+
+@click.group(invoke_without_command=True)
+@click.pass_context
+def migrate(context: click.Context) -> None:
+    """Apply the migrations that are pending (`up`, the default), or say which are (`status`)."""
+    if context.invoked_subcommand is None:
+        context.invoke(up)
+
+
+@migrate.command()
+@click.pass_obj
+def up(config: Config) -> None:
+    """Apply the migrations that are pending."""
+    applied = asyncio.run(_up(config))
+    for migration in applied:
+        click.echo(f"applied {migration}")
+    if not applied:
+        click.echo("nothing to apply: the tables are up to date")
+
+
+@migrate.command()
+@click.pass_obj
+def status(config: Config) -> None:
+    """Say of each migration whether it is applied."""
+    known, applied = asyncio.run(_status(config))
+    names = {migration.version: str(migration) for migration in known}
+    names |= {version: f"{version:04}_{record.name}" for version, record in applied.items() if version not in names}
+    digests = {migration.version: migration.digest for migration in known}
+    print_table(
+        ("migration", "state", "applied at"),
+        (
+            (
+                name,
+                _state(digests.get(version), applied.get(version)),
+                getattr(applied.get(version), "applied_at", None),
+            )
+            for version, name in sorted(names.items())
+        ),
+    )
+
+
+def _state(known: bytes | None, applied: migrations.Applied | None) -> str:
+    if applied is None:
+        return "pending"
+    if known is None:
+        return "applied by a newer build"
+    return "applied" if known == applied.digest else "applied, and its file has changed since"
+
+
+def _known() -> migrations.Known:
+    return migrations.load_migrations(resource("sql") / "migrations")
+
+
+async def _up(config: Config) -> migrations.Known:
+    async with connected(config) as connection:
+        return await migrations.migrate(connection, _known())
+
+
+async def _status(config: Config) -> tuple[migrations.Known, dict[int, migrations.Applied]]:
+    async with connected(config) as connection:
+        return _known(), dict(await migrations.applied_migrations(connection))

@@ -1,0 +1,86 @@
+"""`routes`: deploy and withdraw services and their routes."""
+
+import click
+
+from service.cli.running import print_table, run
+from service.config import Config
+from service.storage import operating
+
+RouteName = tuple[str, ...]
+
+
+class _Name(click.ParamType[RouteName]):
+    """`service/version/action` names a route, `service` a service."""
+
+    name = "service[/version/action]"
+
+    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> RouteName:
+        """The parts of the name."""
+        parts = tuple(value.split("/"))
+        if len(parts) not in (1, 3) or not all(parts):
+            self.fail(
+                f"{value!r} is no name such as requirements/v1/create, or requirements for a service",
+                param,
+                ctx,
+            )
+        return parts
+
+
+@click.group()
+def routes() -> None:
+    """Deploy and withdraw routes such as requirements/v1/create, and services such as requirements."""
+
+
+@routes.command("list")
+@click.pass_obj
+def list_routes(config: Config) -> None:
+    """Every service and its routes."""
+    rows = run(operating.list_registry, config)
+    print_table(
+        ("service", "deployed at", "route", "deployed at", "sensitive params"),
+        (
+            (
+                row["service"],
+                row["service_deployed_at"],
+                _path(row),
+                row["deployed_at"],
+                row["sensitive_params"],
+            )
+            for row in operating.as_dicts(rows)
+        ),
+    )
+
+
+def _path(row: dict[str, str | None]) -> str | None:
+    return row["action"] and f"{row['version']}/{row['action']}"
+
+
+@routes.command()
+@click.argument("name", type=_Name())
+@click.option("--sensitive-params/--plain-params", default=None, help="Whether params must come base64 encoded.")
+@click.pass_obj
+def deploy(config: Config, name: RouteName, sensitive_params: bool | None) -> None:
+    """Deploy NAME, with the records that it needs."""
+    match name:
+        case (service, version, action):
+            route = (service, version, action)
+            run(lambda c: operating.deploy_route(c, route, sensitive_params=sensitive_params), config)
+        case (service,):
+            run(lambda c: operating.deploy_service(c, service), config)
+    click.echo(f"deployed {'/'.join(name)}")
+
+
+@routes.command()
+@click.argument("name", type=_Name())
+@click.pass_obj
+def withdraw(config: Config, name: RouteName) -> None:
+    """Withdraw NAME; its records stay."""
+    match name:
+        case (service, version, action):
+            route = (service, version, action)
+            found = run(lambda c: operating.withdraw_route(c, route), config)
+        case _:
+            found = run(lambda c: operating.withdraw_service(c, name[0]), config)
+    if not found:
+        raise click.ClickException(f"there is no record of {'/'.join(name)}: `routes list` shows what there is")
+    click.echo(f"withdrew {'/'.join(name)}")

@@ -1,0 +1,63 @@
+"""What the commands have in common: a connection, and rows as a table."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
+from datetime import datetime
+from typing import Any, TypeVar
+
+import asyncpg
+import click
+
+from service.config import Config
+from service.database.checks import UnfitDatabaseError
+from service.database.embedded import attach_or_run
+from service.database.migrations import load_migrations, pending_migrations
+from service.database.pool import connect
+from service.resources import resource
+
+T = TypeVar("T")
+
+
+def run(work: Callable[[asyncpg.Connection], Awaitable[T]], config: Config) -> T:
+    """The result of `work` with a connection to the migrated database."""
+
+    async def migrated() -> T:
+        async with connected(config) as connection:
+            pending = await pending_migrations(connection, load_migrations(resource("sql") / "migrations"))
+            if pending:
+                raise UnfitDatabaseError("migrations are pending: run `requirements-service migrate` first")
+            return await work(connection)
+
+    return asyncio.run(migrated())
+
+
+@contextlib.asynccontextmanager
+async def connected(config: Config) -> AsyncIterator[asyncpg.Connection]:
+    """A connection to the configured database, else to the embedded one, started for it if it does not run."""
+    async with contextlib.AsyncExitStack() as stack:
+        url = config.database.url
+        if url is None:
+            url = await stack.enter_async_context(attach_or_run(config.data_folder))
+        connection = await connect(config.database, url, "requirements-service command", statement_timeout_seconds=0)
+        stack.push_async_callback(connection.close)
+        yield connection
+
+
+def print_table(headings: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
+    """Rows below their headings, in columns as wide as their widest cell."""
+    cells = [list(headings), *([_cell(value) for value in row] for row in rows)]
+    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+    for row in cells:
+        click.echo("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+
+
+def _cell(value: object) -> str:
+    if value is None:
+        return "-"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, datetime):
+        return f"{value:%Y-%m-%d %H:%M:%S} UTC"
+    # A cell is one line whatever the record holds.
+    return "".join(character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in str(value))

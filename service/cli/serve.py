@@ -1,0 +1,98 @@
+"""`serve`: the service itself, and the worker processes that it starts."""
+
+import asyncio
+import contextlib
+import os
+import signal
+import socket
+from pathlib import Path
+
+import click
+import structlog
+
+from service.cli.demo import base_url, show_demo
+from service.config import Config
+from service.database.checks import check_database
+from service.database.errors import DatabaseAway, DatabaseUnusable
+from service.database.migrations import load_migrations, migrate
+from service.database.pool import connect
+from service.observability import logs
+from service.resources import resource
+from service.serving.listener import listen
+from service.serving.postgres import kept_running
+from service.serving.supervisor import Supervisor
+from service.serving.worker import work
+from service.storage.demo import Demo, make_demo
+
+log = structlog.get_logger()
+
+
+@click.command()
+@click.option("--demo", "with_demo", is_flag=True, help="First migrate the embedded database and make demo records.")
+@click.pass_context
+def serve(context: click.Context, with_demo: bool) -> None:
+    """Serve the API until SIGTERM or Ctrl-C."""
+    config: Config = context.obj
+    if with_demo and config.database.url is not None:
+        raise click.UsageError("--demo is for the embedded database: unset DATABASE_URL, or run `migrate` and `demo`")
+    with (
+        listen(config.server.host, config.server.port) as listener,
+        logs.configure(config.logging.level, config.logging.format),
+    ):
+        asyncio.run(_serve(config, context.meta["config_path"], listener, with_demo=with_demo))
+
+
+@click.command(hidden=True)
+@click.argument("listener", type=int)
+@click.argument("lifeline", type=int)
+@click.argument("ready", type=int)
+@click.pass_obj
+def worker(config: Config, listener: int, lifeline: int, ready: int) -> None:
+    """One worker process of `serve`, which starts it with open file descriptors."""
+    with socket.socket(fileno=listener) as shared:
+        work(config, shared, lifeline, ready)
+
+
+async def _serve(config: Config, config_path: Path | None, listener: socket.socket, *, with_demo: bool) -> None:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        loop.add_signal_handler(number, stop.set)
+    async with _database(config) as url:
+        made = await _prepare(config, url, with_demo=with_demo)
+        address = base_url(config.server.host, listener.getsockname()[1])
+
+        def on_ready() -> None:
+            log.info("serving", url=address, workers=config.server.workers, supervisor=os.getpid())
+            if made is not None:
+                show_demo(made, address)
+
+        await Supervisor(config, config_path, listener, url).run(stop, on_ready)
+    log.info("stopped")
+
+
+def _database(config: Config) -> contextlib.AbstractAsyncContextManager[str]:
+    """The configured database's address, or that of an embedded one that runs as long as we do."""
+    if config.database.url is not None:
+        return contextlib.nullcontext(config.database.url)
+    return kept_running(config.data_folder)
+
+
+async def _prepare(config: Config, url: str, *, with_demo: bool) -> Demo | None:
+    """Check the database before any worker does, so that what is wrong is said at once and plainly."""
+    known = load_migrations(resource("sql") / "migrations")
+    try:
+        connection = await connect(config.database, url, "requirements-service start", statement_timeout_seconds=0)
+    except DatabaseUnusable:
+        raise
+    except DatabaseAway as error:
+        log.warning("database-away", reason=str(error), consequence="serving unready until it can be reached")
+        return None
+    try:
+        if with_demo:
+            await migrate(connection, known)
+        for warning in await check_database(connection, config, known):
+            log.warning("database-at-risk", reason=warning)
+        return await make_demo(connection) if with_demo else None
+    finally:
+        await connection.close()

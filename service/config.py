@@ -1,0 +1,127 @@
+"""The settings: what there is, what fits, and frozen values of it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated
+
+from marshmallow import validate
+
+from service.settings import ConfigError, build, layered
+
+Positive = validate.Range(min=0, min_inclusive=False)
+Port = validate.Range(min=0, max=65535)
+AtLeastOne = validate.Range(min=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """The API's listener and the limits of one request."""
+
+    host: str
+    port: Annotated[int, Port]
+    workers: Annotated[int, AtLeastOne]
+    max_body_bytes: Annotated[int, AtLeastOne]
+    body_timeout_seconds: Annotated[float, Positive]
+    request_timeout_seconds: Annotated[float, Positive]
+    keepalive_seconds: Annotated[float, Positive]
+    shutdown_seconds: Annotated[float, Positive]
+
+
+@dataclass(frozen=True, slots=True)
+class Console:
+    """The internal listener."""
+
+    host: str
+    port: Annotated[int, Port]
+
+
+@dataclass(frozen=True, slots=True)
+class Database:
+    """The PostgreSQL that is written to, and how long each step may take."""
+
+    url: str | None = field(repr=False)
+    pool_size: Annotated[int, AtLeastOne]
+    acquire_timeout_seconds: Annotated[float, Positive]
+    connect_timeout_seconds: Annotated[float, Positive]
+    lock_timeout_seconds: Annotated[float, Positive]
+    statement_timeout_seconds: Annotated[float, Positive]
+    require_durable: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Sessions:
+    """How the use of a session is recorded."""
+
+    touch_interval_seconds: Annotated[float, validate.Range(min=0)]
+
+
+@dataclass(frozen=True, slots=True)
+class Registry:
+    """How the records of services and routes are followed."""
+
+    poll_seconds: Annotated[float, validate.Range(min=0, max=4, min_inclusive=False)]
+
+
+@dataclass(frozen=True, slots=True)
+class Retention:
+    """How old a record that has served its purpose may get."""
+
+    expired_sessions_days: Annotated[int, validate.Range(min=0)]
+    sent_emails_days: Annotated[int, validate.Range(min=0)]
+    notifications_days: Annotated[int, validate.Range(min=0)]
+
+
+@dataclass(frozen=True, slots=True)
+class Logging:
+    """What is logged, and in which form."""
+
+    level: Annotated[str, validate.OneOf(["debug", "info", "warning", "error"])]
+    format: Annotated[str, validate.OneOf(["auto", "json", "console"])]
+
+
+@dataclass(frozen=True, slots=True)
+class Sentry:
+    """Where unforeseen errors are reported."""
+
+    dsn: str | None = field(repr=False)
+    environment: str
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """Every setting, validated. `data_folder` is where an embedded PostgreSQL keeps its data."""
+
+    server: Server
+    console: Console
+    database: Database
+    associations: Mapping[str, str]
+    sessions: Sessions
+    registry: Registry
+    retention: Retention
+    logging: Logging
+    sentry: Sentry
+    data_folder: Path
+
+
+SHORT_NAMES = {
+    "HOST": ("server", "host"),
+    "PORT": ("server", "port"),
+    "WEB_CONCURRENCY": ("server", "workers"),
+    "DATABASE_URL": ("database", "url"),
+    "SENTRY_DSN": ("sentry", "dsn"),
+    "LOG_LEVEL": ("logging", "level"),
+}
+
+
+def load_config(path: Path | None, environ: Mapping[str, str]) -> Config:
+    """The settings from the shipped defaults, then the file at `path`, then `environ`.
+
+    Without a path `config.yaml` in the current folder is read where there is one.
+    Raises `ConfigError`, whose message says what to mend.
+    """
+    chosen = path or Path("config.yaml")
+    if path is not None and not path.is_file():
+        raise ConfigError(f"{path}: there is no such file")
+    values = layered(Config, chosen if chosen.is_file() else None, environ, SHORT_NAMES)
+    return build(Config, values | {"data_folder": chosen.absolute().parent / ".data"})

@@ -1,0 +1,91 @@
+"""What can go wrong with PostgreSQL, told apart by what became of the statement. Driver exceptions end here."""
+
+import contextlib
+from collections.abc import Iterator
+
+import asyncpg
+
+
+class DatabaseError(Exception):
+    """PostgreSQL refused the statement, or failed at it: nothing of it was written."""
+
+
+class DatabaseAway(DatabaseError):
+    """No connection could be had in time: the statement was never sent."""
+
+
+class DatabaseUnusable(DatabaseAway):
+    """The address, the database's name or the credentials are wrong: trying again will not help."""
+
+
+class ConnectionLost(DatabaseError):
+    """The connection failed, or time ran out, after the statement was sent: it may have been carried out."""
+
+
+class TryAgain(DatabaseError):
+    """The statement was rolled back through no fault of its own and may be run again at once."""
+
+
+class DataRejected(DatabaseError):
+    """A value does not fit its type or breaks a constraint."""
+
+
+# Classes of SQLSTATE (its first two characters) and single codes, the more exact first.
+# https://www.postgresql.org/docs/current/errcodes-appendix.html
+_BY_SQLSTATE: tuple[tuple[str, type[DatabaseError]], ...] = (
+    ("40001", TryAgain),  # serialization failure
+    ("40P01", TryAgain),  # deadlock
+    ("0A000", TryAgain),  # cached plan must not change its result type: a migration changed a table meanwhile
+    ("26000", TryAgain),  # the prepared statement is gone
+    ("25006", ConnectionLost),  # a primary that has become a standby
+    ("57P", ConnectionLost),  # shutting down, or starting up
+    ("08", ConnectionLost),
+    ("53", ConnectionLost),  # out of connections, memory or disk
+    ("22", DataRejected),
+    ("23", DataRejected),
+)
+
+
+def translated(error: BaseException) -> DatabaseError:
+    """The error of ours for one of the driver's, met after a statement was sent."""
+    if isinstance(error, asyncpg.PostgresError):
+        sqlstate = error.sqlstate or ""
+        kind = next((kind for prefix, kind in _BY_SQLSTATE if sqlstate.startswith(prefix)), DatabaseError)
+        return kind(f"{sqlstate} {error.args[0] if error.args else ''}".strip())
+    if isinstance(error, asyncpg.DataError | asyncpg.exceptions.UnsupportedClientFeatureError):
+        return DataRejected(str(error))
+    return ConnectionLost(f"{type(error).__name__}: {error}")
+
+
+DRIVER_ERRORS = (
+    asyncpg.PostgresError,
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,
+    OSError,
+    TimeoutError,
+)
+_UNUSABLE = (
+    asyncpg.ClientConfigurationError,
+    asyncpg.InvalidAuthorizationSpecificationError,
+    asyncpg.InvalidCatalogNameError,
+)
+
+
+@contextlib.contextmanager
+def reaching() -> Iterator[None]:
+    """Raise `DatabaseAway` for whatever the driver says while no statement has been sent yet."""
+    try:
+        yield
+    except _UNUSABLE as error:
+        raise DatabaseUnusable(str(error)) from error
+    except DRIVER_ERRORS as error:
+        raise DatabaseAway(f"{type(error).__name__}: {error}") from error
+
+
+@contextlib.contextmanager
+def running() -> Iterator[None]:
+    """Raise the `DatabaseError` that a driver's error amounts to once a statement is under way."""
+    try:
+        yield
+    except DRIVER_ERRORS as error:
+        raise translated(error) from error

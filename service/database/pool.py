@@ -1,0 +1,103 @@
+"""Connections to PostgreSQL: each step has a time limit, and the server is the first to give up."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from typing import Any
+
+import asyncpg
+from asyncpg.pool import PoolConnectionProxy
+
+from service.config import Database as Settings
+from service.database.errors import ConnectionLost, reaching, running
+
+# How much later than the server the client gives up: only a server that says nothing at all is left to the client.
+CLIENT_GRACE_SECONDS = 1.0
+
+
+async def connect(
+    settings: Settings, url: str, application_name: str, *, statement_timeout_seconds: float | None = None
+) -> asyncpg.Connection:
+    """A connection of its own, closed by the caller; a statement timeout of 0 is none.
+
+    Raises `DatabaseAway`, or its kind `DatabaseUnusable` when trying again will not help.
+    """
+    seconds = settings.statement_timeout_seconds if statement_timeout_seconds is None else statement_timeout_seconds
+    with reaching():
+        return await asyncpg.connect(url, **_connection_settings(settings, application_name, seconds))
+
+
+def _connection_settings(settings: Settings, application_name: str, statement_seconds: float) -> dict[str, Any]:
+    return {
+        "timeout": settings.connect_timeout_seconds,
+        "command_timeout": statement_seconds + CLIENT_GRACE_SECONDS if statement_seconds else None,
+        "server_settings": {
+            "application_name": application_name,
+            "statement_timeout": _milliseconds(statement_seconds),
+            "lock_timeout": _milliseconds(settings.lock_timeout_seconds),
+            "idle_in_transaction_session_timeout": _milliseconds(statement_seconds),
+            # Every statement is short and runs thousands of times a second: compiling one never pays.
+            "jit": "off",
+        },
+    }
+
+
+def _milliseconds(seconds: float) -> str:
+    return str(round(seconds * 1000))
+
+
+async def _keep_session(_connection: object) -> None:
+    """Reset nothing: no session state is ever set, and the usual reset costs a round trip for every statement."""
+
+
+class Database:
+    """A pool of connections. It reaches PostgreSQL when first used, and again after every loss."""
+
+    def __init__(self, pool: asyncpg.Pool, acquire_timeout_seconds: float) -> None:
+        self._pool = pool
+        self._acquire_timeout = acquire_timeout_seconds
+
+    async def fetch(self, query: str, *args: object, timeout: float | None = None) -> list[asyncpg.Record]:
+        """The rows of one statement, run on its own and committed when this returns.
+
+        `timeout`, in seconds, is for the statement alone. Raises a `DatabaseError`: of its kinds `ConnectionLost`
+        leaves open whether the statement was carried out.
+        """
+        async with self.connection() as connection:
+            with running():
+                return await connection.fetch(query, *args, timeout=timeout)
+
+    @contextlib.asynccontextmanager
+    async def connection(self) -> AsyncIterator[PoolConnectionProxy]:
+        """A connection of the pool, given back at the end; one that was lost is dropped. Raises `DatabaseAway`."""
+        with reaching():
+            connection = await self._pool.acquire(timeout=self._acquire_timeout)
+        try:
+            yield connection
+        except (ConnectionLost, asyncio.CancelledError):
+            # Giving back a connection whose server is silent would wait for it; one already closed has left the pool.
+            with contextlib.suppress(asyncpg.InterfaceError):
+                connection.terminate()
+            raise
+        finally:
+            await self._pool.release(connection)
+
+
+@contextlib.asynccontextmanager
+async def open_database(settings: Settings, url: str) -> AsyncIterator[Database]:
+    """A pool for one worker process, closed at the end. It starts without a connection, so also without a server."""
+    pool = asyncpg.create_pool(
+        url,
+        min_size=0,
+        max_size=settings.pool_size,
+        reset=_keep_session,
+        **_connection_settings(settings, "requirements-service", settings.statement_timeout_seconds),
+    )
+    await pool
+    try:
+        yield Database(pool, settings.acquire_timeout_seconds)
+    finally:
+        try:
+            await asyncio.wait_for(pool.close(), timeout=CLIENT_GRACE_SECONDS)
+        except TimeoutError:
+            pool.terminate()

@@ -1,0 +1,47 @@
+"""Creating a requirement."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from aiohttp import web
+
+from service import keys
+from service.callers import Caller
+from service.envelope import respond
+from service.errors import ActionSuccessful, ParamError
+from service.recording import IDEMPOTENCY_KEY
+from service.requirements import submission
+from service.schemas import CreateParams, load_create_params
+from service.views import application_view, session_view
+
+MAX_IDEMPOTENCY_KEY_LENGTH = 255
+
+
+async def create(request: web.Request) -> web.Response:
+    """Record the requirement that the params ask for, and answer with its record."""
+    caller = request[keys.CALLER]
+    idempotency_keys = request.headers.getall(IDEMPOTENCY_KEY, [])
+    schema = request.config_dict[keys.CREATE_SCHEMA]
+    params = load_create_params(schema, request[keys.PARAMS], *_key_errors(idempotency_keys))
+    item = submission(caller, params, idempotency_keys[0] if idempotency_keys else None)
+    requirement, outcome = await request.config_dict[keys.RECORDER].record(item, request[keys.DEADLINE])
+    views = _views(caller, params, request[keys.TOKEN])
+    return respond(request, ActionSuccessful(data=requirement.view(), views=views, outcome=outcome))
+
+
+def _key_errors(values: Sequence[str]) -> Iterator[ParamError]:
+    fits = len(values) <= 1 and all(
+        1 <= len(key) <= MAX_IDEMPOTENCY_KEY_LENGTH and key.isascii() and key.isprintable() for key in values
+    )
+    if not fits:
+        rule = f"must be one header of 1 to {MAX_IDEMPOTENCY_KEY_LENGTH} printable ASCII characters"
+        yield ParamError(IDEMPOTENCY_KEY, rule)
+
+
+def _views(caller: Caller, params: CreateParams, token: str) -> dict[str, Any]:
+    views: dict[str, Any] = {}
+    if params.session_view is not None:
+        views["session"] = session_view(caller, token, params.session_view)
+    if params.application_view is not None:
+        views["application"] = application_view(caller, params.application_view)
+    return views

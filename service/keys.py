@@ -1,0 +1,33 @@
+"""Everything that is kept in an app, a request or a response, with its type."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from aiohttp import web
+from marshmallow import Schema
+
+from service.authentication import Authenticator
+from service.callers import Caller
+from service.config import Config
+from service.errors import Status
+from service.health import Health
+from service.recording import Recorder
+from service.registry import RegistryFollower
+from service.storage.registry import Route
+
+CONFIG = web.AppKey("config", Config)
+REGISTRY = web.AppKey("registry", RegistryFollower)
+AUTHENTICATOR = web.AppKey("authenticator", Authenticator)
+RECORDER = web.AppKey("recorder", Recorder)
+CREATE_SCHEMA = web.AppKey("create_schema", Schema)
+HEALTH = web.AppKey("health", Health)
+
+REQUEST_ID = web.RequestKey("request_id", str)
+DEADLINE = web.RequestKey("deadline", float)  # seconds on the event loop's clock
+PARAMS = web.RequestKey("params", Mapping[str, Any])
+ENCODED = web.RequestKey("encoded", bool)  # whether the params came base64 encoded
+ROUTE = web.RequestKey("route", Route)
+TOKEN = web.RequestKey("token", str)
+CALLER = web.RequestKey("caller", Caller)
+
+STATUS = web.ResponseKey("status", Status)

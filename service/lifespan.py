@@ -1,0 +1,57 @@
+"""What the application holds while it runs: opened in this order, closed in reverse."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from datetime import timedelta
+
+import asyncpg
+import structlog
+from aiohttp import web
+
+from service import keys
+from service.authentication import Authenticator
+from service.config import Config
+from service.database.checks import check_database
+from service.database.migrations import load_migrations
+from service.database.pool import connect, open_database
+from service.health import Health
+from service.recording import Recorder
+from service.registry import RegistryFollower
+from service.resources import resource
+from service.storage.requirements import RequirementStore
+
+log = structlog.get_logger()
+
+
+async def lifespan(app: web.Application) -> AsyncIterator[None]:
+    """Open the database and what stands on it; return once the registry was loaded, or could not be yet."""
+    config = app[keys.CONFIG]
+    known = load_migrations(resource("sql") / "migrations")
+
+    async def fit_connection() -> asyncpg.Connection:
+        connection = await connect(config.database, _url(config), "requirements-service registry")
+        for warning in await check_database(connection, config, known):
+            log.warning("database-at-risk", reason=warning)
+        return connection
+
+    async with open_database(config.database, _url(config)) as database:
+        app[keys.HEALTH] = Health(database, known)
+        app[keys.RECORDER] = Recorder(RequirementStore(database, config.associations))
+        app[keys.REGISTRY] = registry = RegistryFollower(fit_connection, config.registry.poll_seconds)
+        app[keys.AUTHENTICATOR] = authenticator = Authenticator(
+            database, timedelta(seconds=config.sessions.touch_interval_seconds)
+        )
+        following = asyncio.create_task(registry.follow())
+        await registry.attempted.wait()
+        yield
+        following.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await following
+        await authenticator.close()
+
+
+def _url(config: Config) -> str:
+    if config.database.url is None:
+        raise ValueError("an application needs a database.url: `serve` sets that of the embedded PostgreSQL")
+    return config.database.url

@@ -1,0 +1,14 @@
+"""The steps that a request goes through, in their order: the first is the outermost."""
+
+from service.middlewares.authentication import authentication
+from service.middlewares.content_type import content_type
+from service.middlewares.decoding import decoding
+from service.middlewares.error_boundary import error_boundary
+from service.middlewares.request_context import request_context
+from service.middlewares.route_lookup import route_lookup
+
+# Around everything that is answered.
+OUTER = (request_context, error_boundary)
+
+# Around what needs a caller. What an earlier one refuses, a later one never sees.
+GUARDED = (content_type, decoding, route_lookup, authentication)

@@ -1,0 +1,40 @@
+"""Whether the params can be read at all: refuses with `invalid-content-type`."""
+
+from email.message import Message
+from functools import lru_cache
+
+from aiohttp import web
+from aiohttp.typedefs import Handler
+
+from service import keys
+from service.errors import InvalidContentType
+
+PLAIN = "application/json"
+ENCODED = "text/plain"  # the JSON is base64 encoded: how sensitive params are sent
+
+
+@web.middleware
+async def content_type(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Let through JSON in UTF-8, plain or base64 encoded, in no other coding."""
+    headers = request.headers
+    content_types = headers.getall("Content-Type", ())
+    codings = headers.getall("Content-Encoding", ())
+    if len(content_types) != 1 or any(coding.strip().lower() != "identity" for coding in codings):
+        raise InvalidContentType
+    media_type = _media_type(content_types[0])
+    if media_type is None:
+        raise InvalidContentType
+    request[keys.ENCODED] = media_type == ENCODED
+    return await handler(request)
+
+
+# Callers send a handful of different headers, and taking one apart costs more than all else in this middleware.
+@lru_cache(maxsize=64)
+def _media_type(header: str) -> str | None:
+    """The media type of a Content-Type header, if it is one of ours and in UTF-8."""
+    message = Message()
+    message["Content-Type"] = header
+    media_type = message.get_content_type()
+    charsets = [value for name, value in message.get_params(()) if name.lower() == "charset"]
+    in_utf8 = all(charset.lower() in ("utf-8", "utf8") for charset in charsets)
+    return media_type if media_type in (PLAIN, ENCODED) and in_utf8 else None

@@ -1,0 +1,36 @@
+"""From the body to params: refuses with `invalid-param` on the body, `invalid-encoded-params`, `no-params-decoded`."""
+
+import asyncio
+
+from aiohttp import web
+from aiohttp.typedefs import Handler
+
+from service import keys
+from service.decoding import decode_base64, decode_params
+from service.errors import InvalidEncodedParams, InvalidParam, ParamError
+
+
+@web.middleware
+async def decoding(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Read the body, decode base64 where it was sent so, and leave the params in the request."""
+    body = await _read(request)
+    request[keys.PARAMS] = decode_params(decode_base64(body) if request[keys.ENCODED] else body)
+    return await handler(request)
+
+
+async def _read(request: web.Request) -> bytes:
+    """The whole body, if it is within the limits of size and time; one announced too long is not waited for."""
+    limits = request.config_dict[keys.CONFIG].server
+    if (request.content_length or 0) > limits.max_body_bytes:
+        raise _too_long(limits.max_body_bytes)
+    try:
+        async with asyncio.timeout(limits.body_timeout_seconds):
+            return await request.read()
+    except web.HTTPRequestEntityTooLarge:
+        raise _too_long(limits.max_body_bytes) from None
+    except TimeoutError:
+        raise InvalidEncodedParams from None
+
+
+def _too_long(max_bytes: int) -> InvalidParam:
+    return InvalidParam(ParamError("body", f"must be at most {max_bytes} bytes long"))

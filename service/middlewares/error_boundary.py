@@ -1,0 +1,35 @@
+"""The one place that catches everything: whatever goes wrong leaves as an envelope that tells no cause."""
+
+import sentry_sdk
+import structlog
+from aiohttp import web
+from aiohttp.typedefs import Handler
+
+from service import keys
+from service.envelope import respond
+from service.errors import ApplicationCrash, IdentifyRequestError, Refusal, RouteNonExistent
+
+log = structlog.get_logger()
+
+
+@web.middleware
+async def error_boundary(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Answer refusals as they say, and anything unforeseen as our fault."""
+    # aiohttp resolves the URL first, but tells of a miss only in the innermost handler: it comes before all else.
+    if request.match_info.http_exception is not None:
+        return respond(request, RouteNonExistent())
+    try:
+        return await handler(request)
+    except Refusal as refusal:
+        if refusal.__cause__ is not None:
+            _report(refusal, refusal.__cause__)
+        return respond(request, refusal)
+    except Exception as error:  # noqa: BLE001 - this is the boundary
+        crash = ApplicationCrash() if keys.ROUTE in request else IdentifyRequestError()
+        _report(crash, error)
+        return respond(request, crash)
+
+
+def _report(refusal: Refusal, cause: BaseException) -> None:
+    log.error("request-failed", status=refusal.name, outcome=refusal.outcome, exc_info=cause)
+    sentry_sdk.capture_exception(cause)

@@ -1,0 +1,138 @@
+"""Reporting of errors to Sentry, with everything removed that could hold a secret or a caller's data."""
+
+import re
+import sys
+from typing import TYPE_CHECKING, Any, Final
+
+import sentry_sdk
+import structlog
+from sentry_sdk.integrations.aiohttp import AioHttpIntegration
+from sentry_sdk.integrations.asyncpg import AsyncPGIntegration
+from sentry_sdk.integrations.atexit import AtexitIntegration
+from sentry_sdk.integrations.dedupe import DedupeIntegration
+from sentry_sdk.integrations.excepthook import ExcepthookIntegration
+from sentry_sdk.integrations.logging import LoggingIntegration
+from sentry_sdk.integrations.modules import ModulesIntegration
+from sentry_sdk.integrations.threading import ThreadingIntegration
+
+from service.observability.secrets import plain
+
+if TYPE_CHECKING:
+    from sentry_sdk.transport import Transport
+    from sentry_sdk.types import Breadcrumb, BreadcrumbHint, Event, Hint
+
+_REQUEST_PARTS: Final = {"method", "url"}
+_HEADERS: Final = {"content-type", "content-length", "user-agent", "x-request-id", "host"}
+_CALLERS_DATA: Final = {
+    "query_string",
+    "http.query",
+    "url.query",
+    "http.fragment",
+    "cookies",
+    "params",
+    "db.params",
+}
+
+_LIMIT: Final = 32 * 1024
+_DEPTH: Final = 32
+
+_QUERY = re.compile(r"(\w+://[^\s?#]*)[?#]\S*")
+# PostgreSQL and asyncpg repeat the offending values from here on.
+_SQL_VALUES = re.compile(
+    r"(DETAIL:|invalid input for query argument \$\d+:|invalid input syntax for [^:]*:).*", re.DOTALL
+)
+
+
+def start(
+    dsn: str | None,
+    environment: str,
+    release: str,
+    *,
+    transport: "Transport | type[Transport] | None" = None,
+) -> None:
+    """Report unhandled and captured errors of this process to `dsn` from now on; without one, do nothing.
+
+    Call it in each process, before the application is built. `transport` replaces the sending over HTTPS.
+    Errors that libraries log become events too; log lines of our own do not. Raises
+    sentry_sdk.utils.BadDsn for a malformed `dsn`.
+    """
+    if not dsn:
+        return
+    sentry_sdk.init(
+        dsn=dsn,
+        environment=environment,
+        release=release,
+        transport=transport,
+        before_send=before_send,
+        before_send_transaction=before_send_transaction,
+        before_breadcrumb=before_breadcrumb,
+        # Personal data stays out by default; saying so with send_default_pii is deprecated.
+        include_local_variables=False,
+        max_request_body_size="never",
+        # Only errors leave the process: no session counts, client reports, or headers on requests to others.
+        auto_session_tracking=False,
+        send_client_reports=False,
+        enable_metrics=False,
+        enable_logs=False,
+        spotlight=False,
+        trace_propagation_targets=[],
+        # A list of our own, as the default one sends the command line and follows whatever is installed.
+        default_integrations=False,
+        auto_enabling_integrations=False,
+        integrations=[
+            AioHttpIntegration(transaction_style="method_and_path_pattern"),
+            AsyncPGIntegration(record_params=False),
+            AtexitIntegration(callback=_flush_quietly),
+            DedupeIntegration(),
+            ExcepthookIntegration(),
+            LoggingIntegration(capture_sentry_logs=False),
+            ModulesIntegration(),
+            ThreadingIntegration(propagate_scope=True),
+        ],
+    )
+
+
+def before_send(event: "Event", hint: "Hint") -> "Event | None":  # noqa: ARG001  # the SDK passes both
+    """Return a copy of `event` without secrets, request data and SQL values, tagged with the request id."""
+    cleaned: Any = {name: _clean(value) for name, value in event.items()}
+    if "request" in cleaned:
+        cleaned["request"] = _request(cleaned["request"])
+    cleaned.get("logentry", {}).pop("params", None)
+    request_id = structlog.contextvars.get_contextvars().get("request_id")
+    if request_id is not None:
+        cleaned["tags"] = {**(cleaned.get("tags") or {}), "request_id": _clean(request_id)}
+    return cleaned  # type: ignore[no-any-return]
+
+
+def before_send_transaction(event: "Event", hint: "Hint") -> "Event | None":
+    """Return a copy of a transaction cleaned as `before_send` cleans an event, its spans included."""
+    return before_send(event, hint)
+
+
+def before_breadcrumb(crumb: "Breadcrumb", hint: "BreadcrumbHint") -> "Breadcrumb | None":  # noqa: ARG001
+    """Return a copy of `crumb` without secrets, query strings or SQL values."""
+    return {name: value if name == "timestamp" else _clean(value) for name, value in crumb.items()}
+
+
+def _request(request: dict[str, Any]) -> dict[str, Any]:
+    kept = {name: value for name, value in request.items() if name in _REQUEST_PARTS}
+    headers = request.get("headers") or {}
+    return kept | {"headers": {name: value for name, value in headers.items() if name.lower() in _HEADERS}}
+
+
+def _clean(value: object) -> Any:
+    return _without_data(plain(value, limit=_LIMIT, depth=_DEPTH, breadth=sys.maxsize))
+
+
+def _without_data(value: object) -> object:
+    if isinstance(value, str):
+        return _QUERY.sub(r"\1", _SQL_VALUES.sub(r"\1 …", value))
+    if isinstance(value, list):
+        return [_without_data(item) for item in value]
+    if isinstance(value, dict):
+        return {name: _without_data(item) for name, item in value.items() if name not in _CALLERS_DATA}
+    return value
+
+
+def _flush_quietly(pending: int, timeout: float) -> None:
+    """Stand in for the SDK's message on standard error while it sends its last events."""

@@ -1,0 +1,132 @@
+"""The writing of log lines, off the hot path: callers queue a line, a thread writes it."""
+
+import os
+import select
+import threading
+import time
+import weakref
+from collections.abc import Callable, Iterable, Iterator
+from typing import Self
+
+_QUEUED_LINES = 10_000
+_QUEUED_BYTES = 8 * 1024 * 1024
+_GATHER_SECONDS = 0.01
+_CLOSE_SECONDS = 2.0
+_ROOM_MILLISECONDS = 100
+
+
+class LogSink:
+    """A bounded queue of lines and the daemon thread that writes them to a file descriptor.
+
+    Lines that find the queue full, or that the descriptor refuses, are dropped and counted; the line that
+    `report` makes of their number follows as soon as there is room. A forked child starts with none queued.
+    """
+
+    def __init__(self, fd: int, report: Callable[[int], bytes]) -> None:
+        self._fd = fd
+        self._report = report
+        self._thread: threading.Thread | None = None
+        self._reset()
+        _reset_in_child(weakref.ref(self))
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self.close()
+
+    def write(self, line: bytes) -> None:
+        """Queue one whole line, its newline included. Never waits; after `close` it does nothing."""
+        with self._ready:
+            if self._closing:
+                return
+            if len(self._lines) >= _QUEUED_LINES or self._size + len(line) > _QUEUED_BYTES:
+                self._dropped += 1
+                return
+            self._lines.append(line)
+            self._size += len(line)
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._run, name="log-writer", daemon=True)
+                self._thread.start()
+            elif len(self._lines) == 1:
+                self._ready.notify()
+
+    def close(self) -> None:
+        """Write what is queued, waiting at most 2 seconds, and accept nothing more."""
+        with self._ready:
+            self._closing = True
+            self._ready.notify()
+            thread = self._thread
+        if thread is not None:
+            thread.join(_CLOSE_SECONDS)
+
+    def _reset(self) -> None:
+        # The condition's lock is reentrant: the garbage collector may log in the midst of a write.
+        self._ready = threading.Condition()
+        self._lines: list[bytes] = []
+        self._size = 0
+        self._dropped = 0
+        self._closing = False
+        self._thread = None
+
+    def _run(self) -> None:
+        closing = False
+        while not closing:
+            with self._ready:
+                self._ready.wait_for(lambda: self._lines or self._closing)
+                closing = self._closing
+            if not closing:
+                # Waking once for a crowd of lines leaves the interpreter to the event loop.
+                time.sleep(_GATHER_SECONDS)
+            self._drain()
+
+    def _drain(self) -> None:
+        with self._ready:
+            lines, self._lines, self._size = self._lines, [], 0
+            dropped, self._dropped = self._dropped, 0
+        lost = sum(map(self._deliver, _chunks(lines)))
+        if dropped and self._deliver(self._report(dropped)):
+            lost += dropped
+        with self._ready:
+            self._dropped += lost
+
+    def _deliver(self, chunk: bytes) -> int:
+        """Write `chunk` and return how many of its lines were refused."""
+        rest = memoryview(chunk)
+        try:
+            while rest:
+                rest = rest[self._write_some(rest) :]
+        except OSError:
+            return bytes(rest).count(b"\n")
+        return 0
+
+    def _write_some(self, rest: memoryview) -> int:
+        try:
+            return os.write(self._fd, rest)
+        except BlockingIOError:
+            poll = select.poll()
+            poll.register(self._fd, select.POLLOUT)
+            poll.poll(_ROOM_MILLISECONDS)
+            return 0
+
+
+def _reset_in_child(reference: weakref.ref[LogSink]) -> None:
+    def reset() -> None:
+        if (sink := reference()) is not None:
+            sink._reset()  # noqa: SLF001  # a fork hook cannot be taken back: it must not keep the sink alive
+
+    os.register_at_fork(after_in_child=reset)
+
+
+def _chunks(lines: Iterable[bytes]) -> Iterator[bytes]:
+    """Join lines into writes that the kernel keeps whole, as several processes may share one pipe."""
+    chunk: list[bytes] = []
+    size = 0
+    for line in lines:
+        if chunk and size + len(line) > select.PIPE_BUF:
+            yield b"".join(chunk)
+            chunk, size = [], 0
+        chunk.append(line)
+        size += len(line)
+    if chunk:
+        yield b"".join(chunk)

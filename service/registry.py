@@ -1,0 +1,77 @@
+"""Following the records of services and routes, so that a change reaches this worker within a second."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Awaitable, Callable
+
+import asyncpg
+import structlog
+
+from service.database.errors import DatabaseError, running
+from service.storage.registry import Registry, load_registry
+
+CHANNEL = "registry_changed"  # the trigger of migration 0002 notifies it
+RETRY_PAUSE_SECONDS = 0.5
+
+Connect = Callable[[], Awaitable[asyncpg.Connection]]
+
+log = structlog.get_logger()
+
+
+class RegistryNeverLoaded(Exception):
+    """The registry has not been loaded since this worker started."""
+
+
+class RegistryFollower:
+    """Keeps the registry as it was last loaded; the last good one serves while the database is away."""
+
+    def __init__(self, connect: Connect, poll_seconds: float) -> None:
+        """`connect` opens a connection that is fit to serve; `poll_seconds` bounds what a lost notification costs."""
+        self._connect = connect
+        self._poll_seconds = poll_seconds
+        self._registry: Registry | None = None
+        self._changed = asyncio.Event()
+        self.attempted = asyncio.Event()  # set once the registry was loaded, or could not be
+
+    @property
+    def registry(self) -> Registry:
+        """The services and routes as last loaded. Raises `RegistryNeverLoaded`."""
+        if self._registry is None:
+            raise RegistryNeverLoaded
+        return self._registry
+
+    async def follow(self) -> None:
+        """Load the registry, and again after every change, until cancelled."""
+        reason = None
+        while True:
+            try:
+                async with self._listening() as connection:
+                    reason = None
+                    await self._load_for_ever(connection)
+            except DatabaseError as error:
+                if str(error) != reason:
+                    reason = str(error)
+                    log.warning("registry-not-loaded", reason=reason, serving_last=self._registry is not None)
+            self.attempted.set()
+            await asyncio.sleep(RETRY_PAUSE_SECONDS)
+
+    @contextlib.asynccontextmanager
+    async def _listening(self) -> AsyncIterator[asyncpg.Connection]:
+        connection = await self._connect()
+        try:
+            with running():
+                await connection.add_listener(CHANNEL, self._on_change)
+            yield connection
+        finally:
+            connection.terminate()
+
+    async def _load_for_ever(self, connection: asyncpg.Connection) -> None:
+        while True:
+            self._changed.clear()
+            self._registry = await load_registry(connection)
+            self.attempted.set()
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._changed.wait(), self._poll_seconds)
+
+    def _on_change(self, *_: object) -> None:
+        self._changed.set()

@@ -1,0 +1,1 @@
+"""Running the application: a supervisor, and worker processes behind one listening socket."""

@@ -1,0 +1,30 @@
+"""The one socket that all workers accept from."""
+
+import errno
+import socket
+
+from service.settings import ConfigError
+
+# How many connections may wait to be accepted; the kernel caps it at net.core.somaxconn.
+BACKLOG = 1024
+
+
+class PortTakenError(Exception):
+    """Someone else listens there. The message is one line that says what to do."""
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """A listening socket that worker processes can inherit.
+
+    Raises `PortTakenError`, or `ConfigError` for an address that this machine does not have.
+    """
+    try:
+        family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        listener = socket.create_server(address[:2], family=family, backlog=BACKLOG)
+    except OSError as error:
+        if error.errno == errno.EADDRINUSE:
+            raise PortTakenError(f"{host}:{port} is taken: stop what listens there, or choose another PORT") from None
+        raise ConfigError(f"cannot listen on {host}:{port}: {error.strerror or error}") from None
+    listener.set_inheritable(True)
+    listener.setblocking(False)  # noqa: FBT003 - the library's signature
+    return listener

@@ -1,0 +1,55 @@
+"""One worker process: serves from the socket that its supervisor listens on."""
+
+import asyncio
+import os
+import signal
+import socket
+
+import sentry_sdk
+import structlog
+import uvloop
+from aiohttp import web
+
+from service import __version__, keys
+from service.app import create_app
+from service.config import Config
+from service.observability import logs, sentry
+
+log = structlog.get_logger()
+
+
+def work(config: Config, listener: socket.socket, lifeline: int, ready: int) -> None:
+    """Serve from `listener` until a signal to stop, or until the supervisor is gone.
+
+    `lifeline` is a file descriptor that ends when the supervisor does; a byte is written to `ready` once requests
+    are accepted.
+    """
+    with logs.configure(config.logging.level, config.logging.format):
+        sentry.start(config.sentry.dsn, config.sentry.environment, __version__)
+        uvloop.run(_serve(config, listener, lifeline, ready))
+        sentry_sdk.flush(timeout=1)
+
+
+async def _serve(config: Config, listener: socket.socket, lifeline: int, ready: int) -> None:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    loop.add_signal_handler(signal.SIGTERM, stop.set)
+    loop.add_reader(lifeline, stop.set)
+    app = create_app(config)
+    runner = web.AppRunner(
+        app,
+        access_log=None,
+        # A body in a content coding is refused unread.
+        auto_decompress=False,
+        keepalive_timeout=config.server.keepalive_seconds,
+        shutdown_timeout=config.server.shutdown_seconds,
+    )
+    await runner.setup()
+    await web.SockSite(runner, listener).start()
+    os.write(ready, b"\n")
+    os.close(ready)
+    await stop.wait()
+    loop.remove_reader(lifeline)
+    app[keys.HEALTH].stopping = True
+    log.info("worker-stopping")
+    await runner.cleanup()

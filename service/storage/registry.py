@@ -1,0 +1,36 @@
+"""The records of services and routes: which of them are deployed."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+import asyncpg
+
+from service.database.errors import running
+from service.database.queries import QUERIES
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """A route's record and its service's."""
+
+    sensitive_params: bool
+    deployed: bool
+    service_deployed: bool
+
+
+Registry = Mapping[str, Route]
+
+
+async def load_registry(connection: asyncpg.Connection) -> Registry:
+    """Every route by its name, such as `requirements/v1/create`. Raises a `DatabaseError`."""
+    with running():
+        rows = await connection.fetch(QUERIES["load_registry"])
+    return MappingProxyType(
+        {
+            f"{row['service']}/{row['version']}/{row['action']}": Route(
+                row["sensitive_params"], row["deployed"], row["service_deployed"]
+            )
+            for row in rows
+        }
+    )

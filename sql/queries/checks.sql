@@ -1,0 +1,42 @@
+-- name: server_facts
+-- What the start depends on.
+SELECT
+    current_setting('server_version') AS version,
+    current_setting('server_version_num')::integer AS version_number,
+    current_setting('server_encoding') AS encoding,
+    current_setting('fsync') AS fsync,
+    current_setting('full_page_writes') AS full_page_writes,
+    current_setting('synchronous_commit') AS synchronous_commit,
+    current_setting('max_connections')::integer - current_setting('superuser_reserved_connections')::integer
+        AS connections,
+    current_user AS role;
+
+-- name: missing_privileges
+-- The privileges on the service's own tables that the current role lacks.
+SELECT needed.table_name, needed.privilege
+FROM (
+    VALUES
+        ('services', 'SELECT'), ('routes', 'SELECT'), ('users', 'SELECT'), ('clients', 'SELECT'),
+        ('employees', 'SELECT'), ('liaisons', 'SELECT'), ('applications', 'SELECT'),
+        ('application_tokens', 'SELECT'), ('sessions', 'SELECT'), ('sessions', 'UPDATE'),
+        ('requirements', 'SELECT'), ('requirements', 'INSERT'), ('requirements', 'UPDATE')
+) AS needed (table_name, privilege)
+WHERE NOT has_table_privilege(needed.table_name, needed.privilege);
+
+-- name: association_facts
+-- For each association table, named as a quoted identifier: whether it is a table, has a bigint "id", whether that
+-- is unique, and whether the current role may hold its rows (FOR KEY SHARE needs UPDATE on some column).
+SELECT
+    wanted.name,
+    pg_class.relkind IN ('r', 'p') AS is_table,
+    pg_attribute.atttypid = 'bigint'::regtype AS has_bigint_id,
+    EXISTS (
+        SELECT FROM pg_index
+        WHERE indrelid = pg_class.oid AND indisunique AND indisvalid AND indpred IS NULL
+            AND indnkeyatts = 1 AND indkey[0] = pg_attribute.attnum
+    ) AS has_unique_id,
+    has_table_privilege(pg_class.oid, 'SELECT') AS may_read,
+    has_any_column_privilege(pg_class.oid, 'UPDATE') AS may_hold
+FROM unnest($1::text[]) AS wanted (name)
+LEFT JOIN pg_class ON pg_class.oid = to_regclass(wanted.name)
+LEFT JOIN pg_attribute ON attrelid = pg_class.oid AND attname = 'id' AND NOT attisdropped;

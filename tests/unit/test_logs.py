@@ -1,0 +1,387 @@
+"""Log lines: one whole JSON object an event, no secrets, and a slow reader slows nobody down."""
+
+import base64
+import contextvars
+import json
+import logging
+import os
+import pty
+import secrets as random
+import time
+import warnings
+from collections.abc import Callable, Iterator
+from urllib.parse import quote, quote_plus
+
+import pytest
+import structlog
+from hypothesis import given
+from hypothesis import strategies as st
+
+from service.observability import logs, secrets
+from service.observability.sink import LogSink
+
+TOKEN = random.token_urlsafe(32)
+Lines = Callable[[], list[dict[str, object]]]
+
+
+class Broken:
+    """An object that cannot even be printed."""
+
+    def __str__(self) -> str:
+        raise RuntimeError("no text")
+
+
+@pytest.fixture(autouse=True)
+def _global_state() -> Iterator[None]:
+    """Leave structlog and the root logger as they were found."""
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    yield
+    structlog.contextvars.clear_contextvars()
+    structlog.reset_defaults()
+    logging.captureWarnings(capture=False)
+    for handler in [handler for handler in root.handlers if handler not in handlers]:
+        root.removeHandler(handler)
+        handler.close()
+    root.setLevel(level)
+
+
+@pytest.fixture
+def pipe() -> Iterator[tuple[int, int]]:
+    """Open a pipe: its reading and its writing end."""
+    ends = os.pipe()
+    yield ends
+    for end in ends:
+        os.close(end)
+
+
+@pytest.fixture
+def lines(pipe: tuple[int, int]) -> Lines:
+    """Configure JSON logs into a pipe; calling the fixture closes them and returns the parsed lines."""
+    sink = logs.configure("debug", "json", pipe[1])
+    return lambda: finish(sink, pipe[0])
+
+
+def finish(sink: LogSink, end: int) -> list[dict[str, object]]:
+    """Close `sink` and parse what stands in the pipe."""
+    sink.close()
+    return [json.loads(line) for line in read(end).decode().splitlines()]
+
+
+def read(end: int) -> bytes:
+    """Return everything that stands in a pipe now."""
+    os.set_blocking(end, False)
+    content = b""
+    try:
+        while part := os.read(end, 1 << 20):
+            content += part
+    except BlockingIOError:
+        pass
+    return content
+
+
+def test_a_line_holds_timestamp_level_event_and_fields(lines: Lines) -> None:
+    """The three that every line has come first, the bound request id and the fields follow."""
+    structlog.contextvars.bind_contextvars(request_id="r-1")
+    structlog.get_logger().info("requirement-created", id=41, took=0.5, key=None)
+    (line,) = lines()
+    assert str(line.pop("timestamp")).endswith("Z")
+    assert line == {
+        "level": "info",
+        "event": "requirement-created",
+        "id": 41,
+        "took": 0.5,
+        "key": None,
+        "request_id": "r-1",
+    }
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "\x1b[31mred",
+        "a\r\nb",
+        "\ud800",
+        b"\xff\n",
+        float("nan"),
+        2**64,
+        -(10**6000),
+        Broken(),
+        "x" * 10**6,
+        "\u2028\x85\x9b",
+        {"\ud800": {1: {2: {3: {4: 5}}}}},
+        [1] * 10**5,
+        {1, 2},
+        ValueError("a\nb"),
+        structlog,
+        {Broken(): Broken()},
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_any_value_makes_one_line(lines: Lines, value: object) -> None:
+    """Whatever is logged, as the event or in a field, is one bounded JSON object on one line."""
+    structlog.get_logger().info(value, field=value)
+    (line,) = lines()
+    assert "event" in line
+    assert "field" in line
+    assert len(json.dumps(line)) < 20_000
+
+
+@given(
+    st.recursive(
+        st.text() | st.binary() | st.integers() | st.floats(),
+        lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+    )
+)
+def test_any_data_is_representable(value: object) -> None:
+    """No nesting of JSON's or Python's values is beyond the renderer."""
+    fields = {"timestamp": "now", "level": "info", "event": "e", "field": value}
+    rendered = logs._json(logs._clean(fields))  # noqa: SLF001  # a pipe for each example would be slow
+    assert rendered.decode().splitlines() == [rendered.decode().rstrip("\n")]
+    assert "field" in json.loads(rendered)
+
+
+def test_a_traceback_is_one_field(lines: Lines) -> None:
+    """An exception stays inside its line, with the last frames and the cause."""
+    try:
+        int("first\nsecond")
+    except ValueError:
+        structlog.get_logger().exception("failed")
+    (line,) = lines()
+    assert line["level"] == "error"
+    assert str(line["exception"]).endswith("base 10: 'first\\nsecond'")
+
+
+def test_the_standard_library_goes_the_same_way(lines: Lines) -> None:
+    """Records of libraries and warnings become lines, ill-fitting arguments notwithstanding."""
+    logging.getLogger("asyncio").error("task %s", "lost", exc_info=OSError("gone"))
+    (relay,) = (handler for handler in logging.getLogger().handlers if type(handler).__module__ == logs.__name__)
+    relay.handle(logging.LogRecord("asyncpg.pool", 25, "", 1, "%d", ("x",), None))
+    with warnings.catch_warnings():
+        warnings.simplefilter("always")
+        warnings.warn("old", stacklevel=1)
+    first, second, third = lines()
+    assert (first["event"], first["logger"], first["level"]) == ("task lost", "asyncio", "error")
+    assert "OSError: gone" in str(first["exception"])
+    assert (second["event"], second["level"]) == ("%d", "info")
+    assert third["logger"] == "py.warnings"
+
+
+def test_less_than_the_level_is_not_logged(pipe: tuple[int, int]) -> None:
+    """The level holds for structlog and the standard library."""
+    sink = logs.configure("warning", "auto", pipe[1])
+    structlog.get_logger("level").info("quiet")
+    logging.getLogger("aiohttp").info("quiet")
+    structlog.get_logger("level").warning("loud")
+    assert [line["event"] for line in finish(sink, pipe[0])] == ["loud"]
+
+
+@pytest.mark.parametrize(("level", "shape"), [("loud", "json"), ("info", "xml")])
+def test_unknown_settings_are_refused(level: str, shape: str) -> None:
+    """A level or a format that does not exist is a ValueError."""
+    with pytest.raises(ValueError, match="unknown log"):
+        logs.configure(level, shape)
+
+
+@pytest.mark.parametrize(
+    "name", ["token", "Authorization", "db_password", "api_key", "token_digest", "Set-Cookie", "SENTRY_DSN"]
+)
+def test_fields_with_telling_names_are_redacted(lines: Lines, name: str) -> None:
+    """What is called like a secret is not shown, at any depth."""
+    structlog.get_logger().info("e", **{name: "tell"}, nested={"a": [{name: "tell"}]})
+    assert "tell" not in json.dumps(lines())
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "postgresql://me:hunter2@x@db/app",
+        "retry token=hunter2&a=1",
+        '{"password": "hunter2"}',
+        "Authorization: Bearer hunter2",
+        "password='hunter2'",
+        TOKEN,
+        f"/x/{TOKEN}.",
+        base64.b64encode(json.dumps({"token": TOKEN}).encode()).decode(),
+        "ab" * 32,
+    ],
+)
+def test_texts_with_secrets_are_redacted(text: str) -> None:
+    """Passwords in URLs and assignments, and what is shaped like a token or a digest, never stand in a text."""
+    shown = secrets.redact(f"seen {text}")
+    assert "[redacted]" in shown
+    assert not any(part in shown for part in ("hunter2", TOKEN, "ab" * 32, text))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "service.handlers.requirements_of_every_kind_create",
+        "6f1c9e0e-8f64-4f9a-9d5e-0f6b0c6d8e11",
+        "http://127.0.0.1:8080/ping",
+    ],
+)
+def test_ordinary_texts_stay(text: str) -> None:
+    """Names, request ids and addresses are not taken for secrets."""
+    assert secrets.redact(text) == text
+
+
+def _in_json(token: str) -> str:
+    return json.dumps({"token": token})
+
+
+def _in_base64(token: str) -> str:
+    return base64.b64encode(_in_json(token).encode()).decode()
+
+
+@given(
+    token=st.text(min_size=8).filter(lambda token: token not in secrets.REDACTED),
+    before=st.text(max_size=5),
+    encode=st.sampled_from([str, repr, _in_json, _in_base64, quote, quote_plus]),
+)
+def test_the_requests_own_token_is_redacted_in_every_form(
+    token: str, before: str, encode: Callable[[str], str]
+) -> None:
+    """Any string a caller may send as a token is found raw, JSON- and URL-escaped, and inside base64."""
+
+    def tell() -> str:
+        secrets.remember(token)
+        return secrets.redact(f"{before} {encode(token)} and more than the token itself is long")
+
+    assert secrets.REDACTED in contextvars.copy_context().run(tell)
+
+
+def test_a_remembered_token_is_cut_out_of_a_traceback(lines: Lines) -> None:
+    """The exception's text is searched like every other."""
+
+    def raise_with_token() -> None:
+        secrets.remember("my own token")
+        structlog.get_logger().error("failed", exc_info=ValueError("my own token"))
+
+    contextvars.copy_context().run(raise_with_token)
+    assert "my own" not in json.dumps(lines())
+
+
+def test_the_processs_own_secrets_are_redacted_next_to_the_requests() -> None:
+    """A protected key is removed however many tokens were remembered since."""
+
+    def tell() -> str:
+        secrets.protect("mandrill-key")
+        for number in range(9):
+            secrets.remember(f"token-number-{number}")
+        return secrets.redact("mandrill-key, token-number-8 and token-number-0")
+
+    assert contextvars.copy_context().run(tell) == "[redacted], [redacted] and token-number-0"
+
+
+def test_a_secret_across_the_cut_does_not_survive_in_part() -> None:
+    """A text is searched beyond the point where it is cut."""
+    assert TOKEN[:8] not in secrets.clip("x" * 90 + " " + TOKEN + " y" * 5000, 100)
+
+
+def test_a_blocked_reader_neither_blocks_nor_grows(pipe: tuple[int, int]) -> None:
+    """With nobody reading, calls stay quick and what does not fit is counted in a line once there is room."""
+    sink = logs.configure("info", "json", pipe[1])
+    log = structlog.get_logger()
+    started = time.monotonic()
+    for number in range(30_000):
+        log.info("crowd", number=number)
+    assert time.monotonic() - started < 10
+    content = b""
+    while b"log-lines-dropped" not in content:
+        content += os.read(pipe[0], 1 << 20)
+    sink.close()
+    seen = [json.loads(line) for line in (content + read(pipe[0])).splitlines()]
+    assert seen[-1]["event"] == "log-lines-dropped"
+    assert seen[-1]["count"] + len(seen) - 1 == 30_000
+
+
+def test_a_descriptor_that_does_not_block_is_waited_for(pipe: tuple[int, int]) -> None:
+    """Every line arrives through a full non-blocking pipe, too."""
+    os.set_blocking(pipe[1], False)
+    sink = logs.configure("info", "json", pipe[1])
+    for number in range(2_000):
+        structlog.get_logger().info("crowd", number=number, text="x" * 100)
+    content = b""
+    while content.count(b"\n") < 2_000:
+        content += os.read(pipe[0], 1 << 16)
+    sink.close()
+    assert [json.loads(line)["number"] for line in content.splitlines()] == list(range(2_000))
+
+
+def test_a_closed_pipe_is_survived() -> None:
+    """A reader that went away costs the lines, nothing else."""
+    reading, writing = os.pipe()
+    os.close(reading)
+    with logs.configure("info", "json", writing) as sink:
+        structlog.get_logger().info("to nobody")
+    structlog.get_logger().info("after the end")
+    sink.close()
+    os.close(writing)
+
+
+def test_close_waits_two_seconds_at_most(pipe: tuple[int, int]) -> None:
+    """A blocked pipe does not keep the process from ending."""
+    sink = logs.configure("info", "json", pipe[1])
+    for _ in range(200):
+        structlog.get_logger().info("big", text="x" * 5000)
+    started = time.monotonic()
+    sink.close()
+    assert 1.5 < time.monotonic() - started < 4
+    read(pipe[0])
+
+
+def test_used_loggers_follow_a_new_configuration(lines: Lines) -> None:
+    """A module's logger that is already cached writes to the latest sink."""
+    log = structlog.get_logger()
+    log.info("one")
+    reading, writing = os.pipe()
+    sink = logs.configure("info", "json", writing)
+    log.info("two")
+    assert [line["event"] for line in finish(sink, reading)] == ["two"]
+    assert [line["event"] for line in lines()] == ["one"]
+    os.close(reading)
+    os.close(writing)
+
+
+def test_a_forked_process_writes_its_own_lines(pipe: tuple[int, int]) -> None:
+    """A child logs, with and without a configuration of its own, and repeats nothing of its parent's."""
+    sink = logs.configure("info", "json", pipe[1])
+    log = structlog.get_logger()
+    log.info("parent")
+    if (child := os.fork()) == 0:
+        log.info("inherited")
+        logs.configure("info", "json", pipe[1])
+        log.info("configured")
+        logging.shutdown()
+        os._exit(0)
+    assert os.waitpid(child, 0)[1] == 0
+    assert sorted(str(line["event"]) for line in finish(sink, pipe[0])) == [
+        "configured",
+        "inherited",
+        "parent",
+    ]
+
+
+@pytest.mark.parametrize(("no_color", "coloured"), [("", True), ("1", False)])
+def test_a_terminal_gets_readable_lines(monkeypatch: pytest.MonkeyPatch, no_color: str, coloured: bool) -> None:
+    """A terminal's lines are coloured unless NO_COLOR asks for none, and hold no control of a caller's."""
+    monkeypatch.setenv("NO_COLOR", no_color)
+    reading, writing = pty.openpty()
+    with logs.configure("info", "auto", writing):
+        structlog.get_logger().error("ready\x1b[2J", port=8080, exc_info=ValueError("why"))
+    shown = read(reading).decode()
+    assert ("\x1b[" in shown) is coloured
+    assert "\x1b[2J" not in shown
+    assert "ValueError: why" in shown
+    os.close(reading)
+    os.close(writing)
+
+
+def test_the_console_format_has_no_colours_in_a_file(pipe: tuple[int, int]) -> None:
+    """Asked for by name, the readable format works where there is no terminal."""
+    with logs.configure("info", "console", pipe[1]):
+        structlog.get_logger().info("ready", port=8080)
+    shown = read(pipe[0])
+    assert b"port=8080" in shown
+    assert b"\x1b" not in shown

@@ -1,0 +1,163 @@
+"""Sentry receives what went wrong and where, and never a secret or a caller's data."""
+
+import base64
+import json
+import logging
+import secrets as random
+from collections.abc import Iterator
+from urllib.parse import quote
+
+import pytest
+import sentry_sdk
+import structlog
+from aiohttp import web
+from pytest_aiohttp.plugin import AiohttpClient
+from sentry_sdk.envelope import Envelope
+from sentry_sdk.transport import Transport
+
+from service.observability import secrets, sentry
+
+DSN = "https://public@sentry.invalid/1"
+# The odd one holds what each encoding escapes; made here, as Sentry quotes lines of source.
+TOKENS = [random.token_urlsafe(32), f'odd "token"/+é {random.token_hex(4)}']
+
+
+class Captured(Transport):
+    """A transport that keeps the envelopes it is given."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.envelopes: list[Envelope] = []
+
+    def capture_envelope(self, envelope: Envelope) -> None:
+        """Keep `envelope`."""
+        self.envelopes.append(envelope)
+
+    def events(self) -> list[dict[str, object]]:
+        """Return the events captured so far, as they would be sent."""
+        return [json.loads(item.get_bytes()) for envelope in self.envelopes for item in envelope.items]
+
+    def text(self) -> str:
+        """Return all that would be sent, with JSON's own escapes undone."""
+        sent = b"\n".join(envelope.serialize() for envelope in self.envelopes).decode()
+        return sent + "\n".join(str(json.loads(line)) for line in sent.split("\n") if line)
+
+
+@pytest.fixture
+def captured() -> Iterator[Captured]:
+    """Start Sentry with a transport in memory; afterwards nothing listens any more."""
+    transport = Captured()
+    sentry.start(DSN, "tests", "1.0", transport=transport)
+    yield transport
+    sentry_sdk.get_client().close()
+    sentry_sdk.get_global_scope().set_client(None)
+    sentry_sdk.get_isolation_scope().clear()
+    structlog.contextvars.clear_contextvars()
+
+
+async def crash(request: web.Request) -> web.Response:
+    """Fail as badly as a handler can, with the token in every place there is."""
+    token = json.loads(request.headers["X-Raw"])
+    secrets.remember(token)
+    structlog.contextvars.bind_contextvars(request_id=request.headers["X-Request-ID"])
+    body = await request.text()
+    logging.getLogger("service").info("token %s", token, extra={"told": {token: [token]}})
+    sentry_sdk.add_breadcrumb(message=body, data={"url": str(request.url), "http.query": request.query_string})
+    sentry_sdk.set_tag("told", token)
+    sentry_sdk.set_extra(token, {"deep": [request.query_string, body, {"b": token.encode()}]})
+    sentry_sdk.set_context("told", {"header": str(request.headers), "quoted": quote(token)})
+    raise LookupError(f"no {token!r} in {body}: postgresql://me:hunter2@db/app")
+
+
+def app() -> web.Application:
+    """Build an application that crashes."""
+    application = web.Application()
+    application.router.add_post("/crash/{part}", crash)
+    return application
+
+
+def forms(token: str) -> set[str]:
+    """Return the forms of `token` that must not be sent."""
+    inner = [json.dumps(token)[1:-1], json.dumps(token, ensure_ascii=False)[1:-1]]
+    encoded = [
+        base64.b64encode(shift + text.encode())[4:-4].decode()
+        for text in [token, *inner]
+        for shift in (b"", b"x", b"xx")
+    ]
+    return {token, quote(token), quote(token, safe=""), *inner, *encoded}
+
+
+@pytest.mark.parametrize("token", TOKENS, ids=["ours", "odd"])
+@pytest.mark.parametrize("encoded", [False, True], ids=["plain", "encoded"])
+@pytest.mark.filterwarnings("ignore::aiohttp.web_exceptions.NotAppKeyWarning")
+async def test_the_token_is_in_no_part_of_what_is_sent(
+    aiohttp_client: AiohttpClient, captured: Captured, token: str, *, encoded: bool
+) -> None:
+    """A crash with the token everywhere arrives with type, route and request id, and without the token."""
+    body = json.dumps({"token": token, "key": "k"}).encode()
+    client = await aiohttp_client(app())
+    quoted = quote(token, safe="")
+    answer = await client.post(
+        f"/crash/{quoted}?token={quoted}",
+        data=base64.b64encode(body) if encoded else body,
+        headers={
+            "Content-Type": "text/plain" if encoded else "application/json",
+            "Authorization": f"Bearer {quoted}",
+            "X-Request-ID": "r-1",
+            "X-Foo": quoted,
+            "X-Raw": json.dumps(token),
+            "User-Agent": quoted,
+            "baggage": f"sentry-public_key=public,sentry-foo={quoted}",
+            "sentry-trace": f"{'ab' * 16}-{'cd' * 8}-0",
+        },
+        cookies={"session": quoted},
+    )
+    assert answer.status == 500
+    (event,) = captured.events()
+    assert event["exception"]["values"][-1]["type"] == "LookupError"  # type: ignore[index]
+    assert event["transaction"] == "POST /crash/{part}"
+    assert event["tags"]["request_id"] == "r-1"  # type: ignore[index]
+    assert event["request"].keys() == {"method", "url", "headers"}  # type: ignore[attr-defined]
+    assert event["request"]["headers"].keys() == {  # type: ignore[index]
+        "Content-Type", "Content-Length", "User-Agent", "X-Request-ID", "Host"
+    }  # fmt: skip
+    text = captured.text()
+    assert [form for form in forms(token) | {"hunter2", '"vars"'} if form in text] == []
+
+
+def test_sql_values_are_cut_from_database_errors(captured: Captured) -> None:
+    """What PostgreSQL and asyncpg repeat of a statement's parameters stays here."""
+    for message in (
+        'duplicate key value violates unique constraint "u"\nDETAIL:  Key (key)=(private) already exists.',
+        "invalid input for query argument $1: 'private' ('str' object cannot be interpreted)",
+        'invalid input syntax for type bigint: "private"',
+    ):
+        sentry_sdk.capture_exception(ValueError(message))
+    assert len(captured.events()) == 3
+    assert "private" not in captured.text()
+
+
+def test_a_librarys_error_becomes_one_event(captured: Captured) -> None:
+    """A task's failure that asyncio logs is reported once, without its arguments."""
+    failure = ValueError("lost")
+    logging.getLogger("asyncio").error("task %s", "private", exc_info=failure)
+    sentry_sdk.capture_exception(failure)
+    (event,) = captured.events()
+    assert "params" not in event["logentry"]  # type: ignore[operator]
+
+
+def test_transactions_are_cleaned_like_events() -> None:
+    """Spans lose query strings and SQL parameters."""
+    span: dict[str, object] = {
+        "description": "GET https://x.invalid/a?private#b",
+        "data": {"http.query": "private", "db.params": ["private"]},
+    }
+    sent = sentry.before_send_transaction({"type": "transaction", "spans": [span]}, {})
+    assert sent == {"type": "transaction", "spans": [{"description": "GET https://x.invalid/a", "data": {}}]}
+
+
+def test_without_a_dsn_nothing_starts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No DSN, no client: not even the environment's."""
+    monkeypatch.setenv("SENTRY_DSN", DSN)
+    sentry.start(None, "tests", "1.0")
+    assert not sentry_sdk.get_client().is_active()
