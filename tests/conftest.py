@@ -1,0 +1,111 @@
+"""The stairs that tests climb: a server, a migrated template, a database of one's own, an app, a client."""
+
+import os
+import secrets
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import replace
+from pathlib import Path
+
+import asyncpg
+import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestClient
+
+from service.app import create_app
+from service.config import Config, load_config
+from service.database.embedded import run_embedded
+from service.database.migrations import load_migrations, migrate
+from service.resources import resource
+from tests.factories import Records
+
+Client = TestClient[web.Request, web.Application]
+AppClient = Callable[[web.Application], Awaitable[Client]]
+
+# Tests make hundreds of databases, and none of them has to survive a crash.
+FAST = {"fsync": "off", "full_page_writes": "off", "synchronous_commit": "off", "max_connections": "200"}
+
+TEMPLATE = "requirements_template"
+
+
+@pytest.fixture(scope="session")
+async def server_url(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[str]:
+    """The address of a PostgreSQL: TEST_DATABASE_URL where it is set, else an embedded one for this run."""
+    given = os.environ.get("TEST_DATABASE_URL")
+    if given:
+        yield given
+        return
+    async with run_embedded(tmp_path_factory.mktemp("postgres"), settings=FAST) as server:
+        yield server.url
+
+
+def on_database(server_url: str, name: str) -> str:
+    """The address of another database of the same server."""
+    address, _, query = server_url.partition("?")
+    return f"{address.rpartition('/')[0]}/{name}" + (f"?{query}" if query else "")
+
+
+@pytest.fixture(scope="session")
+async def template(server_url: str) -> AsyncIterator[str]:
+    """The name of a migrated database, to be cloned."""
+    async with _server(server_url) as server:
+        await server.execute(f"DROP DATABASE IF EXISTS {TEMPLATE} WITH (FORCE)")
+        await server.execute(f"CREATE DATABASE {TEMPLATE}")
+    connection = await asyncpg.connect(on_database(server_url, TEMPLATE))
+    await migrate(connection, load_migrations(resource("sql") / "migrations"))
+    await connection.close()
+    yield TEMPLATE
+    async with _server(server_url) as server:
+        await server.execute(f"DROP DATABASE {TEMPLATE} WITH (FORCE)")
+
+
+class _server:
+    """A connection to the server's own database."""
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+
+    async def __aenter__(self) -> asyncpg.Connection:
+        self._connection = await asyncpg.connect(self._url)
+        return self._connection
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._connection.close()
+
+
+@pytest.fixture
+async def database_url(server_url: str, template: str) -> AsyncIterator[str]:
+    """The address of a migrated database of the test's own."""
+    name = f"test_{secrets.token_hex(6)}"
+    async with _server(server_url) as server:
+        await server.execute(f"CREATE DATABASE {name} TEMPLATE {template}")
+    yield on_database(server_url, name)
+    async with _server(server_url) as server:
+        await server.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture
+async def connection(database_url: str) -> AsyncIterator[asyncpg.Connection]:
+    """A connection to the test's own database."""
+    connection = await asyncpg.connect(database_url)
+    yield connection
+    await connection.close()
+
+
+@pytest.fixture
+async def records(connection: asyncpg.Connection) -> Records:
+    """Makes records in the test's own database."""
+    return Records(connection)
+
+
+@pytest.fixture
+def config(database_url: str, tmp_path: Path) -> Config:
+    """The shipped settings, on the test's own database, which need not be durable."""
+    config = load_config(None, {"DATABASE_URL": database_url, "LOG_LEVEL": "error"})
+    return replace(config, database=replace(config.database, require_durable=False), data_folder=tmp_path)
+
+
+@pytest.fixture
+async def client(config: Config, records: Records, aiohttp_client: AppClient) -> Client:
+    """A client of the service, with the create route deployed."""
+    await records.deploy()
+    return await aiohttp_client(create_app(config))

@@ -1,0 +1,113 @@
+"""Records for tests: each step adds one thing, with defaults for whatever a test does not care about."""
+
+import secrets
+from dataclasses import dataclass
+from datetime import timedelta
+
+import asyncpg
+
+from service.storage import operating
+from service.storage.callers import digest
+from service.storage.demo import ROUTE
+
+CREATE = "/api/v1/requirements/create"
+
+
+@dataclass(frozen=True)
+class AppRecord:
+    """An application, and a token of it."""
+
+    id: int
+    slug: str
+    token: str
+
+
+@dataclass(frozen=True)
+class SessionRecord:
+    """A session, its user, and its token."""
+
+    id: int
+    user_id: int
+    email: str
+    token: str
+
+
+class Records:
+    """Makes records over one connection."""
+
+    def __init__(self, connection: asyncpg.Connection) -> None:
+        self.connection = connection
+
+    async def deploy(self, *, sensitive_params: bool = False) -> None:
+        """Deploy the create route and its service."""
+        await operating.deploy_route(self.connection, ROUTE, sensitive_params=sensitive_params)
+
+    async def application(self, slug: str | None = None) -> AppRecord:
+        """An active application with a token."""
+        slug = slug or f"app-{secrets.token_hex(4)}"
+        application_id = await operating.create_application(self.connection, slug, slug.title())
+        issued = await operating.issue_application_token(self.connection, slug)
+        assert application_id is not None
+        assert issued is not None
+        return AppRecord(application_id, slug, issued[1])
+
+    async def user(self, *roles: str) -> tuple[int, str]:
+        """The id and address of a new user with these roles."""
+        email = f"{secrets.token_hex(4)}@example.com"
+        user_id = await operating.create_user(self.connection, email)
+        assert user_id is not None
+        for role in roles:
+            await operating.give_role(self.connection, user_id, role)
+        return user_id, email
+
+    async def session(
+        self,
+        *roles: str,
+        application_id: int | None = None,
+        remember_me: bool = False,
+        age: timedelta = timedelta(0),
+        idle: timedelta = timedelta(0),
+    ) -> SessionRecord:
+        """A session of a new user, by default a client; `age` and `idle` reckon back from the database's clock."""
+        user_id, email = await self.user(*(roles or ("client",)))
+        return await self.session_of(
+            user_id, email, application_id=application_id, remember_me=remember_me, age=age, idle=idle
+        )
+
+    async def session_of(
+        self,
+        user_id: int,
+        email: str,
+        *,
+        application_id: int | None = None,
+        remember_me: bool = False,
+        age: timedelta = timedelta(0),
+        idle: timedelta = timedelta(0),
+    ) -> SessionRecord:
+        """A session of a user that is there already."""
+        token = secrets.token_urlsafe(32)
+        session_id = await self.connection.fetchval(
+            """
+            INSERT INTO sessions (user_id, application_id, token_digest, remember_me, created_at, last_used_at)
+            VALUES ($1, $2, $3, $4, now() - $5::interval, now() - $6::interval)
+            RETURNING id
+            """,
+            user_id,
+            application_id,
+            digest(token),
+            remember_me,
+            age,
+            idle,
+        )
+        return SessionRecord(session_id, user_id, email, token)
+
+    async def count(self) -> int:
+        """How many requirements there are."""
+        count: int = await self.connection.fetchval("SELECT count(*) FROM requirements")
+        return count
+
+
+def params(token: str, user_id: int, **changes: object) -> dict[str, object]:
+    """The params of a create that succeeds: one user requires another, themselves."""
+    reference = {"type": "User", "id": user_id}
+    return {"token": token, "required": reference, "requireable": reference, **changes}
