@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated
+from urllib.parse import urlsplit
 
 from marshmallow import validate
 
@@ -102,6 +103,12 @@ class Config:
     logging: Logging
     sentry: Sentry
     data_folder: Path
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """What must not be seen in any log line or report."""
+        password = urlsplit(self.database.url or "").password
+        return tuple(secret for secret in (password, self.sentry.dsn) if secret)
 
 
 SHORT_NAMES = {

@@ -17,6 +17,7 @@ from service.database.errors import DatabaseAway, DatabaseUnusable
 from service.database.migrations import load_migrations, migrate
 from service.database.pool import connect
 from service.observability import logs
+from service.observability.secrets import protect
 from service.resources import resource
 from service.serving.listener import listen
 from service.serving.postgres import kept_running
@@ -39,6 +40,7 @@ def serve(context: click.Context, with_demo: bool) -> None:
         listen(config.server.host, config.server.port) as listener,
         logs.configure(config.logging.level, config.logging.format),
     ):
+        protect(*config.secrets)
         asyncio.run(_serve(config, context.meta["config_path"], listener, with_demo=with_demo))
 
 

@@ -17,6 +17,9 @@ _WELL_FORMED_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
 # Asked every few seconds by machines: their lines would bury the others.
 _QUIET_PATHS = frozenset({"/ping", "/ready"})
 
+# Nobody needs to know which versions answer.
+_HEADERS = {"Server": "requirements-service", "X-Content-Type-Options": "nosniff"}
+
 log = structlog.get_logger()
 
 
@@ -29,6 +32,7 @@ async def request_context(request: web.Request, handler: Handler) -> web.StreamR
     request[keys.DEADLINE] = started + request.config_dict[keys.CONFIG].server.request_timeout_seconds
     with bound_contextvars(request_id=request_id):
         response = await handler(request)
+        response.headers.update(_HEADERS)
         response.headers[REQUEST_ID_HEADER] = request_id
         _log_line(request, response, clock() - started)
     return response

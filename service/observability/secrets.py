@@ -26,7 +26,7 @@ _SENSITIVE_NAME = re.compile(_NAMES, re.IGNORECASE)
 # token=…, "password": "…", Authorization: Bearer …
 _ASSIGNED = re.compile(
     rf"""((?:{_NAMES})\w*\\?["']?\s*[=:]\s*)"""
-    r"""(?:b?\\?"[^"]*"|b?'[^']*'|(?:(?:bearer|basic)\s+)?[^\s,;&)}}\]"']+)""",
+    r"""(?:b?\\?"[^"]*"|b?'[^']*'|(?:(?:bearer|basic)\s+)?[^\s,;&)}\]"']+)""",
     re.IGNORECASE,
 )
 _URL_PASSWORD = re.compile(r"://([^\s:/@]*):\S*@")
@@ -129,14 +129,14 @@ def plain(value: object, *, limit: int, depth: int, breadth: int) -> object:
     return clip(_text(value, limit), limit)
 
 
-def _container(value: Mapping[Any, object] | Collection[object], limit: int, depth: int, breadth: int) -> object:
+def _container(value: _Container, limit: int, depth: int, breadth: int) -> object:
     if depth == 0:
         return f"<{type(value).__name__}>"
     inner = partial(plain, limit=limit, depth=depth - 1, breadth=breadth)
     if not isinstance(value, Mapping):
         return [inner(item) for item in islice(value, breadth)]
     named = ((_text(key, limit), item) for key, item in islice(value.items(), breadth))
-    return {clip(name, limit): (item and REDACTED) if is_sensitive(name) else inner(item) for name, item in named}
+    return {clip(name, limit): REDACTED if is_sensitive(name) else inner(item) for name, item in named}
 
 
 def _text(value: object, limit: int) -> str:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import sentry_sdk
 import structlog
+from sentry_sdk.integrations import Integration
 from sentry_sdk.integrations.aiohttp import AioHttpIntegration
 from sentry_sdk.integrations.asyncpg import AsyncPGIntegration
 from sentry_sdk.integrations.atexit import AtexitIntegration
@@ -76,20 +77,24 @@ def start(
         enable_logs=False,
         spotlight=False,
         trace_propagation_targets=[],
-        # A list of our own, as the default one sends the command line and follows whatever is installed.
         default_integrations=False,
         auto_enabling_integrations=False,
-        integrations=[
-            AioHttpIntegration(transaction_style="method_and_path_pattern"),
-            AsyncPGIntegration(record_params=False),
-            AtexitIntegration(callback=_flush_quietly),
-            DedupeIntegration(),
-            ExcepthookIntegration(),
-            LoggingIntegration(capture_sentry_logs=False),
-            ModulesIntegration(),
-            ThreadingIntegration(propagate_scope=True),
-        ],
+        integrations=_integrations(),
     )
+
+
+def _integrations() -> list[Integration]:
+    # A list of our own, as the default one sends the command line and follows whatever is installed.
+    return [
+        AioHttpIntegration(transaction_style="method_and_path_pattern"),
+        AsyncPGIntegration(record_params=False),
+        AtexitIntegration(callback=_flush_quietly),
+        DedupeIntegration(),
+        ExcepthookIntegration(),
+        LoggingIntegration(capture_sentry_logs=False),
+        ModulesIntegration(),
+        ThreadingIntegration(propagate_scope=True),
+    ]
 
 
 def before_send(event: "Event", hint: "Hint") -> "Event | None":  # noqa: ARG001  # the SDK passes both

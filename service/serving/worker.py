@@ -14,6 +14,7 @@ from service import __version__, keys
 from service.app import create_app
 from service.config import Config
 from service.observability import logs, sentry
+from service.observability.secrets import protect
 
 log = structlog.get_logger()
 
@@ -25,6 +26,7 @@ def work(config: Config, listener: socket.socket, lifeline: int, ready: int) -> 
     are accepted.
     """
     with logs.configure(config.logging.level, config.logging.format):
+        protect(*config.secrets)
         sentry.start(config.sentry.dsn, config.sentry.environment, __version__)
         uvloop.run(_serve(config, listener, lifeline, ready))
         sentry_sdk.flush(timeout=1)

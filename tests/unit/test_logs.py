@@ -230,23 +230,24 @@ def _in_json(token: str) -> str:
     return json.dumps({"token": token})
 
 
-def _in_base64(token: str) -> str:
-    return base64.b64encode(_in_json(token).encode()).decode()
+def _in_base64(text: str) -> str:
+    return base64.b64encode(text.encode()).decode()
 
 
 @given(
     token=st.text(min_size=8).filter(lambda token: token not in secrets.REDACTED),
     before=st.text(max_size=5),
-    encode=st.sampled_from([str, repr, _in_json, _in_base64, quote, quote_plus]),
+    encode=st.sampled_from([str, repr, _in_json, quote, quote_plus]),
+    envelop=st.sampled_from([str, _in_base64]),
 )
 def test_the_requests_own_token_is_redacted_in_every_form(
-    token: str, before: str, encode: Callable[[str], str]
+    token: str, before: str, encode: Callable[[str], str], envelop: Callable[[str], str]
 ) -> None:
     """Any string a caller may send as a token is found raw, JSON- and URL-escaped, and inside base64."""
 
     def tell() -> str:
         secrets.remember(token)
-        return secrets.redact(f"{before} {encode(token)} and more than the token itself is long")
+        return secrets.redact(envelop(f"{before} {encode(token)} and more than the token itself is long"))
 
     assert secrets.REDACTED in contextvars.copy_context().run(tell)
 
