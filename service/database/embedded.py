@@ -27,6 +27,7 @@ from service.database.postgres_folder import (
     FolderTakenError,
     Postmaster,
     check_version,
+    clear_unfinished,
     create_cluster,
     hand_over,
     owned,
@@ -88,7 +89,7 @@ async def attach_or_run(data_folder: Path) -> AsyncIterator[str]:
             try:
                 url = (await stack.enter_async_context(run_embedded(data_folder))).url
             except FolderTakenError:
-                url = await _url_of_running(_absolute(data_folder) / "postgres")
+                url = await _url_of_running(_absolute(data_folder))
                 if url is None and time.monotonic() > deadline:
                     raise
                 await asyncio.sleep(_POLL_SECONDS)
@@ -108,14 +109,21 @@ def _plain_errors(folder: Path) -> Iterator[None]:
             f"cannot keep a PostgreSQL in {folder} ({error.strerror or error}: {error.filename or folder}): "
             "put that right, or set DATABASE_URL"
         ) from error
+    except asyncpg.PostgresError as error:
+        raise EmbeddedPostgresError(
+            f"the embedded PostgreSQL refuses us ({telling_line(str(error))}): "
+            f"see {folder / 'postgres.log'}, or set DATABASE_URL"
+        ) from error
 
 
 async def _prepare(folder: Path) -> Binaries:
     cluster = folder / "postgres"
     binaries = await usable_binaries(find_binaries(), Account.of(cluster if cluster.exists() else folder))
     hand_over(binaries, folder)
+    clear_unfinished(folder)
     if not cluster.exists():
         await create_cluster(binaries, cluster)
+        clear_unfinished(folder)
     check_version(binaries, cluster)
     return binaries
 
@@ -124,13 +132,12 @@ def _url(sockets: Path, port: int) -> str:
     return f"postgresql://postgres@/{_DATABASE}?host={quote(os.fsencode(sockets), safe='')}&port={port}"
 
 
-async def _url_of_running(cluster: Path) -> str | None:
-    found = Postmaster.of(cluster)
-    if found is None or not found.ready or not await found.runs():
-        return None
-    url = _url(found.sockets, found.port)
-    with contextlib.suppress(asyncpg.InvalidCatalogNameError):
-        return url if await _accepts(url) else None
+async def _url_of_running(folder: Path) -> str | None:
+    with _plain_errors(folder), contextlib.suppress(asyncpg.InvalidCatalogNameError):
+        found = Postmaster.of(folder / "postgres")
+        if found and found.ready and await found.runs():
+            url = _url(found.sockets, found.port)
+            return url if await _accepts(url) else None
     return None
 
 

@@ -16,7 +16,7 @@ _NOT_INSTALLED = (
 )
 
 # What a connection is told while the server is still starting says nothing about a failure to start.
-_ERROR = re.compile(r"\b(FATAL|PANIC|error): +(?!the database system is )")
+_ERROR = re.compile(r"\b(FATAL|PANIC|error):(?! +the database system is )")
 
 
 class EmbeddedPostgresError(Exception):

@@ -5,6 +5,7 @@ import contextlib
 import fcntl
 import hashlib
 import os
+import secrets
 import shutil
 import signal
 import stat
@@ -78,16 +79,23 @@ async def create_cluster(binaries: Binaries, cluster: Path) -> None:
 
     Raises EmbeddedPostgresError, and OSError.
     """
-    unfinished = cluster.with_suffix(".new")
-    shutil.rmtree(unfinished, ignore_errors=True)
+    # Never the same name twice: an initdb whose owner was killed may write on in its own for a moment.
+    unfinished = cluster.with_name(f"postgres.new-{secrets.token_hex(4)}")
     options = "-U postgres --auth=trust -E UTF8 --locale=C.UTF-8 --no-sync --no-instructions"
     code, output = await run_program(binaries.command("initdb", "-D", str(unfinished), *options.split()))
     if code != 0:
+        shutil.rmtree(unfinished, ignore_errors=True)
         raise EmbeddedPostgresError(
             f"cannot create the embedded PostgreSQL in {cluster} ({telling_line(output)}): "
             "put that right, or set DATABASE_URL"
         )
     unfinished.rename(cluster)
+
+
+def clear_unfinished(folder: Path) -> None:
+    """Remove what first starts that were killed left in `folder`."""
+    for leftover in folder.glob("postgres.new*"):
+        shutil.rmtree(leftover, ignore_errors=True)
 
 
 def hand_over(binaries: Binaries, folder: Path) -> None:
@@ -117,14 +125,27 @@ def check_version(binaries: Binaries, cluster: Path) -> None:
 def socket_folder(folder: Path, binaries: Binaries) -> Iterator[Path]:
     """Make the folder for the server's socket: inside `folder`, or a short one when that is too long a path.
 
-    Raises EmbeddedPostgresError, and OSError.
+    The caller owns `folder`, and no server runs there. Raises EmbeddedPostgresError, and OSError.
     """
     inside = folder / "run"
-    if _fits(inside):
-        inside.mkdir(mode=0o700, exist_ok=True)
-        binaries.give(inside)
-        yield inside
-        return
+    sockets = inside if _fits(inside) else _short_name(folder)
+    with contextlib.suppress(FileExistsError):
+        sockets.mkdir(mode=0o700)
+        binaries.give(sockets)
+    if sockets == inside:
+        binaries.give(sockets)
+    _check_private(sockets, binaries)
+    # As with postmaster.pid: a killed server's pid may be a stranger's by now.
+    (sockets / f".s.PGSQL.{PORT}.lock").unlink(missing_ok=True)
+    try:
+        yield sockets
+    finally:
+        if sockets != inside:
+            with contextlib.suppress(OSError):
+                sockets.rmdir()
+
+
+def _short_name(folder: Path) -> Path:
     name = "requirements-" + hashlib.sha256(os.fsencode(folder)).hexdigest()[:12]
     parents = [os.environ.get("XDG_RUNTIME_DIR"), tempfile.gettempdir()]
     usable = [Path(parent, name) for parent in parents if parent and os.access(parent, os.W_OK)]
@@ -133,12 +154,7 @@ def socket_folder(folder: Path, binaries: Binaries) -> Iterator[Path]:
         raise EmbeddedPostgresError(
             f"{folder} is too long a path for a socket: set TMPDIR to a short one, or set DATABASE_URL"
         )
-    _make_private(short, binaries)
-    try:
-        yield short
-    finally:
-        with contextlib.suppress(OSError):
-            short.rmdir()
+    return short
 
 
 def _fits(sockets: Path) -> bool:
@@ -147,10 +163,7 @@ def _fits(sockets: Path) -> bool:
     return len(path) <= _LONGEST_SOCKET_PATH and not set(b',"') & set(path)
 
 
-def _make_private(sockets: Path, binaries: Binaries) -> None:
-    with contextlib.suppress(FileExistsError):
-        sockets.mkdir(mode=0o700)
-        binaries.give(sockets)
+def _check_private(sockets: Path, binaries: Binaries) -> None:
     status = sockets.lstat()
     private = stat.S_ISDIR(status.st_mode) and not stat.S_IMODE(status.st_mode) & 0o077
     if not private or status.st_uid != binaries.account.uid:
@@ -169,13 +182,13 @@ class Postmaster:
 
     @classmethod
     def of(cls, cluster: Path) -> Self | None:
-        """Read the file; None when there is none, or not yet a whole one. Raises OSError."""
+        """Read the file, which may be half written yet; None when there is none to read. Raises OSError."""
         try:
-            lines = os.fsdecode((cluster / "postmaster.pid").read_bytes()).splitlines()
-            pid, port, sockets, status = int(lines[0]), int(lines[3]), Path(lines[4]), lines[7:]
-        except (FileNotFoundError, ValueError, IndexError):
+            lines = os.fsdecode((cluster / "postmaster.pid").read_bytes()).splitlines() + [""] * 8
+            pid, port = int(lines[0]), int(lines[3] or PORT)
+        except (FileNotFoundError, ValueError):
             return None
-        return cls(cluster, pid, port, sockets, ready=status == ["ready   "])
+        return cls(cluster, pid, port, Path(lines[4]), ready=lines[7].strip() == "ready")
 
     async def runs(self) -> bool:
         """Whether that server is running: its pid may have become another program's since."""
@@ -201,17 +214,17 @@ async def stop_orphan(cluster: Path) -> None:
     The caller owns the folder. Raises EmbeddedPostgresError when it does not end, and OSError.
     """
     found = Postmaster.of(cluster)
-    if found is None or not _alive(found.pid):
+    if found and not _alive(found.pid):
         return
     for number, seconds in _ORPHAN_STOP:
-        if await found.runs():
+        if found and await found.runs():
             os.kill(found.pid, number)
             await _until_ended(found, seconds)
-    if await found.runs():
+    if found and await found.runs():
         raise EmbeddedPostgresError(
             f"a PostgreSQL left running in {cluster} (pid {found.pid}) does not end: kill it, or set DATABASE_URL"
         )
-    # PostgreSQL takes any live pid for a running server, even one that has since become another program's.
+    # An empty file stops PostgreSQL for good, and so does any live pid, even if it is another program's by now.
     (cluster / "postmaster.pid").unlink(missing_ok=True)
 
 
