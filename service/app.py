@@ -4,9 +4,10 @@ from aiohttp import web
 
 from service import keys
 from service.config import Config
-from service.handlers import health, requirements
+from service.handlers import docs, health, requirements
 from service.lifespan import lifespan
 from service.middlewares import GUARDED, OUTER
+from service.openapi import render_document
 from service.schemas import create_params_schema
 
 
@@ -19,6 +20,7 @@ def create_app(config: Config) -> web.Application:
 
     app.router.add_get("/ping", health.ping)
     app.router.add_get("/ready", health.ready)
+    app.add_routes(docs.routes(render_document(app[keys.CREATE_SCHEMA])))
 
     api = web.Application(middlewares=GUARDED)
     api.router.add_post("/v1/requirements/create", requirements.create)

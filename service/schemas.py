@@ -39,11 +39,6 @@ class CreateParams:
     application_view: str | None
 
 
-def _no_nul(text: str) -> None:
-    if "\0" in text:
-        raise ValidationError(NO_NUL)
-
-
 class _Required(fields.Field[Any]):
     """What a required param adds to its field: an empty string is as good as absent."""
 
@@ -56,7 +51,7 @@ class _Required(fields.Field[Any]):
         return super().deserialize(missing if value == "" else value, *args, **kwargs)
 
 
-class _Id(_Required):
+class Id(_Required):
     """A JSON integer that is no boolean, in PostgreSQL's positive bigints."""
 
     def _deserialize(self, value: object, *_: Any, **__: Any) -> int:
@@ -86,7 +81,7 @@ class _Hash(Schema):
 
 def _text(max_length: int) -> fields.String:
     length = validate.Length(max=max_length, error=f"must be at most {max_length} characters long")
-    return _nullable(length, _no_nul)
+    return _nullable(length, validate.Regexp(r"^[^\u0000]*$", error=NO_NUL))
 
 
 def _nullable(*rules: Any) -> fields.String:
@@ -107,7 +102,7 @@ def create_params_schema(association_types: Iterable[str]) -> Schema:
     types = sorted(association_types)
     known_type = _one_of(types, f"must be one of {', '.join(types)}")
     reference = _Hash.from_dict(
-        {"type": _Type(validate=known_type, error_messages={"invalid": "must be a string"}), "id": _Id()},
+        {"type": _Type(validate=known_type, error_messages={"invalid": "must be a string"}), "id": Id()},
         name="Reference",
     )
     params: dict[str, fields.Field[Any]] = {name: _Reference(reference) for name in ("required", "requireable")}

@@ -34,7 +34,8 @@ def _media_type(header: str) -> str | None:
     """The media type of a Content-Type header, if it is one of ours and in UTF-8."""
     message = Message()
     message["Content-Type"] = header
-    media_type = message.get_content_type()
+    # Not the message's own idea of it: to a mail, a type that cannot be read is text/plain.
+    media_type = header.partition(";")[0].strip().lower()
     charsets = [value for name, value in message.get_params(()) if name.lower() == "charset"]
     in_utf8 = all(charset.lower() in ("utf-8", "utf8") for charset in charsets)
     return media_type if media_type in (PLAIN, ENCODED) and in_utf8 else None

@@ -1,9 +1,40 @@
-"""Creating a requirement, through HTTP."""
+"""Creating a requirement, through HTTP: what is accepted, and what is then stored."""
 
+import base64
+import json
 from datetime import datetime
 
+import asyncpg
+import pytest
+
+from service.errors import InvalidToken, MissingParam
+from tests.api.exchange import ask, read, recorded, refused
 from tests.conftest import Client
-from tests.factories import CREATE, Records, params
+from tests.factories import CREATE, AppRecord, Records, params
+
+TOKEN_MISSING = refused(MissingParam, ("token", "is required"))
+
+TEXTS = [
+    ("empty", ""),
+    ("spaces", "  padded\t "),
+    ("line ends", "one\r\ntwo\nthree\r"),
+    ("last of the basic plane", "\uffff"),
+    ("beyond the basic plane", "\U0001f469\u200d\U0001f680 \U0010fffd"),
+    ("not normalised", "e\u0301 \u00e9 \ufb01"),
+    ("right to left", "\u202egnp.exe"),
+    ("byte order mark", "\ufefftext"),
+    ("markup", "<script>alert('&amp;')</script>"),
+    ("SQL", "'; DROP TABLE requirements; -- $1 %s {}"),
+    ("escapes", "\\u0041 \\n \x1b[31m\x07\x7f"),
+    ("the word null", "null"),
+    ("as long as it gets", "\U0001f600" * 255),
+]
+
+
+async def only_row(records: Records) -> asyncpg.Record:
+    """The one requirement there is."""
+    (row,) = await records.connection.fetch("SELECT * FROM requirements")
+    return row
 
 
 async def test_action_successful_tells_the_record(client: Client, records: Records) -> None:
@@ -33,3 +64,106 @@ async def test_action_successful_tells_the_record(client: Client, records: Recor
         "request_id": response.headers["X-Request-ID"],
     }
     assert datetime.fromisoformat(body["data"]["created_at"]) == row["created_at"]
+
+
+async def test_an_application_is_recorded_as_the_caller(
+    client: Client, records: Records, application: AppRecord, user_id: int
+) -> None:
+    """With an application token the row names the application, and neither a user nor a session."""
+    answer = await ask(client, params(application.token, user_id))
+    row = await only_row(records)
+    assert answer.told == recorded(row)
+    assert (row["application_id"], row["user_id"], row["session_id"]) == (application.id, None, None)
+    assert (row["key"], row["value"], row["params_digest"]) == (None, None, None)
+
+
+async def test_a_session_is_recorded_as_the_caller(client: Client, records: Records) -> None:
+    """With the token of a session opened in no application, the row names the user and the session."""
+    session = await records.session()
+    answer = await ask(client, params(session.token, session.user_id))
+    row = await only_row(records)
+    assert answer.told == recorded(row)
+    assert (row["application_id"], row["user_id"], row["session_id"]) == (None, session.user_id, session.id)
+
+
+async def test_a_session_in_an_application_is_recorded_with_it(
+    client: Client, records: Records, application: AppRecord
+) -> None:
+    """With the token of a session opened in an application, the row names all three."""
+    session = await records.session(application_id=application.id)
+    answer = await ask(client, params(session.token, session.user_id))
+    row = await only_row(records)
+    assert answer.told == recorded(row)
+    assert (row["application_id"], row["user_id"], row["session_id"]) == (application.id, session.user_id, session.id)
+
+
+@pytest.mark.parametrize("text", [pytest.param(text, id=name) for name, text in TEXTS])
+@pytest.mark.parametrize("param", ["key", "value"])
+async def test_text_is_kept_to_the_byte(
+    client: Client, records: Records, application: AppRecord, user_id: int, param: str, text: str
+) -> None:
+    """Text is stored and returned as it was sent: nothing is trimmed, normalised or escaped."""
+    answer = await ask(client, params(application.token, user_id, **{param: text}))
+    row = await only_row(records)
+    assert answer.told == recorded(row)
+    assert answer.data[param] == row[param] == text
+
+
+async def test_unknown_params_are_ignored(
+    client: Client, records: Records, application: AppRecord, user_id: int
+) -> None:
+    """Neither an unknown param nor another key of a reference changes anything."""
+    reference = {"type": "User", "id": user_id, "name": "x", "Type": 5}
+    sent = params(application.token, user_id, id=77, application_id=99, created_at="1999", errors=[{}])
+    answer = await ask(client, sent | {"required": reference, "requireable": reference})
+    row = await only_row(records)
+    assert answer.told == recorded(row)
+    assert row["id"] == 1
+    assert row["application_id"] == application.id
+
+
+@pytest.mark.parametrize("scheme", ["Bearer", "bearer", "BEARER", "bEaReR"])
+async def test_bearer_token_in_any_case(
+    client: Client, records: Records, application: AppRecord, user_id: int, scheme: str
+) -> None:
+    """The token may come as a header when the body has none, its scheme in any case."""
+    sent = params("", user_id)
+    del sent["token"]
+    answer = await ask(client, sent, {"Authorization": f"{scheme} {application.token}"})
+    assert answer.told == recorded(await only_row(records))
+
+
+async def test_the_token_of_the_body_wins(client: Client, application: AppRecord, user_id: int) -> None:
+    """A token in the body is judged, whatever the header holds."""
+    good, bad = {"Authorization": f"Bearer {application.token}"}, {"Authorization": "Bearer bad"}
+    assert (await ask(client, params("bad", user_id), good)).told == refused(InvalidToken)
+    assert (await ask(client, params(application.token, user_id), bad)).status == "action-successful"
+
+
+@pytest.mark.parametrize("token", [None, ""])
+async def test_an_empty_token_in_the_body_stays_missing(
+    client: Client, records: Records, application: AppRecord, user_id: int, token: str | None
+) -> None:
+    """A null or empty token in the body is missing, even beside a good header."""
+    sent = params("", user_id) | {"token": token}
+    answer = await ask(client, sent, {"Authorization": f"Bearer {application.token}"})
+    assert answer.told == TOKEN_MISSING
+    assert await records.count() == 0
+
+
+@pytest.mark.parametrize("header", ["", "Bearer", "Bearer ", "Basic {token}", "Token {token}", "{token}"])
+async def test_no_bearer_token_is_missing(client: Client, application: AppRecord, user_id: int, header: str) -> None:
+    """An Authorization header without a Bearer token counts as none."""
+    sent = params("", user_id)
+    del sent["token"]
+    answer = await ask(client, sent, {"Authorization": header.format(token=application.token)})
+    assert answer.told == TOKEN_MISSING
+
+
+async def test_encoded_params_create_as_plain_ones_do(
+    client: Client, records: Records, application: AppRecord, user_id: int
+) -> None:
+    """Base64 of the same JSON, sent as text/plain, is as good on a route that does not ask for it."""
+    body = base64.b64encode(json.dumps(params(application.token, user_id, key="\u00e9")).encode())
+    response = await client.post(CREATE, data=body, headers={"Content-Type": "text/plain"})
+    assert (await read(response)).told == recorded(await only_row(records))
