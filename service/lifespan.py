@@ -37,7 +37,7 @@ async def lifespan(app: web.Application) -> AsyncIterator[None]:
 
     async with open_database(config.database, _url(config)) as database:
         app[keys.HEALTH] = Health(database, known)
-        app[keys.RECORDER] = Recorder(RequirementStore(database, config.associations))
+        app[keys.RECORDER] = recorder = Recorder(RequirementStore(database, config.associations))
         app[keys.REGISTRY] = registry = RegistryFollower(fit_connection, config.registry.poll_seconds)
         app[keys.AUTHENTICATOR] = authenticator = Authenticator(
             database, timedelta(seconds=config.sessions.touch_interval_seconds)
@@ -48,6 +48,7 @@ async def lifespan(app: web.Application) -> AsyncIterator[None]:
         following.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await following
+        await recorder.close()
         await authenticator.close()
 
 

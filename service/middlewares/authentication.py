@@ -30,7 +30,7 @@ async def _authenticate(request: web.Request, token: str) -> Caller:
     authenticator = request.config_dict[keys.AUTHENTICATOR]
     try:
         found = await authenticator.look_up(token, request[keys.DEADLINE])
-    except DatabaseError as error:
+    except (DatabaseError, TimeoutError) as error:
         raise ApplicationCrash from error
     if found is None:
         raise InvalidToken

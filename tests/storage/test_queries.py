@@ -11,8 +11,9 @@ import service
 from service.config import Config
 from service.database.queries import QUERIES, load_queries, quote_identifier, quote_literal
 from service.resources import resource
-from service.storage.requirements import hold_references
+from service.storage.requirements import compose_create
 
+HOLD = ("hold_references", "hold_free_references")
 PLACEHOLDER = re.compile(r"\{\w+\}")
 
 
@@ -31,17 +32,14 @@ async def test_every_query_fits_the_schema(connection: asyncpg.Connection) -> No
     """The server can prepare every statement, as it stands in its file, against the migrated tables."""
     whole = {name: statement for name, statement in QUERIES.items() if not PLACEHOLDER.search(statement)}
     assert await prepare_all(connection, whole) == {}
-    assert QUERIES.keys() - whole.keys() == {"create_requirements", "hold_references"}
+    assert QUERIES.keys() - whole.keys() == {"create_requirements", *HOLD}
 
 
 async def test_queries_fit_every_association_type(connection: asyncpg.Connection, config: Config) -> None:
-    """The statement that holds references can be prepared for each association type, and for all at once."""
-    held = {name: hold_references(name, table) for name, table in config.associations.items()}
-    held["all"] = " UNION ALL ".join(held.values())
-    create = QUERIES["create_requirements"]
-    assert (
-        await prepare_all(connection, {name: create.replace("{references}", part) for name, part in held.items()}) == {}
-    )
+    """The statement that creates requirements can be prepared for each association type, and for all at once."""
+    maps = [{name: table} for name, table in config.associations.items()] + [config.associations]
+    statements = {f"{hold} {names}": compose_create(QUERIES[hold], names) for names in maps for hold in HOLD}
+    assert await prepare_all(connection, statements) == {}
 
 
 async def test_a_query_that_does_not_fit_is_told(connection: asyncpg.Connection) -> None:
