@@ -2,12 +2,13 @@
 
 import click
 
+from service.cli.configured import ConfiguredGroup
 from service.cli.running import print_table, run
 from service.config import Config
 from service.storage import operating
 
 
-@click.group()
+@click.group(cls=ConfiguredGroup)
 def applications() -> None:
     """Make applications, issue and revoke their tokens."""
 

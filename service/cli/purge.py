@@ -2,12 +2,13 @@
 
 import click
 
+from service.cli.configured import ConfiguredCommand
 from service.cli.running import print_table, run
 from service.config import Config
 from service.storage import operating
 
 
-@click.command()
+@click.command(cls=ConfiguredCommand)
 @click.pass_obj
 def purge(config: Config) -> None:
     """Delete sessions, e-mails and notifications older than the settings under `retention` say."""

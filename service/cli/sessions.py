@@ -2,6 +2,7 @@
 
 import click
 
+from service.cli.configured import ConfiguredGroup
 from service.cli.running import print_table, run
 from service.config import Config
 from service.storage import operating
@@ -9,7 +10,7 @@ from service.storage import operating
 DEFAULT_LIMIT = 50
 
 
-@click.group()
+@click.group(cls=ConfiguredGroup)
 def sessions() -> None:
     """Open, list, revoke and purge sessions."""
 

@@ -3,12 +3,13 @@
 import asyncpg
 import click
 
+from service.cli.configured import ConfiguredGroup
 from service.cli.running import run
 from service.config import Config
 from service.storage import operating
 
 
-@click.group()
+@click.group(cls=ConfiguredGroup)
 def users() -> None:
     """Make users."""
 
