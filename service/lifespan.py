@@ -37,7 +37,9 @@ async def lifespan(app: web.Application) -> AsyncIterator[None]:
 
     async with open_database(config.database, _url(config)) as database:
         app[keys.HEALTH] = Health(database, known)
-        app[keys.RECORDER] = recorder = Recorder(RequirementStore(database, config.associations))
+        app[keys.RECORDER] = recorder = Recorder(
+            RequirementStore(database, config.associations), config.database.lock_timeout_seconds
+        )
         app[keys.REGISTRY] = registry = RegistryFollower(fit_connection, config.registry.poll_seconds)
         app[keys.AUTHENTICATOR] = authenticator = Authenticator(
             database, timedelta(seconds=config.sessions.touch_interval_seconds)

@@ -23,8 +23,10 @@ IDEMPOTENCY_KEY = "Idempotency-Key"
 class Recorder:
     """Writes submissions, each to the one outcome that its caller is told."""
 
-    def __init__(self, store: RequirementStore) -> None:
+    def __init__(self, store: RequirementStore, lock_timeout_seconds: float) -> None:
+        """`lock_timeout_seconds` is how long the server may let a statement wait for a lock."""
         self._store = store
+        self._lock_timeout_seconds = lock_timeout_seconds
         self._writes = Batcher(self._write_together)
         self._own: set[asyncio.Task[Written]] = set()
 
@@ -52,7 +54,7 @@ class Recorder:
         while True:
             try:
                 async with asyncio.timeout_at(deadline):
-                    written = await self._attempt(item)
+                    written = await self._attempt(item, deadline)
             except TimeoutError as error:
                 raise ApplicationCrash(outcome="unknown") from error
             except DatabaseError as error:
@@ -65,10 +67,15 @@ class Recorder:
                     raise ApplicationCrash(outcome="unknown")
                 return written
 
-    async def _attempt(self, item: Submission) -> Written:
+    async def _attempt(self, item: Submission, deadline: float) -> Written:
         """Write `item` with others; alone if it may have to wait for a lock, or if its neighbours failed it."""
         written = await self._writes.submit(item)
-        return written or await self._in_own_task(self._write_alone(item))
+        if written is not None:
+            return written
+        if _left(deadline) < self._lock_timeout_seconds:
+            # Given up now, it is known that nothing was written; later, the server may still be at it.
+            raise DatabaseError("no time was left to wait for a lock")
+        return await self._in_own_task(self._write_alone(item))
 
     async def _write_together(self, items: Sequence[Submission]) -> list[Written | None]:
         """What became of each, None where that takes an attempt alone."""

@@ -5,7 +5,8 @@ import asyncio
 import click
 
 from service.cli.configured import ConfiguredGroup
-from service.cli.running import connected, print_table
+from service.cli.running import connected
+from service.cli.tables import print_table
 from service.config import Config
 from service.database import migrations
 from service.resources import resource

@@ -3,7 +3,8 @@
 import click
 
 from service.cli.configured import ConfiguredCommand
-from service.cli.running import print_table, run
+from service.cli.running import run
+from service.cli.tables import print_table
 from service.config import Config
 from service.storage import operating
 

@@ -5,6 +5,7 @@ import click
 
 from service.cli.configured import ConfiguredGroup
 from service.cli.running import run
+from service.cli.words import WORD
 from service.config import Config
 from service.storage import operating
 
@@ -15,7 +16,7 @@ def users() -> None:
 
 
 @users.command()
-@click.argument("email")
+@click.argument("email", type=WORD)
 @click.option("--role", "roles", multiple=True, type=click.Choice(operating.ROLES), help="May be given several times.")
 @click.pass_obj
 def create(config: Config, email: str, roles: tuple[str, ...]) -> None:

@@ -5,12 +5,13 @@ import contextlib
 import json
 import os
 import signal
-import subprocess
 import sys
 import time
 from collections.abc import AsyncIterator, Callable, Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any
+
+import psutil
 
 from service.config import SHORT_NAMES
 from service.settings import PREFIX
@@ -33,15 +34,14 @@ def environment(changes: Mapping[str, str] | None = None) -> dict[str, str]:
 
 def processes() -> dict[int, tuple[int, str]]:
     """Every process by its pid: its parent's, and its state."""
-    listing = ("ps", "-A", "-o", "pid=,ppid=,stat=")
-    lines = subprocess.run(listing, capture_output=True, text=True, check=True).stdout.splitlines()  # noqa: S603 - ours
-    return {int(pid): (int(parent), state) for pid, parent, state in map(str.split, lines)}
+    running = psutil.process_iter(["ppid", "status"])
+    return {process.pid: (process.info["ppid"], process.info["status"]) for process in running}
 
 
 def alive(pid: int) -> bool:
     """Whether a process runs; one that has ended and only waits to be noticed does not."""
-    _, state = processes().get(pid, (0, "Z"))
-    return not state.startswith("Z")
+    _, state = processes().get(pid, (0, psutil.STATUS_ZOMBIE))
+    return bool(state != psutil.STATUS_ZOMBIE)
 
 
 async def until(condition: Callable[[], object], seconds: float = PATIENCE_SECONDS) -> None:

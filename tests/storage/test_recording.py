@@ -50,7 +50,7 @@ async def write(config: Config, database_url: str, records: Records) -> AsyncIte
     assert row is not None
     caller = Caller(Application(**dict(row)), None, revoked=False)
     async with open_database(config.database, database_url) as database:
-        recorder = Recorder(RequirementStore(database, config.associations))
+        recorder = Recorder(RequirementStore(database, config.associations), config.database.lock_timeout_seconds)
         yield Writes(recorder, caller)
         await recorder.close()
 
