@@ -8,19 +8,19 @@ from service.handlers import docs, health, requirements
 from service.lifespan import lifespan
 from service.middlewares import GUARDED, OUTER
 from service.openapi import render_document
-from service.schemas import create_params_schema
+from service.params import CreateParamsReader
 
 
 def create_app(config: Config) -> web.Application:
     """The service as one independent application. What it needs is opened when it starts, closed when it ends."""
     app = web.Application(middlewares=OUTER, client_max_size=config.server.max_body_bytes)
     app[keys.CONFIG] = config
-    app[keys.CREATE_SCHEMA] = create_params_schema(config.associations)
+    app[keys.CREATE_PARAMS] = CreateParamsReader(config.associations)
     app.cleanup_ctx.append(lifespan)
 
     app.router.add_get("/ping", health.ping)
     app.router.add_get("/ready", health.ready)
-    app.add_routes(docs.routes(render_document(app[keys.CREATE_SCHEMA])))
+    app.add_routes(docs.routes(render_document(app[keys.CREATE_PARAMS].schema)))
 
     api = web.Application(middlewares=GUARDED)
     api.router.add_post("/v1/requirements/create", requirements.create)

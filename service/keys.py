@@ -4,13 +4,13 @@ from collections.abc import Mapping
 from typing import Any
 
 from aiohttp import web
-from marshmallow import Schema
 
 from service.authentication import Authenticator
 from service.callers import Caller
 from service.config import Config
 from service.errors import Status
 from service.health import Health
+from service.params import CreateParamsReader
 from service.recording import Recorder
 from service.registry import RegistryFollower
 from service.storage.registry import Route
@@ -19,7 +19,7 @@ CONFIG = web.AppKey("config", Config)
 REGISTRY = web.AppKey("registry", RegistryFollower)
 AUTHENTICATOR = web.AppKey("authenticator", Authenticator)
 RECORDER = web.AppKey("recorder", Recorder)
-CREATE_SCHEMA = web.AppKey("create_schema", Schema)
+CREATE_PARAMS = web.AppKey("create_params", CreateParamsReader)
 HEALTH = web.AppKey("health", Health)
 
 REQUEST_ID = web.RequestKey("request_id", str)

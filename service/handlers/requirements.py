@@ -11,7 +11,7 @@ from service.envelope import respond
 from service.errors import ActionSuccessful, ParamError
 from service.recording import IDEMPOTENCY_KEY
 from service.requirements import submission
-from service.schemas import CreateParams, load_create_params
+from service.schemas import CreateParams
 from service.views import application_view, session_view
 
 MAX_IDEMPOTENCY_KEY_LENGTH = 255
@@ -21,8 +21,8 @@ async def create(request: web.Request) -> web.Response:
     """Record the requirement that the params ask for, and answer with its record."""
     caller = request[keys.CALLER]
     idempotency_keys = request.headers.getall(IDEMPOTENCY_KEY, [])
-    schema = request.config_dict[keys.CREATE_SCHEMA]
-    params = load_create_params(schema, request[keys.PARAMS], *_key_errors(idempotency_keys))
+    reader = request.config_dict[keys.CREATE_PARAMS]
+    params = reader.read(request[keys.PARAMS], *_key_errors(idempotency_keys))
     item = submission(caller, params, idempotency_keys[0] if idempotency_keys else None)
     requirement, outcome = await request.config_dict[keys.RECORDER].record(item, request[keys.DEADLINE])
     views = _views(caller, params, request[keys.TOKEN])
