@@ -23,6 +23,6 @@ def create_app(config: Config) -> web.Application:
     app.add_routes(docs.routes(render_document(app[keys.CREATE_PARAMS].schema)))
 
     api = web.Application(middlewares=GUARDED)
-    api.router.add_post("/v1/requirements/create", requirements.create)
+    api.router.add_post("/v1/requirements/create", requirements.create, expect_handler=requirements.invite_body)
     app.add_subapp("/api", api)
     return app

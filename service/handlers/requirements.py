@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from aiohttp import web
+from aiohttp import HttpVersion11, web
 
 from service import keys
 from service.callers import Caller
@@ -27,6 +27,14 @@ async def create(request: web.Request) -> web.Response:
     requirement, outcome = await request.config_dict[keys.RECORDER].record(item, request[keys.DEADLINE])
     views = _views(caller, params, request[keys.TOKEN])
     return respond(request, ActionSuccessful(data=requirement.view(), views=views, outcome=outcome))
+
+
+async def invite_body(request: web.Request) -> None:
+    """Ask a caller that waits for it to send the body. Any other expectation is left unmet (RFC 9110, 10.1.1)."""
+    if request.headers["Expect"].lower() == "100-continue" and request.version >= HttpVersion11:
+        await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+        # What was written is no part of the answer yet: a failure can still be told in full.
+        request.writer.output_size = 0
 
 
 def _key_errors(values: Sequence[str]) -> Iterator[ParamError]:

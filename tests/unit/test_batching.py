@@ -74,7 +74,7 @@ async def test_a_call_given_up_while_it_waits_is_not_run() -> None:
     given_up, kept = batcher.submit(2), batcher.submit(3)
     given_up.cancel()
     statement.gate.set()
-    assert await asyncio.gather(first, kept) == [-1, -3]
+    assert [await first, await kept] == [-1, -3]
     assert statement.batches == [[1], [3]]
 
 
