@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 from typing import Annotated
 from urllib.parse import parse_qs, unquote, urlsplit
@@ -155,4 +156,18 @@ def load_config(path: Path | None, environ: Mapping[str, str]) -> Config:
     values = layered(Config, chosen if chosen.is_file() else None, environ, SHORT_NAMES)
     if "data_folder" in values:
         raise ConfigError("data_folder: unknown field")
-    return build(Config, values | {"data_folder": chosen.absolute().parent / ".data"})
+    config = build(Config, values | {"data_folder": chosen.absolute().parent / ".data"})
+    _check_time_limits(config)
+    return config
+
+
+def _check_time_limits(config: Config) -> None:
+    """The server has to give up before the client does: only what it says about a statement is certain."""
+    limits = (
+        ("database.lock_timeout_seconds", config.database.lock_timeout_seconds),
+        ("database.statement_timeout_seconds", config.database.statement_timeout_seconds),
+        ("server.request_timeout_seconds", config.server.request_timeout_seconds),
+    )
+    for (inner, shorter), (outer, longer) in pairwise(limits):
+        if shorter >= longer:
+            raise ConfigError(f"{inner}: must be less than {outer} ({longer:g})")

@@ -86,7 +86,7 @@ async def hasty(config: Config, records: Records, proxy: Proxy, aiohttp_client: 
     """A client of a service behind the proxy that gives a request two seconds."""
     await records.deploy()
     server = replace(config.server, request_timeout_seconds=2.0)
-    database = replace(config.database, url=proxy.url)
+    database = replace(config.database, url=proxy.url, lock_timeout_seconds=1.0, statement_timeout_seconds=1.5)
     return await aiohttp_client(create_app(replace(config, server=server, database=database)))
 
 

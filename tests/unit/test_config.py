@@ -34,6 +34,8 @@ OVERRIDES = [
 
 UNFIT = [
     ("PORT", "-1", "server.port: must be"),
+    ("REQUIREMENTS__DATABASE__LOCK_TIMEOUT_SECONDS", "5", "database.lock_timeout_seconds: must be less than database"),
+    ("REQUIREMENTS__SERVER__REQUEST_TIMEOUT_SECONDS", "5", "database.statement_timeout_seconds: must be less than se"),
     ("PORT", "65536", "server.port: must be"),
     ("PORT", "8080.0", "PORT: must be a whole number"),
     ("WEB_CONCURRENCY", "two", "WEB_CONCURRENCY: must be a whole number"),
