@@ -1,7 +1,7 @@
 # Each target sets up what it needs by itself. `make` alone lists them.
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-postgres15 check lint format types layers lock clean runtime tools
+.PHONY: help run test test-postgres15 check lint format types layers bench bench-full lock clean runtime peers tools
 
 BIN := .venv/bin/python -m
 COMPILE := uv pip compile pyproject.toml --extra embedded --universal --generate-hashes --no-emit-index-url \
@@ -38,17 +38,27 @@ types: tools ## Check types
 layers: tools ## Check that modules import only what stands below them
 	@.venv/bin/python .venv/bin/lint-imports
 
+bench: peers ## Compare the service with its limits and a peer, in under 2 minutes; writes docs/benchmarks/
+	@exec $(BIN) tests.benchmark $(ARGS)
+
+bench-full: peers ## The same in under 20 minutes: more rounds, and tables of millions of rows
+	@exec $(BIN) tests.benchmark --full $(ARGS)
+
 lock: tools ## Pin the dependencies of pyproject.toml anew; ARGS=--upgrade takes newer versions
 	@$(BIN) $(COMPILE) $(ARGS) --output-file requirements.lock
-	@$(BIN) $(COMPILE) $(ARGS) --group dev --constraint requirements.lock --output-file requirements-dev.lock
+	@$(BIN) $(COMPILE) $(ARGS) --group bench --constraint requirements.lock --output-file requirements-bench.lock
+	@$(BIN) $(COMPILE) $(ARGS) --group dev --constraint requirements-bench.lock --output-file requirements-dev.lock
 
 clean: ## Remove the virtual environment and what tools keep; the data in .data/ stays
 	rm -rf .venv .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache .schemathesis .coverage* build dist
 	find service tests -name __pycache__ -type d -prune -exec rm -rf {} +
 
-# One environment for both: the second lock holds all of the first, at the same versions.
+# One environment for all: each lock holds all of the one before, at the same versions.
 runtime:
 	@PYTHON="$(PYTHON)" sh .ci/venv requirements.lock
 
+peers:
+	@PYTHON="$(PYTHON)" sh .ci/venv requirements-bench.lock requirements.lock
+
 tools:
-	@PYTHON="$(PYTHON)" sh .ci/venv requirements-dev.lock requirements.lock
+	@PYTHON="$(PYTHON)" sh .ci/venv requirements-dev.lock requirements-bench.lock requirements.lock

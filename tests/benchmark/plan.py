@@ -1,0 +1,98 @@
+"""What is measured: the quick form and the full one."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+Callers = Literal["application", "session"]
+
+SERVICE, ECHO, PGBENCH, PEER, UNBATCHED = "service", "aiohttp echo", "pgbench", "FastAPI + asyncpg", "unbatched create"
+
+CONNECTIONS = (1, 8, 32, 128, 512)
+USUAL = 32  # connections at which the targets are set
+CROWD = 512  # connections under which memory is
+
+
+@dataclass(frozen=True, slots=True)
+class Size:
+    """How full a database is when the benchmark begins."""
+
+    name: str
+    requirements: int
+    sessions: int
+
+
+SMALL = Size("small", 0, 1_000)
+LARGE = Size("large", 5_000_000, 1_000_000)
+
+
+@dataclass(frozen=True, slots=True)
+class Scenario:
+    """One load, put on several contestants in turn. `sizes` are compared with each other where there are two."""
+
+    connections: int
+    callers: Callers
+    contestants: tuple[str, ...]
+    sizes: tuple[Size, ...]
+    rounds: int
+    seconds: float
+
+    def __str__(self) -> str:
+        sizes = " and ".join(size.name for size in self.sizes)
+        return f"{self.connections} connections, {self.callers} tokens, {sizes} tables"
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """All of a run. `limit_seconds` ends it early: what has been measured until then is told."""
+
+    name: str
+    scenarios: tuple[Scenario, ...]
+    warm_up_seconds: float
+    limit_seconds: float
+    counted: tuple[str, ...]  # whose statements are counted, which takes a pause of ten seconds each
+
+    @property
+    def sizes(self) -> tuple[Size, ...]:
+        """The databases that it needs."""
+        return tuple(dict.fromkeys(size for scenario in self.scenarios for size in scenario.sizes))
+
+    @property
+    def contestants(self) -> dict[str, tuple[Size, ...]]:
+        """Who takes part, and in which databases."""
+        found: dict[str, dict[Size, None]] = {}
+        for scenario in self.scenarios:
+            for name in scenario.contestants:
+                found.setdefault(name, {}).update(dict.fromkeys(scenario.sizes))
+        return {name: tuple(sizes) for name, sizes in found.items()}
+
+
+def _all(connections: int, callers: Callers, rounds: int, seconds: float) -> Scenario:
+    lone = (UNBATCHED,) if connections == 1 and callers == "application" else ()
+    return Scenario(connections, callers, (SERVICE, ECHO, PGBENCH, PEER, *lone), (SMALL,), rounds, seconds)
+
+
+def quick() -> Form:
+    """The form that tells in under two minutes what a change did; what matters most comes first."""
+    by_weight = (USUAL, 1, CROWD, 128, 8)
+    usual, *others = (_all(count, "application", 3, 0.8) for count in by_weight)
+    sessions = Scenario(USUAL, "session", (SERVICE, PGBENCH, PEER), (SMALL,), 3, 0.8)
+    return Form("quick", (usual, sessions, *others), 0.4, 98, ())
+
+
+def full() -> Form:
+    """The form whose figures are published, in under twenty minutes."""
+    callers: tuple[Callers, ...] = ("application", "session")
+    scenarios = [_all(count, caller, 5, 2.0) for caller in callers for count in CONNECTIONS]
+    scenarios += [
+        Scenario(count, caller, (SERVICE, PGBENCH), (SMALL, LARGE), 5 if count == USUAL else 3, 2.0)
+        for caller in callers
+        for count in (USUAL, *(count for count in CONNECTIONS if count != USUAL))
+    ]
+    return Form("full", tuple(scenarios), 1.0, 1140, (SERVICE, PEER))
+
+
+def trial() -> Form:
+    """The form that shows in a few seconds that everything runs."""
+    return Form(
+        "trial", (Scenario(2, "session", (SERVICE, ECHO, PGBENCH, PEER, UNBATCHED), (SMALL,), 1, 0.3),), 0.1, 30, ()
+    )

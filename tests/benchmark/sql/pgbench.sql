@@ -1,0 +1,3 @@
+\set service random(1, 1000)
+\set application random(1, 1000)
+WITH required AS MATERIALIZED (SELECT id FROM services WHERE id = :service FOR KEY SHARE), requireable AS MATERIALIZED (SELECT id FROM applications WHERE id = :application FOR KEY SHARE) INSERT INTO requirements (request_uid, required_type, required_id, requireable_type, requireable_id, key, value, application_id) SELECT {request_uid}, 'Service', required.id, 'Application', requireable.id, 'tier', 'gold', requireable.id FROM required CROSS JOIN requireable ON CONFLICT (request_uid) DO UPDATE SET params_digest = requirements.params_digest RETURNING id, request_uid, params_digest, created_at, updated_at;

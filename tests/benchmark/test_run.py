@@ -1,0 +1,23 @@
+"""The benchmark itself, once and small."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.benchmark.__main__ import benchmark, write
+from tests.benchmark.plan import ECHO, PEER, PGBENCH, SERVICE, UNBATCHED, trial
+from tests.benchmark.report import failures
+
+
+async def test_every_contestant_takes_part(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """All are started, put under load, checked, and told of; none of them acknowledges what it does not write."""
+    monkeypatch.setenv("REQUIREMENTS__DATABASE__REQUIRE_DURABLE", "false")  # a server for tests may be given
+    said: list[str] = []
+    run, facts = await benchmark(trial(), tmp_path, said.append)
+    assert failures(run) == []
+    assert [one.contestant for one in run.measurements] == [SERVICE, ECHO, PGBENCH, PEER, UNBATCHED]
+    assert all(one.outcome.answers > 0 for one in run.measurements)
+    assert all(one.costs["rows"] >= 1 for one in run.measurements if one.contestant != ECHO)
+    write(run, facts, tmp_path / "docs")
+    assert all(f"| {one.contestant} " in (tmp_path / "docs" / "latest.md").read_text() for one in run.measurements)
+    assert (tmp_path / "docs" / "latest.svg").read_text().startswith("<svg")

@@ -1,0 +1,37 @@
+"""One create after another, unbatched and without HTTP: what a lone client's request is measured against."""
+
+import dataclasses
+from time import perf_counter
+
+from service.config import load_config
+from service.database.pool import open_database
+from service.requirements import submission
+from service.schemas import CreateParams, Reference
+from service.storage.callers import digest, find_callers
+from service.storage.requirements import RequirementStore
+from tests.benchmark.payloads import params
+from tests.benchmark.plan import Callers
+
+
+async def time_creates(url: str, seconds: float, callers: Callers, population: int) -> list[float]:
+    """The seconds that each create took: a look-up and an insert, the service's own, awaited over its pool."""
+    config = load_config(None, {})
+    latencies = []
+    async with open_database(dataclasses.replace(config.database, url=url), url) as database:
+        store = RequirementStore(database, config.associations)
+        deadline = perf_counter() + seconds
+        for wanted in params(callers, population):
+            started = perf_counter()
+            token_digest = digest(str(wanted["token"]))
+            found = (await find_callers(database, {token_digest}))[token_digest]
+            item = submission(found.caller, _as_judged(wanted), None)
+            await store.create([item], wait=False)
+            latencies.append(perf_counter() - started)
+            if perf_counter() > deadline:
+                break
+    return latencies
+
+
+def _as_judged(wanted: dict[str, object]) -> CreateParams:
+    required, requireable = (Reference(**wanted[name]) for name in ("required", "requireable"))  # type: ignore[arg-type]
+    return CreateParams(required, requireable, str(wanted["key"]), str(wanted["value"]), None, None)
