@@ -11,6 +11,7 @@ from tests.benchmark.targets import rates, select
 WIDTH, HEIGHT = 760, 420
 LEFT, RIGHT, TOP, BOTTOM = 70, 170, 40, 50
 COLOURS = {SERVICE: "#0b62c4", ECHO: "#8a8a8a", PGBENCH: "#c9520a", PEER: "#2e8540"}
+LABEL_HEIGHT = 16.0
 LINES = 5
 
 Series = Mapping[str, Mapping[int, Spread]]
@@ -31,7 +32,8 @@ def svg(series: Series) -> str:
     highest = max((spread.high for points in series.values() for spread in points.values()), default=1.0)
     step = _round_step(highest / LINES)
     frame = _Frame(counts, step * -(-highest // step))
-    parts = [*_axes(frame, step), *(part for name, points in series.items() for part in _line(frame, name, points))]
+    lines = (part for name, points in series.items() for part in _line(frame, name, points))
+    parts = [*_axes(frame, step), *lines, *_labels(frame, series)]
     style = "text{font:13px sans-serif;fill:#222}.t{font-size:15px}.n{text-anchor:end}.m{text-anchor:middle}"
     start = f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" role="img">'
     paper = f'<rect width="{WIDTH}" height="{HEIGHT}" fill="#fff"/>'
@@ -77,8 +79,16 @@ def _line(frame: _Frame, name: str, points: Mapping[int, Spread]) -> Iterator[st
     for x, spread in places:
         yield f'<path d="M{x:.1f} {frame.y(spread.low):.1f}V{frame.y(spread.high):.1f}" stroke="{colour}"/>'
         yield f'<circle cx="{x:.1f}" cy="{frame.y(spread.median):.1f}" r="3.5" fill="{colour}"/>'
-    last, spread = places[-1]
-    yield _text(last + 10, frame.y(spread.median) + 4, name, "")
+
+
+def _labels(frame: _Frame, series: Series) -> Iterator[str]:
+    """The names at the ends of their lines, from the highest down, none on another."""
+    ends = {name: frame.y(points[max(points)].median) for name, points in series.items()}
+    free = float(TOP)
+    for name, y in sorted(ends.items(), key=lambda end: end[1]):
+        free = max(y, free)
+        yield _text(WIDTH - RIGHT + 12, free + 4, name, "")
+        free += LABEL_HEIGHT
 
 
 def _text(x: float, y: float, text: str, kind: str) -> str:
