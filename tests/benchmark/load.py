@@ -73,7 +73,7 @@ class _Run:
         now = perf_counter()
         self.latencies.append(now - connection.sent)
         if status != _OK:
-            self.failures[status.decode("latin-1")] += 1
+            self.failures[status.decode("latin-1").strip()] += 1
         if now < self._deadline:
             self.in_time += 1
             connection.send(next(self._messages))
