@@ -102,7 +102,7 @@ def main(*, whole: bool, output: Path) -> None:
     command = f"make bench{'-full' if whole else ''}"
     write(run, {"date": f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC", "command": f"`{command}`", **facts}, output)
     say(f"done; written to {output}\n")
-    click.echo("\n".join(report.target_table(run)))
+    click.echo("\n".join([*report.target_table(run), "", *report.notes(run)]))
     if failed := report.failures(run):
         raise click.ClickException("some answers were wrong, so the figures mean nothing:\n" + "\n".join(failed))
 

@@ -29,6 +29,9 @@ COSTS = {
     "log_lines": "log lines",
 }
 
+# With more, contestants of many processes fare better than those of few: the kernel shares the cores among processes.
+MOST_FOREIGN_CORES = 0.25
+
 Rows = list[list[str]]
 Group = tuple[Callers, Size, int]
 
@@ -87,7 +90,7 @@ def document(run: Run, facts: dict[str, str]) -> str:
     """The whole report."""
     lines = ["# Benchmark", "", f"What `make {'bench-full' if run.form.name == 'full' else 'bench'}` found.", ""]
     lines += [f"- {name}: {value}" for name, value in facts.items()]
-    lines += [f"- {note}" for note in _notes(run)]
+    lines += [f"- {note}" for note in notes(run)]
     lines += ["", "![Requests a second over connections](latest.svg)", "", "## Targets", "", *target_table(run), ""]
     for group in _groups(run):
         lines += _group_section(run, *group)
@@ -95,10 +98,12 @@ def document(run: Run, facts: dict[str, str]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _notes(run: Run) -> Iterator[str]:
+def notes(run: Run) -> Iterator[str]:
+    """What somebody has to know before believing the figures."""
     foreign = Spread.of(one.foreign_cores for one in run.measurements if one.foreign_cores is not None)
     if foreign is not None:
-        yield f"busy with other things meanwhile: {spread(foreign)} cores"
+        warning = ": too many, so the figures mean little" if foreign.median > MOST_FOREIGN_CORES else ""
+        yield f"busy with other things meanwhile: {spread(foreign)} cores{warning}"
     if run.cut_short:
         yield "time was up before all was measured"
     pgbench = [one for one in run.measurements if one.contestant == PGBENCH]
