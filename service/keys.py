@@ -9,8 +9,10 @@ from marshmallow import Schema
 from service.authentication import Authenticator
 from service.callers import Caller
 from service.config import Config
+from service.database.pool import Database
 from service.errors import Status
 from service.health import Health
+from service.metrics.history import History
 from service.recording import Recorder
 from service.registry import RegistryFollower
 from service.storage.registry import Route
@@ -21,6 +23,10 @@ AUTHENTICATOR = web.AppKey("authenticator", Authenticator)
 RECORDER = web.AppKey("recorder", Recorder)
 CREATE_SCHEMA = web.AppKey("create_schema", Schema)
 HEALTH = web.AppKey("health", Health)
+
+# Of the internal listener.
+DATABASE = web.AppKey("database", Database)
+HISTORY = web.AppKey("history", History)
 
 REQUEST_ID = web.RequestKey("request_id", str)
 DEADLINE = web.RequestKey("deadline", float)  # seconds on the event loop's clock
