@@ -21,6 +21,7 @@ class Authenticator:
         self._touch_interval = touch_interval
         self._to_touch: set[int] = set()
         self._touching: asyncio.Task[None] | None = None
+        self.touched = 0  # how many uses of sessions were recorded
 
     async def look_up(self, token: str, deadline: float) -> Found | None:
         """The caller whose token this is, if it is anyone's, by `deadline` on the event loop's clock.
@@ -50,7 +51,7 @@ class Authenticator:
             while self._to_touch:
                 session_ids = sorted(self._to_touch)
                 self._to_touch.clear()
-                await touch_sessions(self._database, session_ids, self._touch_interval)
+                self.touched += await touch_sessions(self._database, session_ids, self._touch_interval)
         except DatabaseError as error:
             self._to_touch.clear()
             log.warning("sessions-not-touched", reason=str(error))

@@ -1,6 +1,7 @@
 """Everything that is kept in an app, a request or a response, with its type."""
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from aiohttp import web
@@ -12,7 +13,9 @@ from service.config import Config
 from service.database.pool import Database
 from service.errors import Status
 from service.health import Health
+from service.metrics.facts import FactFinder
 from service.metrics.history import History
+from service.metrics.recorded import Metrics
 from service.recording import Recorder
 from service.registry import RegistryFollower
 from service.storage.registry import Route
@@ -23,10 +26,13 @@ AUTHENTICATOR = web.AppKey("authenticator", Authenticator)
 RECORDER = web.AppKey("recorder", Recorder)
 CREATE_SCHEMA = web.AppKey("create_schema", Schema)
 HEALTH = web.AppKey("health", Health)
+METRICS = web.AppKey("metrics", Metrics)
 
 # Of the internal listener.
 DATABASE = web.AppKey("database", Database)
 HISTORY = web.AppKey("history", History)
+FACTS = web.AppKey("facts", FactFinder)
+METRICS_FOLDER = web.AppKey("metrics_folder", Path)
 
 REQUEST_ID = web.RequestKey("request_id", str)
 DEADLINE = web.RequestKey("deadline", float)  # seconds on the event loop's clock

@@ -11,7 +11,7 @@ from service.cli.demo import demo
 from service.cli.migrate import migrate
 from service.cli.purge import purge
 from service.cli.routes import routes
-from service.cli.serve import serve, worker
+from service.cli.serve import console, serve, worker
 from service.cli.sessions import sessions
 from service.cli.users import users
 from service.config import load_config
@@ -38,7 +38,7 @@ def cli(context: click.Context, path: Path | None) -> None:
     context.meta["config_path"] = path
 
 
-for command in (serve, worker, migrate, demo, routes, applications, users, sessions, purge):
+for command in (serve, worker, console, migrate, demo, routes, applications, users, sessions, purge):
     cli.add_command(command)
 
 

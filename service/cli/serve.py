@@ -21,7 +21,6 @@ from service.observability.secrets import protect
 from service.resources import resource
 from service.serving.listener import listen
 from service.serving.postgres import kept_running
-from service.serving.supervisor import Supervisor
 from service.serving.worker import work
 from service.storage.demo import Demo, make_demo
 
@@ -48,14 +47,31 @@ def serve(context: click.Context, with_demo: bool) -> None:
 @click.argument("listener", type=int)
 @click.argument("lifeline", type=int)
 @click.argument("ready", type=int)
+@click.argument("name")
 @click.pass_obj
-def worker(config: Config, listener: int, lifeline: int, ready: int) -> None:
+def worker(config: Config, listener: int, lifeline: int, ready: int, name: str) -> None:
     """One worker process of `serve`, which starts it with open file descriptors."""
     with socket.socket(fileno=listener) as shared:
-        work(config, shared, lifeline, ready)
+        work(config, shared, lifeline, ready, name)
+
+
+@click.command(hidden=True)
+@click.argument("listener", type=int)
+@click.argument("lifeline", type=int)
+@click.pass_obj
+def console(config: Config, listener: int, lifeline: int) -> None:
+    """The process of the internal listener, which `serve` starts with open file descriptors."""
+    # What it needs takes longer to import than most commands run.
+    from service.serving.console import show  # noqa: PLC0415
+
+    with socket.socket(fileno=listener) as inherited:
+        show(config, inherited, lifeline)
 
 
 async def _serve(config: Config, config_path: Path | None, listener: socket.socket, *, with_demo: bool) -> None:
+    # The metrics that it keeps take longer to import than most commands run.
+    from service.serving.supervisor import Supervisor  # noqa: PLC0415
+
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator
+from dataclasses import dataclass
 from typing import Any
 
 import asyncpg
@@ -50,12 +51,24 @@ async def _keep_session(_connection: object) -> None:
     """Reset nothing: no session state is ever set, and the usual reset costs a round trip for every statement."""
 
 
+@dataclass(frozen=True, slots=True)
+class PoolUse:
+    """How many connections are in use and idle, how many there may be, and how many tasks wait for one."""
+
+    in_use: int
+    idle: int
+    limit: int
+    waiting: int
+
+
 class Database:
     """A pool of connections. It reaches PostgreSQL when first used, and again after every loss."""
 
     def __init__(self, pool: asyncpg.Pool, acquire_timeout_seconds: float) -> None:
         self._pool = pool
         self._acquire_timeout = acquire_timeout_seconds
+        self._waiting = 0
+        self.statements = 0  # how many `fetch` was asked to run
 
     async def fetch(self, query: str, *args: object, timeout: float | None = None) -> list[asyncpg.Record]:
         """The rows of one statement, run on its own and committed when this returns.
@@ -63,6 +76,7 @@ class Database:
         `timeout`, in seconds, is for the statement alone. Raises a `DatabaseError`: of its kinds `ConnectionLost`
         leaves open whether the statement was carried out.
         """
+        self.statements += 1
         async with self.connection() as connection:
             with running():
                 return await connection.fetch(query, *args, timeout=timeout)
@@ -70,8 +84,12 @@ class Database:
     @contextlib.asynccontextmanager
     async def connection(self) -> AsyncIterator[PoolConnectionProxy]:
         """A connection of the pool, given back at the end; one that was lost is dropped. Raises `DatabaseAway`."""
-        with reaching():
-            connection = await self._pool.acquire(timeout=self._acquire_timeout)
+        self._waiting += 1
+        try:
+            with reaching():
+                connection = await self._pool.acquire(timeout=self._acquire_timeout)
+        finally:
+            self._waiting -= 1
         try:
             yield connection
         except (ConnectionLost, asyncio.CancelledError):
@@ -81,6 +99,11 @@ class Database:
             raise
         finally:
             await self._pool.release(connection)
+
+    def use(self) -> PoolUse:
+        """What the pool is doing now."""
+        idle = self._pool.get_idle_size()
+        return PoolUse(self._pool.get_size() - idle, idle, self._pool.get_max_size(), self._waiting)
 
 
 @contextlib.asynccontextmanager
