@@ -13,6 +13,7 @@ from service.settings import ConfigError, build, layered
 Positive = validate.Range(min=0, min_inclusive=False)
 Port = validate.Range(min=0, max=65535)
 AtLeastOne = validate.Range(min=1)
+LongEnough = validate.Length(min=12)
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +36,8 @@ class Console:
 
     host: str
     port: Annotated[int, Port]
+    password: Annotated[str | None, LongEnough] = field(repr=False)
+    allowed_hosts: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +111,7 @@ class Config:
     def secrets(self) -> tuple[str, ...]:
         """What must not be seen in any log line or report."""
         password = urlsplit(self.database.url or "").password
-        return tuple(secret for secret in (password, self.sentry.dsn) if secret)
+        return tuple(secret for secret in (password, self.sentry.dsn, self.console.password) if secret)
 
 
 SHORT_NAMES = {

@@ -13,6 +13,7 @@ from service.config import Config
 from service.database.pool import Database
 from service.errors import Status
 from service.health import Health
+from service.logins import Login, Logins
 from service.metrics.facts import FactFinder
 from service.metrics.history import History
 from service.metrics.recorded import Metrics
@@ -33,6 +34,7 @@ DATABASE = web.AppKey("database", Database)
 HISTORY = web.AppKey("history", History)
 FACTS = web.AppKey("facts", FactFinder)
 METRICS_FOLDER = web.AppKey("metrics_folder", Path)
+LOGINS = web.AppKey("logins", Logins)
 
 REQUEST_ID = web.RequestKey("request_id", str)
 DEADLINE = web.RequestKey("deadline", float)  # seconds on the event loop's clock
@@ -41,5 +43,6 @@ ENCODED = web.RequestKey("encoded", bool)  # whether the params came base64 enco
 ROUTE = web.RequestKey("route", Route)
 TOKEN = web.RequestKey("token", str)
 CALLER = web.RequestKey("caller", Caller)
+LOGIN = web.RequestKey("login", Login)
 
 STATUS = web.ResponseKey("status", Status)
