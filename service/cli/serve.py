@@ -10,8 +10,9 @@ from pathlib import Path
 import click
 import structlog
 
-from service.cli.demo import base_url, show_demo
+from service.cli.demo import base_url, show_console, show_demo
 from service.config import Config
+from service.console_password import console_password
 from service.database.checks import check_database
 from service.database.errors import DatabaseAway, DatabaseUnusable
 from service.database.migrations import load_migrations, migrate
@@ -85,7 +86,12 @@ async def _serve(config: Config, config_path: Path | None, listener: socket.sock
             if made is not None:
                 show_demo(made, address)
 
-        await Supervisor(config, config_path, listener, url).run(stop, on_ready)
+        def on_console(url: str) -> None:
+            log.info("console-listening", url=url)
+            if made is not None:
+                show_console(console_password(config), url)
+
+        await Supervisor(config, config_path, listener, url).run(stop, on_ready, on_console)
     log.info("stopped")
 
 

@@ -22,7 +22,7 @@ from service.console import (
 from service.console.formats import FILTERS
 from service.console.headers import set_headers
 from service.console.middlewares import CONSOLE
-from service.console.password import console_password
+from service.console_password import console_password
 from service.logins import Logins
 
 PREFIX = "/console"

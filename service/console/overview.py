@@ -52,9 +52,7 @@ def tiles(point: Point) -> list[Tile]:
     emails = point.emails or {}
     failing = sum(rate for status, rate in point.requests_per_second.items() if _is_crash(status))
     return [
-        Tile(
-            "Answers", f"{number(round(total, 1))}/s", f"{number(round(failing, 2))}/s of them our fault", failing > 0
-        ),
+        Tile("Answers", f"{number(round(total, 1))}/s", f"{number(round(failing, 2))}/s failed", failing > 0),
         Tile("Latency p99", duration(point.p99_seconds), f"p50 {duration(point.p50_seconds)}"),
         Tile("In flight", number(point.in_flight), f"event loop lag {duration(point.loop_lag_seconds)}"),
         Tile(

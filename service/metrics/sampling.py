@@ -31,6 +31,7 @@ class Sampler:
 
     async def run(self) -> None:
         """Sample until cancelled."""
+        self.sample()
         while True:
             began = time.perf_counter()
             await asyncio.sleep(TICK_SECONDS)

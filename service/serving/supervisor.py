@@ -43,15 +43,19 @@ class Supervisor:
         self._url = url
         self._processes: set[asyncio.subprocess.Process] = set()
 
-    async def run(self, stop: asyncio.Event, on_ready: Callable[[], None]) -> None:
-        """Serve until `stop` is set; `on_ready` is called once, when the first worker accepts requests."""
+    async def run(self, stop: asyncio.Event, on_ready: Callable[[], None], on_console: Callable[[str], None]) -> None:
+        """Serve until `stop` is set.
+
+        `on_ready` is called once, when the first worker accepts requests, and `on_console` with the internal
+        listener's address once that can be had.
+        """
         with _lifeline() as lifeline, metrics_folder():
             write_as("supervisor")
             metrics = ProcessMetrics()
             first_ready = asyncio.Event()
             tasks = [
                 asyncio.create_task(_announce(first_ready, on_ready)),
-                asyncio.create_task(self._keep_console(metrics, lifeline)),
+                asyncio.create_task(self._keep_console(metrics, lifeline, on_console)),
                 *(
                     asyncio.create_task(self._keep_worker(metrics, str(number), lifeline, first_ready))
                     for number in range(self._config.server.workers)
@@ -72,9 +76,10 @@ class Supervisor:
 
         await _keep("worker", run, metrics)
 
-    async def _keep_console(self, metrics: ProcessMetrics, lifeline: int) -> None:
+    async def _keep_console(self, metrics: ProcessMetrics, lifeline: int, on_console: Callable[[str], None]) -> None:
         settings = self._config.console
         with await _free_listener(settings.host, settings.port) as listener:
+            on_console(url_of(listener))
 
             async def run() -> int:
                 process = await self._start(("console", listener.fileno(), lifeline), (listener.fileno(), lifeline))
@@ -162,7 +167,6 @@ async def _free_listener(host: str, port: int) -> socket.socket:
             told = True
             await asyncio.sleep(PORT_PAUSE_SECONDS)
         else:
-            log.info("console-listening", url=url_of(listener))
             return listener
 
 
