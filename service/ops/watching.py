@@ -12,11 +12,11 @@ from service.metrics.history import SECONDS_BETWEEN_POINTS, History, Point
 from service.metrics.readings import point, reading
 
 
-async def watch(history: History, folder: Path, finder: FactFinder) -> None:
-    """Add points to `history` until cancelled."""
+async def watch(history: History, folder: Path, finder: FactFinder, seconds: float = SECONDS_BETWEEN_POINTS) -> None:
+    """Add a point to `history` every few `seconds` until cancelled."""
     before, then = reading(read(folder)), time.monotonic()
     while True:
-        await asyncio.sleep(SECONDS_BETWEEN_POINTS)
+        await asyncio.sleep(seconds)
         after, now = reading(read(folder)), time.monotonic()
         measured = point(datetime.now(UTC), now - then, before, after)
         history.add(_with_facts(measured, await finder.facts()))
