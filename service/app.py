@@ -4,6 +4,7 @@ from aiohttp import web
 
 from service import keys
 from service.config import Config
+from service.envelope import CREATE_PATH
 from service.handlers import docs, health, requirements
 from service.lifespan import lifespan
 from service.metrics.recorded import Metrics
@@ -21,6 +22,7 @@ def create_app(config: Config, metrics: Metrics | None = None) -> web.Applicatio
     app[keys.CONFIG] = config
     app[keys.CREATE_SCHEMA] = create_params_schema(config.associations)
     app[keys.METRICS] = metrics or Metrics()
+    app[keys.METRICS].expect_faults(CREATE_PATH)
     app.cleanup_ctx.append(lifespan)
 
     app.router.add_get("/ping", health.ping)

@@ -5,6 +5,16 @@ from collections.abc import Callable, Iterator
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
+from service.errors import ApplicationCrash, IdentifyRequestError, MandrillEmailFailed, Outcome, Status
+
+# Whatever of ours can go wrong with a write, and what then became of it.
+FAULTS: tuple[tuple[type[Status], Outcome], ...] = (
+    (ApplicationCrash, "none"),
+    (ApplicationCrash, "unknown"),
+    (IdentifyRequestError, "none"),
+    (MandrillEmailFailed, "created"),
+)
+
 REQUESTS = "requirements_requests"
 REQUEST_SECONDS = "requirements_request_duration_seconds"
 IN_FLIGHT = "requirements_requests_in_flight"
@@ -78,6 +88,11 @@ class Metrics:
         count()
         observe(seconds)
 
+    def expect_faults(self, route: str) -> None:
+        """Have faults at `route` told as zero until there is one: of the first one Prometheus sees no increase else."""
+        for status, outcome in FAULTS:
+            self._requests.labels(route, status.name, str(status.http_code), outcome)
+
     def batch(self, name: str, size: int) -> None:
         """Count one statement that carried `size` of what is called `name`."""
         self._batches.labels(name).observe(size)
@@ -108,7 +123,9 @@ class ProcessMetrics:
 
     def __init__(self) -> None:
         registry = CollectorRegistry()
-        self._workers = Gauge(WORKERS, "Worker processes that run.", multiprocess_mode="max", registry=registry)
+        self._workers = Gauge(
+            WORKERS, "Worker processes that accept requests.", multiprocess_mode="max", registry=registry
+        )
         self._restarts = Counter(
             RESTARTS, "Processes started in place of one that ended.", ["process"], registry=registry
         )
@@ -116,8 +133,8 @@ class ProcessMetrics:
             self._restarts.labels(kind)
 
     @contextlib.contextmanager
-    def worker_running(self) -> Iterator[None]:
-        """Count one worker more meanwhile."""
+    def worker_serving(self) -> Iterator[None]:
+        """Count one more worker that serves."""
         self._workers.inc()
         try:
             yield

@@ -69,8 +69,7 @@ class Supervisor:
 
     async def _keep_worker(self, metrics: ProcessMetrics, name: str, lifeline: int, first_ready: asyncio.Event) -> None:
         async def run() -> int:
-            with metrics.worker_running():
-                code = await self._run_worker(name, lifeline, first_ready)
+            code = await self._run_worker(metrics, name, lifeline, first_ready)
             forget(name)
             return code
 
@@ -87,7 +86,7 @@ class Supervisor:
 
             await _keep("console", run, metrics)
 
-    async def _run_worker(self, name: str, lifeline: int, first_ready: asyncio.Event) -> int:
+    async def _run_worker(self, metrics: ProcessMetrics, name: str, lifeline: int, first_ready: asyncio.Event) -> int:
         """Start a worker and wait for its end; its exit code. Cancelled, it leaves the worker running."""
         ready_read, ready_write = os.pipe()
         fds = (self._listener.fileno(), lifeline, ready_write)
@@ -96,12 +95,14 @@ class Supervisor:
         finally:
             os.close(ready_write)
         async with _readable(ready_read) as ready:
-            ended = asyncio.create_task(process.wait())
+            ended = asyncio.create_task(self._ended(process))
             await asyncio.wait((ready, ended), return_when=asyncio.FIRST_COMPLETED)
-            if os.read(ready_read, 1):
-                log.info("worker-ready", worker=process.pid)
-                first_ready.set()
-        return await self._ended(process)
+            if not os.read(ready_read, 1):
+                return await ended
+        log.info("worker-ready", worker=process.pid)
+        first_ready.set()
+        with metrics.worker_serving():
+            return await ended
 
     async def _start(self, command: Sequence[object], fds: tuple[int, ...]) -> asyncio.subprocess.Process:
         path = [] if self._config_path is None else ["--config", str(self._config_path)]

@@ -31,10 +31,11 @@ def requests(metrics: Metrics) -> list[Sample]:
 
 
 def counted(metrics: Metrics) -> dict[tuple[str, ...], float]:
-    """How many requests there were for each set of labels."""
+    """How many requests there were for each set of labels that any had."""
     return {
         tuple(sample.labels[name] for name in ("route", "status", "code", "outcome")): sample.value
         for sample in requests(metrics)
+        if sample.value
     }
 
 
@@ -78,7 +79,15 @@ def test_two_applications_count_apart(config: Config) -> None:
     """What one application counts, another in the same process does not."""
     first, second = (create_app(config)[keys.METRICS] for _ in range(2))
     first.answered("/ping", None, 200, None, 0.001)
-    assert (len(requests(first)), len(requests(second))) == (1, 0)
+    assert (len(counted(first)), len(counted(second))) == (1, 0)
+
+
+def test_faults_are_told_before_there_is_one(config: Config) -> None:
+    """An alert on the first crash works: its series is there, at zero, from the start."""
+    samples = requests(create_app(config)[keys.METRICS])
+    faults = {("application-crash", "none"), ("application-crash", "unknown"), ("identify-request-error", "none")}
+    assert {(sample.labels["status"], sample.labels["outcome"]) for sample in samples} >= faults
+    assert {(sample.labels["route"], sample.value) for sample in samples} == {(CREATE, 0.0)}
 
 
 def test_the_most_series_there_can_be() -> None:
