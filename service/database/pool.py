@@ -15,6 +15,9 @@ from service.database.errors import ConnectionLost, reaching, running
 # How much later than the server the client gives up: only a server that says nothing at all is left to the client.
 CLIENT_GRACE_SECONDS = 1.0
 
+# Of the internal listener's process: a team looks on, the connections are the workers'.
+CONSOLE_POOL_SIZE = 4
+
 
 async def connect(
     settings: Settings, url: str, application_name: str, *, statement_timeout_seconds: float | None = None

@@ -12,16 +12,13 @@ from service import keys
 from service.config import Config
 from service.console import add_console
 from service.database.migrations import load_migrations
-from service.database.pool import open_database
+from service.database.pool import CONSOLE_POOL_SIZE, open_database
 from service.metrics.facts import FactFinder
 from service.metrics.history import History
 from service.ops import exposition
 from service.ops.error_boundary import ops_error_boundary
 from service.ops.watching import watch
 from service.resources import resource
-
-# A team looks on; the connections are the workers'.
-POOL_SIZE = 4
 
 
 def create_ops_app(config: Config, metrics_folder: Path) -> web.Application:
@@ -43,7 +40,7 @@ async def _opened(app: web.Application) -> AsyncIterator[None]:
     settings = app[keys.CONFIG].database
     if settings.url is None:
         raise ValueError("the internal listener needs a database.url: `serve` sets that of the embedded PostgreSQL")
-    async with open_database(replace(settings, pool_size=POOL_SIZE), settings.url) as database:
+    async with open_database(replace(settings, pool_size=CONSOLE_POOL_SIZE), settings.url) as database:
         app[keys.DATABASE] = database
         app[keys.FACTS] = finder = FactFinder(database, load_migrations(resource("sql") / "migrations"))
         watching = asyncio.create_task(watch(app[keys.HISTORY], app[keys.METRICS_FOLDER], finder))
