@@ -1,5 +1,6 @@
 """The Notifications tab: what went wrong, newest first, as it comes."""
 
+import contextlib
 import hashlib
 
 import orjson
@@ -17,6 +18,10 @@ TAB = "notifications"
 ADDRESS = "/console/notifications"
 
 Context = dict[str, object]
+
+
+class _AcknowledgedBeforeError(Exception):
+    """There is nothing to change, and so nothing to record."""
 
 
 async def show(request: web.Request) -> web.Response:
@@ -53,12 +58,15 @@ async def show_one(request: web.Request) -> web.Response:
 
 
 async def acknowledge(request: web.Request) -> web.StreamResponse:
-    """Acknowledge one."""
+    """Acknowledge one; whoever comes second finds it done, and is not in the audit."""
     form = await read_form(request)
     number = identifier(request.match_info["id"])
-    async with changing(request, "acknowledge notification", {"id": number}) as connection:
-        if not await console.acknowledge(connection, number):
-            raise web.HTTPNotFound
+    if await console.find_notification(request.config_dict[keys.DATABASE], number) is None:
+        raise web.HTTPNotFound
+    with contextlib.suppress(_AcknowledgedBeforeError):
+        async with changing(request, "acknowledge notification", {"id": number}) as connection:
+            if not await console.acknowledge(connection, number):
+                raise _AcknowledgedBeforeError
     if "HX-Request" in request.headers:
         return part(request, "_notifications.html", **await _context(request, form))
     raise back_to(request, _address(form), f"Acknowledged notification {number}.")

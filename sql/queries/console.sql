@@ -48,15 +48,23 @@ SELECT * FROM requirements WHERE id < $1 ORDER BY id DESC LIMIT $2;
 
 -- name: list_requirements_by_required
 -- The $2 requirements before the id $1 that name the thing $3, $4 as required, newest first.
-SELECT * FROM requirements WHERE required_type = $3 AND required_id = $4 AND id < $1 ORDER BY id DESC LIMIT $2;
+-- Plain equality would let the planner walk the primary key instead, through any number of rows of other things:
+-- only the index of these columns has this order.
+SELECT * FROM requirements
+WHERE (required_type, required_id, id) < ($3, $4, $1) AND (required_type, required_id) >= ($3, $4)
+ORDER BY required_type DESC, required_id DESC, id DESC
+LIMIT $2;
 
 -- name: list_requirements_by_requireable
--- The $2 requirements before the id $1 of the thing $3, $4, newest first.
-SELECT * FROM requirements WHERE requireable_type = $3 AND requireable_id = $4 AND id < $1 ORDER BY id DESC LIMIT $2;
+-- The $2 requirements before the id $1 of the thing $3, $4, newest first, as above.
+SELECT * FROM requirements
+WHERE (requireable_type, requireable_id, id) < ($3, $4, $1) AND (requireable_type, requireable_id) >= ($3, $4)
+ORDER BY requireable_type DESC, requireable_id DESC, id DESC
+LIMIT $2;
 
 -- name: list_requirements_by_key
--- The $2 requirements before the id $1 that have the key $3, newest first.
-SELECT * FROM requirements WHERE key = $3 AND id < $1 ORDER BY id DESC LIMIT $2;
+-- The $2 requirements before the id $1 that have the key $3, newest first, as above.
+SELECT * FROM requirements WHERE (key, id) < ($3, $1) AND key >= $3 ORDER BY key DESC, id DESC LIMIT $2;
 
 -- name: page_applications
 -- The $2 applications after the slug $1, and how many live tokens each has.
