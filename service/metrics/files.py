@@ -5,8 +5,11 @@ stays small however often processes end.
 """
 
 import contextlib
+import fcntl
 import os
+import shutil
 import tempfile
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -16,18 +19,42 @@ from prometheus_client.metrics_core import Metric
 from prometheus_client.mmap_dict import MmapedDict, mmap_key
 from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
 
+PREFIX = "requirements-metrics-"
+SWEPT_AFTER_SECONDS = 60.0
+
 VARIABLE = "PROMETHEUS_MULTIPROC_DIR"
 
 
 @contextlib.contextmanager
 def metrics_folder() -> Iterator[Path]:
     """A new folder for this process and those that it starts, named in the environment; removed at the end."""
-    with tempfile.TemporaryDirectory(prefix="requirements-metrics-") as folder:
+    _sweep()
+    with tempfile.TemporaryDirectory(prefix=PREFIX) as folder, _held(Path(folder)):
         os.environ[VARIABLE] = folder
         try:
             yield Path(folder)
         finally:
-            del os.environ[VARIABLE]
+            os.environ.pop(VARIABLE, None)
+
+
+@contextlib.contextmanager
+def _held(folder: Path) -> Iterator[None]:
+    """Mark the folder as in use, as long as this process lives. Raises `BlockingIOError` where another has."""
+    fd = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
+    finally:
+        os.close(fd)
+
+
+def _sweep() -> None:
+    """Remove the folders that killed processes left behind; the newest may be about to be marked."""
+    for folder in Path(tempfile.gettempdir()).glob(f"{PREFIX}*"):
+        # Other users' are theirs, and another one that starts may sweep as well.
+        with contextlib.suppress(OSError), _held(folder):
+            if time.time() - folder.stat().st_mtime > SWEPT_AFTER_SECONDS:
+                shutil.rmtree(folder)
 
 
 def announced_folder() -> Path:

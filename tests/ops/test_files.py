@@ -24,6 +24,21 @@ metrics.requests_in_flight.set(answers)
 """
 
 
+SWEEPER = """
+import os
+from pathlib import Path
+from service.metrics.files import metrics_folder
+with metrics_folder() as first:
+    os.utime(first, (0, 0))
+    for name, modified in (("old", 0), ("new", None)):
+        (first.parent / f"requirements-metrics-{name}").mkdir()
+        os.utime(first.parent / f"requirements-metrics-{name}", modified if modified is None else (modified, modified))
+    with metrics_folder() as second:
+        left = {path.name for path in first.parent.iterdir()} - {first.name, second.name}
+        print(first.exists(), second.exists(), left)
+"""
+
+
 def write(name: str, answers: int, *ended: str) -> None:
     """Have a process of that name count `answers`, after it has noted that others `ended`."""
     subprocess.run([sys.executable, "-c", WRITER, name, str(answers), *ended], check=True)  # noqa: S603 - our own words
@@ -68,3 +83,12 @@ def test_the_folder_is_announced_while_it_is_there() -> None:
         assert list(read(folder)) == []
     assert VARIABLE not in os.environ
     assert not folder.exists()
+
+
+def test_what_killed_services_left_is_swept(tmp_path: Path) -> None:
+    """A new service removes old folders that nobody holds, neither those of others that run nor the newest."""
+    environ = {**os.environ, "TMPDIR": str(tmp_path)}
+    command = [sys.executable, "-c", SWEEPER]
+    swept = subprocess.run(command, check=True, env=environ, capture_output=True, text=True)  # noqa: S603 - as above
+    assert swept.stdout == "True True {'requirements-metrics-new'}\n"
+    assert [path.name for path in tmp_path.iterdir()] == ["requirements-metrics-new"]
