@@ -10,7 +10,7 @@ from service.lifespan import lifespan
 from service.metrics.recorded import Metrics
 from service.middlewares import GUARDED, OUTER
 from service.openapi import render_document
-from service.schemas import create_params_schema
+from service.params import CreateParamsReader
 
 
 def create_app(config: Config, metrics: Metrics | None = None) -> web.Application:
@@ -20,16 +20,16 @@ def create_app(config: Config, metrics: Metrics | None = None) -> web.Applicatio
     """
     app = web.Application(middlewares=OUTER, client_max_size=config.server.max_body_bytes)
     app[keys.CONFIG] = config
-    app[keys.CREATE_SCHEMA] = create_params_schema(config.associations)
+    app[keys.CREATE_PARAMS] = CreateParamsReader(config.associations)
     app[keys.METRICS] = metrics or Metrics()
     app[keys.METRICS].expect_faults(CREATE_PATH)
     app.cleanup_ctx.append(lifespan)
 
     app.router.add_get("/ping", health.ping)
     app.router.add_get("/ready", health.ready)
-    app.add_routes(docs.routes(render_document(app[keys.CREATE_SCHEMA])))
+    app.add_routes(docs.routes(render_document(app[keys.CREATE_PARAMS].schema)))
 
     api = web.Application(middlewares=GUARDED)
-    api.router.add_post("/v1/requirements/create", requirements.create)
+    api.router.add_post("/v1/requirements/create", requirements.create, expect_handler=requirements.invite_body)
     app.add_subapp("/api", api)
     return app

@@ -1,10 +1,12 @@
 """Finding the caller behind a token, and recording that its session was used."""
 
 import asyncio
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 import structlog
 
+from service.batching import Batcher
 from service.callers import Session
 from service.database.errors import ConnectionLost, DatabaseError, TryAgain
 from service.database.pool import Database
@@ -19,6 +21,7 @@ class Authenticator:
     def __init__(self, database: Database, touch_interval: timedelta) -> None:
         self._database = database
         self._touch_interval = touch_interval
+        self.look_ups = Batcher(self._find_all)
         self._to_touch: set[int] = set()
         self._touching: asyncio.Task[None] | None = None
         self.touched = 0  # how many uses of sessions were recorded
@@ -26,17 +29,19 @@ class Authenticator:
     async def look_up(self, token: str, deadline: float) -> Found | None:
         """The caller whose token this is, if it is anyone's, by `deadline` on the event loop's clock.
 
-        Raises a `DatabaseError` when the look-up could not be completed.
+        Raises a `DatabaseError` when the look-up could not be completed, TimeoutError when it was not in time.
         """
-        try:
-            return await self._find(digest(token), deadline)
-        except (ConnectionLost, TryAgain):
-            # A pooled connection may have died unnoticed; reading twice does no harm.
-            return await self._find(digest(token), deadline)
+        token_digest = digest(token)
+        async with asyncio.timeout_at(deadline):
+            try:
+                return await self.look_ups.submit(token_digest)
+            except (ConnectionLost, TryAgain):
+                # A pooled connection may have died unnoticed; reading twice does no harm.
+                return await self.look_ups.submit(token_digest)
 
-    async def _find(self, token_digest: bytes, deadline: float) -> Found | None:
-        timeout = deadline - asyncio.get_running_loop().time()
-        return (await find_callers(self._database, [token_digest], timeout)).get(token_digest)
+    async def _find_all(self, digests: Sequence[bytes]) -> list[Found | None]:
+        found = await find_callers(self._database, set(digests))
+        return [found.get(token_digest) for token_digest in digests]
 
     def touch(self, session: Session, now: datetime) -> None:
         """Record in the background that `session` was used at `now`, unless that was done within the interval."""
@@ -59,6 +64,7 @@ class Authenticator:
             self._touching = None
 
     async def close(self) -> None:
-        """Wait for what is being recorded."""
+        """Wait for what is under way."""
+        await self.look_ups.close()
         if self._touching is not None:
             await self._touching

@@ -2,11 +2,13 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 from typing import Annotated
-from urllib.parse import urlsplit
+from urllib.parse import parse_qs, unquote, urlsplit
 
-from marshmallow import validate
+from marshmallow import ValidationError, validate
+from sentry_sdk.utils import BadDsn, Dsn
 
 from service.settings import ConfigError, build, layered
 
@@ -14,6 +16,25 @@ Positive = validate.Range(min=0, min_inclusive=False)
 Port = validate.Range(min=0, max=65535)
 AtLeastOne = validate.Range(min=1)
 LongEnough = validate.Length(min=12)
+
+
+# What these two say never repeats the text: it may hold a password.
+def _postgres_url(text: str) -> None:
+    fault = ValidationError("Must be an address such as postgresql://user:password@host:5432/name.")
+    try:
+        parts = urlsplit(text)
+        ports = [urlsplit(f"//{host}").port for host in parts.netloc.rpartition("@")[2].split(",")]
+    except ValueError:
+        raise fault from None
+    if parts.scheme not in ("postgresql", "postgres") or 0 in ports:
+        raise fault
+
+
+def _sentry_dsn(text: str) -> None:
+    try:
+        Dsn(text)
+    except (BadDsn, ValueError):
+        raise ValidationError("Must be a DSN as Sentry shows it.") from None
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +65,7 @@ class Console:
 class Database:
     """The PostgreSQL that is written to, and how long each step may take."""
 
-    url: str | None = field(repr=False)
+    url: Annotated[str | None, _postgres_url] = field(repr=False)
     pool_size: Annotated[int, AtLeastOne]
     acquire_timeout_seconds: Annotated[float, Positive]
     connect_timeout_seconds: Annotated[float, Positive]
@@ -88,7 +109,7 @@ class Logging:
 class Sentry:
     """Where unforeseen errors are reported."""
 
-    dsn: str | None = field(repr=False)
+    dsn: Annotated[str | None, _sentry_dsn] = field(repr=False)
     environment: str
 
 
@@ -110,8 +131,10 @@ class Config:
     @property
     def secrets(self) -> tuple[str, ...]:
         """What must not be seen in any log line or report."""
-        password = urlsplit(self.database.url or "").password
-        return tuple(secret for secret in (password, self.sentry.dsn, self.console.password) if secret)
+        parts = urlsplit(self.database.url or "")
+        # The driver tells neither form from the other, and takes a password from the query too.
+        passwords = [parts.password or "", unquote(parts.password or ""), *parse_qs(parts.query).get("password", [])]
+        return tuple(secret for secret in (*passwords, self.sentry.dsn, self.console.password) if secret)
 
 
 SHORT_NAMES = {
@@ -134,4 +157,20 @@ def load_config(path: Path | None, environ: Mapping[str, str]) -> Config:
     if path is not None and not path.is_file():
         raise ConfigError(f"{path}: there is no such file")
     values = layered(Config, chosen if chosen.is_file() else None, environ, SHORT_NAMES)
-    return build(Config, values | {"data_folder": chosen.absolute().parent / ".data"})
+    if "data_folder" in values:
+        raise ConfigError("data_folder: unknown field")
+    config = build(Config, values | {"data_folder": chosen.absolute().parent / ".data"})
+    _check_time_limits(config)
+    return config
+
+
+def _check_time_limits(config: Config) -> None:
+    """The server has to give up before the client does: only what it says about a statement is certain."""
+    limits = (
+        ("database.lock_timeout_seconds", config.database.lock_timeout_seconds),
+        ("database.statement_timeout_seconds", config.database.statement_timeout_seconds),
+        ("server.request_timeout_seconds", config.server.request_timeout_seconds),
+    )
+    for (inner, shorter), (outer, longer) in pairwise(limits):
+        if shorter >= longer:
+            raise ConfigError(f"{inner}: must be less than {outer} ({longer:g})")

@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Any
 
 from aiohttp import web
-from marshmallow import Schema
 
 from service.authentication import Authenticator
 from service.callers import Caller
@@ -17,6 +16,7 @@ from service.logins import Login, Logins
 from service.metrics.facts import FactFinder
 from service.metrics.history import History
 from service.metrics.recorded import Metrics
+from service.params import CreateParamsReader
 from service.recording import Recorder
 from service.registry import RegistryFollower
 from service.storage.registry import Route
@@ -25,7 +25,7 @@ CONFIG = web.AppKey("config", Config)
 REGISTRY = web.AppKey("registry", RegistryFollower)
 AUTHENTICATOR = web.AppKey("authenticator", Authenticator)
 RECORDER = web.AppKey("recorder", Recorder)
-CREATE_SCHEMA = web.AppKey("create_schema", Schema)
+CREATE_PARAMS = web.AppKey("create_params", CreateParamsReader)
 HEALTH = web.AppKey("health", Health)
 METRICS = web.AppKey("metrics", Metrics)
 

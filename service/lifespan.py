@@ -38,15 +38,18 @@ async def lifespan(app: web.Application) -> AsyncIterator[None]:
 
     async with open_database(config.database, _url(config)) as database:
         app[keys.HEALTH] = Health(database, known)
-        app[keys.RECORDER] = Recorder(RequirementStore(database, config.associations))
+        app[keys.RECORDER] = recorder = Recorder(
+            RequirementStore(database, config.associations), config.database.lock_timeout_seconds
+        )
         app[keys.REGISTRY] = registry = RegistryFollower(fit_connection, config.registry.poll_seconds)
         app[keys.AUTHENTICATOR] = authenticator = Authenticator(
             database, timedelta(seconds=config.sessions.touch_interval_seconds)
         )
-        sampler = Sampler(app[keys.METRICS], database, registry, authenticator)
+        sampler = Sampler(app[keys.METRICS], database, registry, authenticator, recorder)
         async with _running(registry.follow()), _running(sampler.run()):
             await registry.attempted.wait()
             yield
+        await recorder.close()
         await authenticator.close()
         sampler.sample()
 

@@ -1,11 +1,18 @@
 """Recording a requirement so that a repeated attempt at it is the same requirement, never a second one."""
 
 import asyncio
+from collections.abc import Coroutine, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
+from service.batching import Batcher
 from service.database.errors import ConnectionLost, DatabaseAway, DatabaseError, DataRejected, TryAgain
 from service.errors import ApplicationCrash, InvalidParam, Outcome, ParamError
 from service.requirements import Requirement, Submission
 from service.storage.requirements import RequirementStore, Written
+
+if TYPE_CHECKING:
+    from uuid import UUID
 
 # Between attempts at a write of unknown outcome, while the server comes back.
 RETRY_PAUSE_SECONDS = 0.05
@@ -16,8 +23,12 @@ IDEMPOTENCY_KEY = "Idempotency-Key"
 class Recorder:
     """Writes submissions, each to the one outcome that its caller is told."""
 
-    def __init__(self, store: RequirementStore) -> None:
+    def __init__(self, store: RequirementStore, lock_timeout_seconds: float) -> None:
+        """`lock_timeout_seconds` is how long the server may let a statement wait for a lock."""
         self._store = store
+        self._lock_timeout_seconds = lock_timeout_seconds
+        self.writes = Batcher(self._write_together)
+        self._own: set[asyncio.Task[Written]] = set()
 
     async def record(self, item: Submission, deadline: float) -> tuple[Requirement, Outcome]:
         """The requirement recorded for `item`, and whether this call `created` it or it was `replayed`.
@@ -35,31 +46,59 @@ class Recorder:
         return requirement, "created" if written.created else "replayed"
 
     async def _write(self, item: Submission, deadline: float) -> Written:
-        """Run the one statement until it is answered: its request_uid makes running it twice harmless.
+        """Attempt the write until it is answered: its request_uid makes attempting it twice harmless.
 
         Once the outcome of an attempt is unknown, only a returned row is definite: that attempt may still be running.
         """
-        outcome: Outcome = "none"
+        unknown = False
         while True:
             try:
-                written = (await self._store.create([item], _left(deadline)))[item.request_uid]
-            except (TryAgain, ConnectionLost, DatabaseAway) as error:
-                if isinstance(error, ConnectionLost):
-                    outcome = "unknown"
-                never_sent = isinstance(error, DatabaseAway) and outcome == "none"
-                if never_sent or _left(deadline) <= RETRY_PAUSE_SECONDS:
-                    raise ApplicationCrash(outcome=outcome) from error
-                await asyncio.sleep(RETRY_PAUSE_SECONDS)
-            except DataRejected as error:
-                if outcome == "none":
-                    raise InvalidParam(ParamError("body", "holds a value that cannot be stored")) from error
-                raise ApplicationCrash(outcome=outcome) from error
+                async with asyncio.timeout_at(deadline):
+                    written = await self._attempt(item, deadline)
+            except TimeoutError as error:
+                raise ApplicationCrash(outcome="unknown") from error
             except DatabaseError as error:
-                raise ApplicationCrash(outcome=outcome) from error
+                unknown = unknown or isinstance(error, ConnectionLost)
+                if not _worth_another(error, unknown=unknown) or _left(deadline) <= RETRY_PAUSE_SECONDS:
+                    raise _failure(error, unknown=unknown) from error
+                await asyncio.sleep(RETRY_PAUSE_SECONDS)
             else:
-                if written.requirement is None and outcome == "unknown":
-                    raise ApplicationCrash(outcome=outcome)
+                if written.requirement is None and unknown:
+                    raise ApplicationCrash(outcome="unknown")
                 return written
+
+    async def _attempt(self, item: Submission, deadline: float) -> Written:
+        """Write `item` with others; alone if it may have to wait for a lock, or if its neighbours failed it."""
+        written = await self.writes.submit(item)
+        if written is not None:
+            return written
+        if _left(deadline) < self._lock_timeout_seconds:
+            # Given up now, it is known that nothing was written; later, the server may still be at it.
+            raise DatabaseError("no time was left to wait for a lock")
+        return await self._in_own_task(self._write_alone(item))
+
+    async def _write_together(self, items: Sequence[Submission]) -> list[Written | None]:
+        """What became of each, None where that takes an attempt alone."""
+        leaders: dict[UUID, Submission] = {}
+        for item in items:
+            leaders.setdefault(item.request_uid, item)
+        try:
+            written = await self._store.create(list(leaders.values()), wait=False)
+        except (TryAgain, ConnectionLost, DatabaseAway):
+            raise
+        except DatabaseError:
+            return [None] * len(items)
+        return [_share(written[item.request_uid], first=leaders[item.request_uid] is item) for item in items]
+
+    async def _write_alone(self, item: Submission) -> Written:
+        return (await self._store.create([item], wait=True))[item.request_uid]
+
+    async def _in_own_task(self, write: Coroutine[Any, Any, Written]) -> Written:
+        """A write that goes on when the request that wants it is cancelled."""
+        task = asyncio.create_task(write)
+        self._own.add(task)
+        task.add_done_callback(self._own.discard)
+        return await asyncio.shield(task)
 
     async def _known(self, item: Submission, written: Written, deadline: float) -> Requirement:
         """The row that another call with the same identity wrote just before the references went away."""
@@ -70,6 +109,29 @@ class Recorder:
         if known is not None:
             return known
         raise InvalidParam(*_absent(written))
+
+    async def close(self) -> None:
+        """Wait for every write under way, also of requests that no longer wait for it."""
+        await self.writes.close()
+        if self._own:
+            await asyncio.wait(self._own)
+
+
+def _worth_another(error: DatabaseError, *, unknown: bool) -> bool:
+    """Whether to attempt the write again; one that was never sent is given up at once, unless another may have been."""
+    return isinstance(error, TryAgain | ConnectionLost) or (unknown and isinstance(error, DatabaseAway))
+
+
+def _failure(error: DatabaseError, *, unknown: bool) -> InvalidParam | ApplicationCrash:
+    if isinstance(error, DataRejected) and not unknown:
+        return InvalidParam(ParamError("body", "holds a value that cannot be stored"))
+    return ApplicationCrash(outcome="unknown" if unknown else "none")
+
+
+def _share(written: Written, *, first: bool) -> Written | None:
+    if written.requirement is None:
+        return None
+    return written if first else replace(written, created=False)
 
 
 def _absent(written: Written) -> list[ParamError]:

@@ -68,6 +68,8 @@ class RegistryFollower:
         try:
             with running():
                 await connection.add_listener(CHANNEL, self._on_change)
+            # A change may go unheard until another connection listens: look at once, which finds this one ended.
+            connection.add_termination_listener(self._on_change)
             yield connection
         finally:
             connection.terminate()

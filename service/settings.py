@@ -28,7 +28,9 @@ def layered(
     values = _read_yaml(resource("config.yaml"))
     for layer in (_read_yaml(path) if path else {}, _from_environ(config, environ, short_names)):
         _overlay(values, layer)
-    values["associations"] = {name: table for name, table in values["associations"].items() if table is not None}
+    associations = values["associations"]
+    if isinstance(associations, dict):
+        values["associations"] = {name: table for name, table in associations.items() if table is not None}
     return values
 
 

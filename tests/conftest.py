@@ -1,5 +1,6 @@
 """The stairs that tests climb: a server, a migrated template, a database of one's own, an app, a client."""
 
+import contextlib
 import os
 import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -8,6 +9,7 @@ from pathlib import Path
 
 import asyncpg
 import pytest
+import structlog
 from aiohttp import web
 from aiohttp.test_utils import TestClient
 
@@ -25,6 +27,20 @@ AppClient = Callable[[web.Application], Awaitable[Client]]
 FAST = {"fsync": "off", "full_page_writes": "off", "synchronous_commit": "off", "max_connections": "200"}
 
 TEMPLATE = "requirements_template"
+
+
+@pytest.fixture(autouse=True)
+def plain_tracebacks() -> None:
+    """Tracebacks in the log as they are: drawing them prettily takes longer than most tests."""
+    structlog.configure(
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.add_log_level,
+            structlog.processors.ExceptionRenderer(),
+            structlog.processors.KeyValueRenderer(),
+        ],
+        cache_logger_on_first_use=False,
+    )
 
 
 @pytest.fixture(scope="session")
@@ -47,48 +63,42 @@ def on_database(server_url: str, name: str) -> str:
 @pytest.fixture(scope="session")
 async def template(server_url: str) -> AsyncIterator[str]:
     """The name of a migrated database, to be cloned."""
-    async with _server(server_url) as server:
+    async with connected(server_url) as server:
         await server.execute(f"DROP DATABASE IF EXISTS {TEMPLATE} WITH (FORCE)")
         await server.execute(f"CREATE DATABASE {TEMPLATE}")
-    connection = await asyncpg.connect(on_database(server_url, TEMPLATE))
-    await migrate(connection, load_migrations(resource("sql") / "migrations"))
-    await connection.close()
+    async with connected(on_database(server_url, TEMPLATE)) as connection:
+        await migrate(connection, load_migrations(resource("sql") / "migrations"))
     yield TEMPLATE
-    async with _server(server_url) as server:
+    async with connected(server_url) as server:
         await server.execute(f"DROP DATABASE {TEMPLATE} WITH (FORCE)")
 
 
-class _server:
-    """A connection to the server's own database."""
-
-    def __init__(self, url: str) -> None:
-        self._url = url
-
-    async def __aenter__(self) -> asyncpg.Connection:
-        self._connection = await asyncpg.connect(self._url)
-        return self._connection
-
-    async def __aexit__(self, *_: object) -> None:
-        await self._connection.close()
+@contextlib.asynccontextmanager
+async def connected(url: str) -> AsyncIterator[asyncpg.Connection]:
+    """A connection, closed at the end."""
+    connection = await asyncpg.connect(url)
+    try:
+        yield connection
+    finally:
+        await connection.close()
 
 
 @pytest.fixture
 async def database_url(server_url: str, template: str) -> AsyncIterator[str]:
     """The address of a migrated database of the test's own."""
     name = f"test_{secrets.token_hex(6)}"
-    async with _server(server_url) as server:
+    async with connected(server_url) as server:
         await server.execute(f"CREATE DATABASE {name} TEMPLATE {template}")
     yield on_database(server_url, name)
-    async with _server(server_url) as server:
+    async with connected(server_url) as server:
         await server.execute(f"DROP DATABASE {name} WITH (FORCE)")
 
 
 @pytest.fixture
 async def connection(database_url: str) -> AsyncIterator[asyncpg.Connection]:
     """A connection to the test's own database."""
-    connection = await asyncpg.connect(database_url)
-    yield connection
-    await connection.close()
+    async with connected(database_url) as connection:
+        yield connection
 
 
 @pytest.fixture

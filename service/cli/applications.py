@@ -2,12 +2,15 @@
 
 import click
 
-from service.cli.running import print_table, run
+from service.cli.configured import ConfiguredGroup
+from service.cli.running import run
+from service.cli.tables import print_table
+from service.cli.words import WORD
 from service.config import Config
 from service.storage import operating
 
 
-@click.group()
+@click.group(cls=ConfiguredGroup)
 def applications() -> None:
     """Make applications, issue and revoke their tokens."""
 
@@ -17,8 +20,8 @@ def _unknown(slug: str) -> click.ClickException:
 
 
 @applications.command()
-@click.argument("slug")
-@click.option("--name", help="For people to read; the slug if none is given.")
+@click.argument("slug", type=WORD)
+@click.option("--name", type=WORD, help="For people to read; the slug if none is given.")
 @click.pass_obj
 def create(config: Config, slug: str, name: str | None) -> None:
     """Make the application SLUG."""

@@ -5,12 +5,13 @@ from urllib.parse import urlsplit
 
 import click
 
+from service.cli.configured import ConfiguredCommand
 from service.cli.running import run
 from service.config import Config
 from service.storage.demo import Demo, make_demo
 
 
-@click.command()
+@click.command(cls=ConfiguredCommand)
 @click.option("--yes", is_flag=True, help="Write to a database that is not the embedded one.")
 @click.pass_obj
 def demo(config: Config, yes: bool) -> None:

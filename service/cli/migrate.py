@@ -4,18 +4,20 @@ import asyncio
 
 import click
 
-from service.cli.running import connected, print_table
+from service.cli.configured import ConfiguredGroup
+from service.cli.running import connected
+from service.cli.tables import print_table
 from service.config import Config
 from service.database import migrations
 from service.resources import resource
 
 
-@click.group(invoke_without_command=True)
+@click.group(cls=ConfiguredGroup, invoke_without_command=True)
 @click.pass_context
 def migrate(context: click.Context) -> None:
     """Apply the migrations that are pending (`up`, the default), or say which are (`status`)."""
     if context.invoked_subcommand is None:
-        context.invoke(up)
+        up.invoke(context)
 
 
 @migrate.command()

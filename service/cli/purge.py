@@ -2,12 +2,14 @@
 
 import click
 
-from service.cli.running import print_table, run
+from service.cli.configured import ConfiguredCommand
+from service.cli.running import run
+from service.cli.tables import print_table
 from service.config import Config
 from service.storage import operating
 
 
-@click.command()
+@click.command(cls=ConfiguredCommand)
 @click.pass_obj
 def purge(config: Config) -> None:
     """Delete sessions, e-mails and notifications older than the settings under `retention` say."""

@@ -2,7 +2,9 @@
 
 import click
 
-from service.cli.running import print_table, run
+from service.cli.configured import ConfiguredGroup
+from service.cli.running import run
+from service.cli.tables import print_table
 from service.config import Config
 from service.storage import operating
 
@@ -26,7 +28,7 @@ class _Name(click.ParamType[RouteName]):
         return parts
 
 
-@click.group()
+@click.group(cls=ConfiguredGroup)
 def routes() -> None:
     """Deploy and withdraw routes such as requirements/v1/create, and services such as requirements."""
 

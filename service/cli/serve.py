@@ -10,11 +10,12 @@ from pathlib import Path
 import click
 import structlog
 
+from service.cli.configured import CONFIG_PATH, ConfiguredCommand
 from service.cli.demo import base_url, show_console, show_demo
 from service.config import Config
 from service.console_password import console_password
 from service.database.checks import check_database
-from service.database.errors import DatabaseAway, DatabaseUnusable
+from service.database.errors import ConnectionLost, DatabaseAway, DatabaseUnusable
 from service.database.migrations import load_migrations, migrate
 from service.database.pool import connect
 from service.observability import logs
@@ -22,13 +23,12 @@ from service.observability.secrets import protect
 from service.resources import resource
 from service.serving.listener import listen
 from service.serving.postgres import kept_running
-from service.serving.worker import work
 from service.storage.demo import Demo, make_demo
 
 log = structlog.get_logger()
 
 
-@click.command()
+@click.command(cls=ConfiguredCommand)
 @click.option("--demo", "with_demo", is_flag=True, help="First migrate the embedded database and make demo records.")
 @click.pass_context
 def serve(context: click.Context, with_demo: bool) -> None:
@@ -41,10 +41,10 @@ def serve(context: click.Context, with_demo: bool) -> None:
         logs.configure(config.logging.level, config.logging.format),
     ):
         protect(*config.secrets)
-        asyncio.run(_serve(config, context.meta["config_path"], listener, with_demo=with_demo))
+        asyncio.run(_serve(config, context.meta.get(CONFIG_PATH), listener, with_demo=with_demo))
 
 
-@click.command(hidden=True)
+@click.command(cls=ConfiguredCommand, hidden=True)
 @click.argument("listener", type=int)
 @click.argument("lifeline", type=int)
 @click.argument("ready", type=int)
@@ -52,11 +52,14 @@ def serve(context: click.Context, with_demo: bool) -> None:
 @click.pass_obj
 def worker(config: Config, listener: int, lifeline: int, ready: int, name: str) -> None:
     """One worker process of `serve`, which starts it with open file descriptors."""
+    # Importing the application takes longer than most commands run: only a worker needs it.
+    from service.serving.worker import work  # noqa: PLC0415
+
     with socket.socket(fileno=listener) as shared:
         work(config, shared, lifeline, ready, name)
 
 
-@click.command(hidden=True)
+@click.command(cls=ConfiguredCommand, hidden=True)
 @click.argument("listener", type=int)
 @click.argument("lifeline", type=int)
 @click.pass_obj
@@ -104,14 +107,20 @@ def _database(config: Config) -> contextlib.AbstractAsyncContextManager[str]:
 
 async def _prepare(config: Config, url: str, *, with_demo: bool) -> Demo | None:
     """Check the database before any worker does, so that what is wrong is said at once and plainly."""
-    known = load_migrations(resource("sql") / "migrations")
     try:
-        connection = await connect(config.database, url, "requirements-service start", statement_timeout_seconds=0)
+        return await _checked(config, url, with_demo=with_demo)
     except DatabaseUnusable:
         raise
-    except DatabaseAway as error:
+    except (DatabaseAway, ConnectionLost) as error:
         log.warning("database-away", reason=str(error), consequence="serving unready until it can be reached")
         return None
+
+
+async def _checked(config: Config, url: str, *, with_demo: bool) -> Demo | None:
+    known = load_migrations(resource("sql") / "migrations")
+    # A migration takes the time it takes; a database that no longer answers must not hold up a start for ever.
+    limit = 0.0 if with_demo else None
+    connection = await connect(config.database, url, "requirements-service start", statement_timeout_seconds=limit)
     try:
         if with_demo:
             await migrate(connection, known)
@@ -119,4 +128,4 @@ async def _prepare(config: Config, url: str, *, with_demo: bool) -> Demo | None:
             log.warning("database-at-risk", reason=warning)
         return await make_demo(connection) if with_demo else None
     finally:
-        await connection.close()
+        connection.terminate()

@@ -2,14 +2,16 @@
 
 import click
 
-from service.cli.running import print_table, run
+from service.cli.configured import ConfiguredGroup
+from service.cli.running import run
+from service.cli.tables import print_table
 from service.config import Config
 from service.storage import operating
 
 DEFAULT_LIMIT = 50
 
 
-@click.group()
+@click.group(cls=ConfiguredGroup)
 def sessions() -> None:
     """Open, list, revoke and purge sessions."""
 

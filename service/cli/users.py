@@ -3,18 +3,20 @@
 import asyncpg
 import click
 
+from service.cli.configured import ConfiguredGroup
 from service.cli.running import run
+from service.cli.words import WORD
 from service.config import Config
 from service.storage import operating
 
 
-@click.group()
+@click.group(cls=ConfiguredGroup)
 def users() -> None:
     """Make users."""
 
 
 @users.command()
-@click.argument("email")
+@click.argument("email", type=WORD)
 @click.option("--role", "roles", multiple=True, type=click.Choice(operating.ROLES), help="May be given several times.")
 @click.pass_obj
 def create(config: Config, email: str, roles: tuple[str, ...]) -> None:

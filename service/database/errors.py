@@ -52,9 +52,14 @@ def translated(error: BaseException) -> DatabaseError:
         sqlstate = error.sqlstate or ""
         kind = next((kind for prefix, kind in _BY_SQLSTATE if sqlstate.startswith(prefix)), DatabaseError)
         return kind(f"{sqlstate} {error.args[0] if error.args else ''}".strip())
-    if isinstance(error, asyncpg.DataError | asyncpg.exceptions.UnsupportedClientFeatureError):
+    if isinstance(error, asyncpg.UnsupportedClientFeatureError):
         return DataRejected(str(error))
-    return ConnectionLost(f"{type(error).__name__}: {error}")
+    return ConnectionLost(_said(error))
+
+
+def _said(error: BaseException) -> str:
+    """A driver's error by its kind, and its words where it has any."""
+    return ": ".join(filter(None, (type(error).__name__, str(error))))
 
 
 DRIVER_ERRORS = (
@@ -79,7 +84,7 @@ def reaching() -> Iterator[None]:
     except _UNUSABLE as error:
         raise DatabaseUnusable(str(error)) from error
     except DRIVER_ERRORS as error:
-        raise DatabaseAway(f"{type(error).__name__}: {error}") from error
+        raise DatabaseAway(_said(error)) from error
 
 
 @contextlib.contextmanager

@@ -51,13 +51,15 @@ Connection = asyncpg.Connection | PoolConnectionProxy
 
 
 def load_migrations(folder: Path) -> Known:
-    """The migrations of a folder in their order. Raises `ValueError` for a file whose name is no migration's."""
+    """The migrations of a folder in their order. Raises `ValueError` for names that are not a migration's."""
     migrations = []
     for path in sorted(folder.glob("*.sql")):
         match = _FILE_NAME.fullmatch(path.name)
         if match is None:
             raise ValueError(f"{path}: a migration is named like 0001_tables.sql")
         migrations.append(Migration(int(match[1]), match[2], path.read_text("utf-8")))
+    if len({migration.version for migration in migrations}) < len(migrations):
+        raise ValueError(f"{folder}: two migrations have one number")
     return tuple(migrations)
 
 

@@ -2,7 +2,8 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+import math
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,13 +11,22 @@ import asyncpg
 from asyncpg.pool import PoolConnectionProxy
 
 from service.config import Database as Settings
-from service.database.errors import ConnectionLost, reaching, running
+from service.database.errors import ConnectionLost, DatabaseAway, reaching, running
 
 # How much later than the server the client gives up: only a server that says nothing at all is left to the client.
 CLIENT_GRACE_SECONDS = 1.0
 
 # Of the internal listener's process: a team looks on, the connections are the workers'.
 CONSOLE_POOL_SIZE = 4
+# The statements of a request have one good plan each, by unique indexes, whatever the tables' sizes and statistics
+# say; planning one anew, or scanning a small table, costs several times as much as running it.
+ONE_PLAN = {
+    "plan_cache_mode": "force_generic_plan",
+    "enable_seqscan": "off",
+    "enable_bitmapscan": "off",
+    "enable_hashjoin": "off",
+    "enable_mergejoin": "off",
+}
 
 
 async def connect(
@@ -67,32 +77,38 @@ class PoolUse:
 class Database:
     """A pool of connections. It reaches PostgreSQL when first used, and again after every loss."""
 
-    def __init__(self, pool: asyncpg.Pool, acquire_timeout_seconds: float) -> None:
+    def __init__(self, pool: asyncpg.Pool, settings: Settings) -> None:
         self._pool = pool
-        self._acquire_timeout = acquire_timeout_seconds
+        self._acquire_timeout = settings.acquire_timeout_seconds
+        self._statement_timeout = settings.statement_timeout_seconds + CLIENT_GRACE_SECONDS
         self._waiting = 0
         self.statements = 0  # how many `fetch` was asked to run
 
     async def fetch(self, query: str, *args: object, timeout: float | None = None) -> list[asyncpg.Record]:
         """The rows of one statement, run on its own and committed when this returns.
 
-        `timeout`, in seconds, is for the statement alone. Raises a `DatabaseError`: of its kinds `ConnectionLost`
-        leaves open whether the statement was carried out.
+        `timeout`, in seconds, is for all of it: a connection, and the statement. Raises a `DatabaseError`: of its
+        kinds `ConnectionLost` leaves open whether the statement was carried out.
         """
         self.statements += 1
-        async with self.connection() as connection:
+        clock = asyncio.get_running_loop().time
+        deadline = clock() + timeout if timeout is not None else math.inf
+        async with self.connection(timeout) as connection:
+            left = min(deadline - clock(), self._statement_timeout)
+            if left <= 0:
+                raise DatabaseAway("no time was left when a connection was free")
             with running():
-                return await connection.fetch(query, *args, timeout=timeout)
+                return await connection.fetch(query, *args, timeout=left)
 
     @contextlib.asynccontextmanager
-    async def connection(self) -> AsyncIterator[PoolConnectionProxy]:
-        """A connection of the pool, given back at the end; one that was lost is dropped. Raises `DatabaseAway`."""
-        self._waiting += 1
-        try:
-            with reaching():
-                connection = await self._pool.acquire(timeout=self._acquire_timeout)
-        finally:
-            self._waiting -= 1
+    async def connection(self, timeout: float | None = None) -> AsyncIterator[PoolConnectionProxy]:
+        """A connection of the pool, given back at the end; one that was lost is dropped. Raises `DatabaseAway`.
+
+        `timeout`, in seconds, can only shorten the time that it takes to get one.
+        """
+        connection = await self._acquire(
+            self._acquire_timeout if timeout is None else min(timeout, self._acquire_timeout)
+        )
         try:
             yield connection
         except (ConnectionLost, asyncio.CancelledError):
@@ -103,6 +119,14 @@ class Database:
         finally:
             await self._pool.release(connection)
 
+    async def _acquire(self, timeout: float) -> PoolConnectionProxy:
+        self._waiting += 1
+        try:
+            with reaching():
+                return await self._pool.acquire(timeout=timeout)
+        finally:
+            self._waiting -= 1
+
     def use(self) -> PoolUse:
         """What the pool is doing now."""
         idle = self._pool.get_idle_size()
@@ -110,18 +134,19 @@ class Database:
 
 
 @contextlib.asynccontextmanager
-async def open_database(settings: Settings, url: str) -> AsyncIterator[Database]:
-    """A pool for one worker process, closed at the end. It starts without a connection, so also without a server."""
-    pool = asyncpg.create_pool(
-        url,
-        min_size=0,
-        max_size=settings.pool_size,
-        reset=_keep_session,
-        **_connection_settings(settings, "requirements-service", settings.statement_timeout_seconds),
-    )
+async def open_database(
+    settings: Settings, url: str, planning: Mapping[str, str] = ONE_PLAN
+) -> AsyncIterator[Database]:
+    """A pool for one process, closed at the end. It starts without a connection, so also without a server.
+
+    `planning` are the server's settings for its statements, by default those that fit a request's.
+    """
+    connection_settings = _connection_settings(settings, "requirements-service", settings.statement_timeout_seconds)
+    connection_settings["server_settings"] |= planning
+    pool = asyncpg.create_pool(url, min_size=0, max_size=settings.pool_size, reset=_keep_session, **connection_settings)
     await pool
     try:
-        yield Database(pool, settings.acquire_timeout_seconds)
+        yield Database(pool, settings)
     finally:
         try:
             await asyncio.wait_for(pool.close(), timeout=CLIENT_GRACE_SECONDS)

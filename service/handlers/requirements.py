@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from aiohttp import web
+from aiohttp import HttpVersion11, web
 
 from service import keys
 from service.callers import Caller
@@ -11,7 +11,7 @@ from service.envelope import respond
 from service.errors import ActionSuccessful, ParamError
 from service.recording import IDEMPOTENCY_KEY
 from service.requirements import submission
-from service.schemas import CreateParams, load_create_params
+from service.schemas import CreateParams
 from service.views import application_view, session_view
 
 MAX_IDEMPOTENCY_KEY_LENGTH = 255
@@ -21,12 +21,20 @@ async def create(request: web.Request) -> web.Response:
     """Record the requirement that the params ask for, and answer with its record."""
     caller = request[keys.CALLER]
     idempotency_keys = request.headers.getall(IDEMPOTENCY_KEY, [])
-    schema = request.config_dict[keys.CREATE_SCHEMA]
-    params = load_create_params(schema, request[keys.PARAMS], *_key_errors(idempotency_keys))
+    reader = request.config_dict[keys.CREATE_PARAMS]
+    params = reader.read(request[keys.PARAMS], *_key_errors(idempotency_keys))
     item = submission(caller, params, idempotency_keys[0] if idempotency_keys else None)
     requirement, outcome = await request.config_dict[keys.RECORDER].record(item, request[keys.DEADLINE])
     views = _views(caller, params, request[keys.TOKEN])
     return respond(request, ActionSuccessful(data=requirement.view(), views=views, outcome=outcome))
+
+
+async def invite_body(request: web.Request) -> None:
+    """Ask a caller that waits for it to send the body. Any other expectation is left unmet (RFC 9110, 10.1.1)."""
+    if request.headers["Expect"].lower() == "100-continue" and request.version >= HttpVersion11:
+        await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+        # What was written is no part of the answer yet: a failure can still be told in full.
+        request.writer.output_size = 0
 
 
 def _key_errors(values: Sequence[str]) -> Iterator[ParamError]:

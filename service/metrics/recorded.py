@@ -17,6 +17,7 @@ FAULTS: tuple[tuple[type[Status], Outcome], ...] = (
 
 REQUESTS = "requirements_requests"
 REQUEST_SECONDS = "requirements_request_duration_seconds"
+ANSWER = ("route", "status", "code", "outcome")
 IN_FLIGHT = "requirements_requests_in_flight"
 POOL_CONNECTIONS = "requirements_database_pool_connections"
 POOL_LIMIT = "requirements_database_pool_limit"
@@ -27,7 +28,6 @@ LOOP_LAG = "requirements_event_loop_lag_seconds"
 
 LATENCIES = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 LAGS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
-SIZES = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512)
 
 # The route of what the URL table does not know: a path of a caller's never becomes a label.
 UNMATCHED = "unmatched"
@@ -44,18 +44,16 @@ class Metrics:
         self.in_flight = 0
         self._answers: dict[_Answer, tuple[Callable[[], None], Callable[[float], None]]] = {}
         self._requests = self._counter(
-            REQUESTS,
-            "Requests answered, by URL pattern, envelope status, HTTP code, and what became of the write.",
-            "route",
-            "status",
-            "code",
-            "outcome",
+            REQUESTS, "Requests answered, by URL pattern, status, HTTP code, and what became of the write.", *ANSWER
         )
         self._request_seconds = self._histogram(
             REQUEST_SECONDS, "From a request's head to its answer being built, by URL pattern.", LATENCIES, "route"
         )
-        self._batches = self._histogram("requirements_batch_size", "What one statement carried.", SIZES, "batch")
-        self._queues = self._gauge("requirements_queue_size", "What waits for a statement to carry it.", "queue")
+        self.batches = self._counter("requirements_batches", "Statements that carried several requests' work.", "batch")
+        self.batch_items = self._counter("requirements_batch_items", "What those statements carried.", "batch")
+        self.batch_waiting = self._gauge(
+            "requirements_batch_waiting", "What waits for the next such statement.", "batch"
+        )
         self.requests_in_flight = self._gauge(IN_FLIGHT, "Requests that are being worked on.")
         self.pool_connections = self._gauge(POOL_CONNECTIONS, "Open connections to the database.", "state")
         self.pool_limit = self._gauge(POOL_LIMIT, "How many connections the workers may open together.")
@@ -92,14 +90,6 @@ class Metrics:
         """Have faults at `route` told as zero until there is one: of the first one Prometheus sees no increase else."""
         for status, outcome in FAULTS:
             self._requests.labels(route, status.name, str(status.http_code), outcome)
-
-    def batch(self, name: str, size: int) -> None:
-        """Count one statement that carried `size` of what is called `name`."""
-        self._batches.labels(name).observe(size)
-
-    def queue(self, name: str, size: int) -> None:
-        """Say how much of what is called `name` waits."""
-        self._queues.labels(name).set(size)
 
     def _series(
         self, route: str | None, status: str | None, code: int, outcome: str | None

@@ -4,13 +4,18 @@ import asyncio
 import os
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from prometheus_client import Counter
 
 from service.authentication import Authenticator
 from service.database.pool import Database
 from service.metrics.recorded import Metrics
+from service.recording import Recorder
 from service.registry import RegistryFollower
+
+if TYPE_CHECKING:
+    from service.batching import Batcher
 
 TICK_SECONDS = 0.25
 
@@ -21,12 +26,18 @@ class Sampler:
     """Turns what a worker's parts say of themselves into metrics."""
 
     def __init__(
-        self, metrics: Metrics, database: Database, registry: RegistryFollower, authenticator: Authenticator
+        self,
+        metrics: Metrics,
+        database: Database,
+        registry: RegistryFollower,
+        authenticator: Authenticator,
+        recorder: Recorder,
     ) -> None:
         self._metrics = metrics
         self._database = database
         self._registry = registry
         self._authenticator = authenticator
+        self._batchers: dict[str, Batcher[Any, Any]] = {"create": recorder.writes, "look_up": authenticator.look_ups}
         self._counted: dict[Counter, float] = {}
 
     async def run(self) -> None:
@@ -44,6 +55,7 @@ class Sampler:
         metrics = self._metrics
         metrics.requests_in_flight.set(metrics.in_flight)
         self._sample_database()
+        self._sample_batchers()
         metrics.registry_age.set(self._registry.age())
         self._count(metrics.registry_loads, self._registry.loads)
         self._count(metrics.session_touches, self._authenticator.touched)
@@ -59,6 +71,12 @@ class Sampler:
         self._metrics.pool_limit.set(pool.limit)
         self._metrics.pool_waiting.set(pool.waiting)
         self._count(self._metrics.statements, self._database.statements)
+
+    def _sample_batchers(self) -> None:
+        for name, batcher in self._batchers.items():
+            self._metrics.batch_waiting.labels(name).set(batcher.waiting)
+            self._count(self._metrics.batches.labels(name), batcher.batches)
+            self._count(self._metrics.batch_items.labels(name), batcher.items)
 
     def _count(self, counter: Counter, total: float) -> None:
         counter.inc(total - self._counted.get(counter, 0))

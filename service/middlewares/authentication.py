@@ -1,7 +1,5 @@
 """Who calls: refuses with `missing-param` on the token, `invalid-token`, `session-expired`, `client-required`."""
 
-from typing import Any
-
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
@@ -30,7 +28,7 @@ async def _authenticate(request: web.Request, token: str) -> Caller:
     authenticator = request.config_dict[keys.AUTHENTICATOR]
     try:
         found = await authenticator.look_up(token, request[keys.DEADLINE])
-    except DatabaseError as error:
+    except (DatabaseError, TimeoutError) as error:
         raise ApplicationCrash from error
     if found is None:
         raise InvalidToken
@@ -42,8 +40,8 @@ async def _authenticate(request: web.Request, token: str) -> Caller:
 
 def _extract(request: web.Request) -> str:
     params = request[keys.PARAMS]
-    token: Any = params["token"] if "token" in params else _bearer(request)
-    if token is None or token == "":
+    token = params["token"] if "token" in params else _bearer(request)
+    if token in (None, ""):
         raise MissingParam(ParamError("token", MISSING))
     if not isinstance(token, str):
         raise InvalidToken

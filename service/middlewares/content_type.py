@@ -32,10 +32,14 @@ async def content_type(request: web.Request, handler: Handler) -> web.StreamResp
 @lru_cache(maxsize=64)
 def _media_type(header: str) -> str | None:
     """The media type of a Content-Type header, if it is one of ours and in UTF-8."""
+    # The mail's parser fails on some of what is not ASCII, and there is no such media type or charset.
+    if not header.isascii():
+        return None
     message = Message()
     message["Content-Type"] = header
     # Not the message's own idea of it: to a mail, a type that cannot be read is text/plain.
     media_type = header.partition(";")[0].strip().lower()
     charsets = [value for name, value in message.get_params(()) if name.lower() == "charset"]
-    in_utf8 = all(charset.lower() in ("utf-8", "utf8") for charset in charsets)
+    # A `charset*=` comes as a tuple: it is none of ours either.
+    in_utf8 = all(str(charset).lower() in ("utf-8", "utf8") for charset in charsets)
     return media_type if media_type in (PLAIN, ENCODED) and in_utf8 else None

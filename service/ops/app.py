@@ -40,7 +40,8 @@ async def _opened(app: web.Application) -> AsyncIterator[None]:
     settings = app[keys.CONFIG].database
     if settings.url is None:
         raise ValueError("the internal listener needs a database.url: `serve` sets that of the embedded PostgreSQL")
-    async with open_database(replace(settings, pool_size=CONSOLE_POOL_SIZE), settings.url) as database:
+    # What people look for differs from page to page: each statement gets a plan of its own.
+    async with open_database(replace(settings, pool_size=CONSOLE_POOL_SIZE), settings.url, planning={}) as database:
         app[keys.DATABASE] = database
         app[keys.FACTS] = finder = FactFinder(database, load_migrations(resource("sql") / "migrations"))
         watching = asyncio.create_task(watch(app[keys.HISTORY], app[keys.METRICS_FOLDER], finder))

@@ -1,6 +1,7 @@
 """One worker process: serves from the socket that its supervisor listens on."""
 
 import asyncio
+import logging
 import os
 import signal
 import socket
@@ -9,6 +10,7 @@ import sentry_sdk
 import structlog
 import uvloop
 from aiohttp import web
+from aiohttp.http_exceptions import HttpProcessingError
 
 from service import __version__, keys
 from service.app import create_app
@@ -21,6 +23,17 @@ from service.observability.secrets import protect
 log = structlog.get_logger()
 
 
+class CallersFault(logging.Filter):
+    """Takes what is not well-formed HTTP for what it is: a caller's fault, worth a line but no traceback or report."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Make such a record a warning without its exception; let every record through."""
+        fault = record.exc_info[1] if record.exc_info else None
+        if isinstance(fault, HttpProcessingError):
+            record.levelno, record.levelname, record.exc_info = logging.WARNING, "WARNING", None
+        return True
+
+
 def work(config: Config, listener: socket.socket, lifeline: int, ready: int, name: str) -> None:
     """Serve from `listener` until a signal to stop, or until the supervisor is gone.
 
@@ -30,6 +43,7 @@ def work(config: Config, listener: socket.socket, lifeline: int, ready: int, nam
     write_as(name)
     with logs.configure(config.logging.level, config.logging.format):
         protect(*config.secrets)
+        logging.getLogger("aiohttp.server").addFilter(CallersFault())
         sentry.start(config.sentry.dsn, config.sentry.environment, __version__)
         uvloop.run(_serve(create_app(config, Metrics(name)), config, listener, lifeline, ready))
         sentry_sdk.flush(timeout=1)

@@ -1,6 +1,6 @@
 """The applications and sessions behind tokens, and the record that a session was used."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from hashlib import sha256
@@ -26,9 +26,9 @@ def digest(token: str) -> bytes:
     return sha256(token.encode("utf-8", "surrogatepass")).digest()
 
 
-async def find_callers(database: Database, digests: Sequence[bytes], timeout: float) -> dict[bytes, Found]:
-    """The callers of those token digests that anyone owns, within `timeout` seconds. Raises a `DatabaseError`."""
-    rows = await database.fetch(QUERIES["find_callers"], digests, timeout=timeout)
+async def find_callers(database: Database, digests: Collection[bytes]) -> dict[bytes, Found]:
+    """The callers of those token digests that anyone owns. Raises a `DatabaseError`."""
+    rows = await database.fetch(QUERIES["find_callers"], digests)
     return {row["token_digest"]: _found(row) for row in rows}
 
 

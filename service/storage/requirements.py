@@ -11,6 +11,8 @@ from service.database.queries import QUERIES, quote_identifier, quote_literal
 from service.requirements import Requirement, Submission
 from service.schemas import Reference
 
+SUBMISSION_COLUMNS = 11
+
 
 @dataclass(frozen=True, slots=True)
 class Written:
@@ -32,17 +34,21 @@ class RequirementStore:
     def __init__(self, database: Database, associations: Mapping[str, str]) -> None:
         """`associations` maps each type to its table, or schema.table."""
         self._database = database
-        references = "\n    UNION ALL\n    ".join(
-            hold_references(name, table) for name, table in sorted(associations.items())
-        )
-        self._create = QUERIES["create_requirements"].replace("{references}", references)
+        self._types = sorted(associations)
+        self._create_waiting = compose_create(QUERIES["hold_references"], associations)
+        self._create_free = compose_create(QUERIES["hold_free_references"], associations)
 
-    async def create(self, submissions: Sequence[Submission], timeout: float) -> dict[UUID, Written]:
+    async def create(
+        self, submissions: Sequence[Submission], *, wait: bool, timeout: float | None = None
+    ) -> dict[UUID, Written]:
         """Write them all in one statement, committed when this returns; by request_uid, which must be distinct.
 
-        `timeout` is in seconds. Raises a `DatabaseError`, for all of them together.
+        Without `wait` a reference that someone is deleting counts as one that does not exist. `timeout` is in seconds.
+        Raises a `DatabaseError`, for all of them together.
         """
-        rows = await self._database.fetch(self._create, *_columns(submissions), timeout=timeout)
+        query = self._create_waiting if wait else self._create_free
+        columns = zip(*map(_row, submissions), strict=True)
+        rows = await self._database.fetch(query, *columns, *self._ids_by_type(submissions), timeout=timeout)
         return {row["request_uid"]: _written(row) for row in rows}
 
     async def find(self, request_uid: UUID, timeout: float) -> Requirement | None:
@@ -50,39 +56,47 @@ class RequirementStore:
         rows = await self._database.fetch(QUERIES["find_requirement"], request_uid, timeout=timeout)
         return _requirement(rows[0]) if rows else None
 
+    def _ids_by_type(self, submissions: Sequence[Submission]) -> list[list[int]]:
+        ids: dict[str, set[int]] = {name: set() for name in self._types}
+        for item in submissions:
+            ids[item.required.type].add(item.required.id)
+            ids[item.requireable.type].add(item.requireable.id)
+        return [sorted(ids[name]) for name in self._types]
 
-def hold_references(association_type: str, table: str) -> str:
-    """The statement that holds the referred rows of one association type."""
-    block = QUERIES["hold_references"]
-    return block.replace("{type}", quote_literal(association_type)).replace("{table}", quote_identifier(table))
 
-
-def _columns(submissions: Sequence[Submission]) -> list[list[object]]:
-    rows = [
-        (
-            item.request_uid,
-            item.required.type,
-            item.required.id,
-            item.requireable.type,
-            item.requireable.id,
-            item.key,
-            item.value,
-            item.application_id,
-            item.user_id,
-            item.session_id,
-            item.params_digest,
-        )
-        for item in submissions
+def compose_create(hold: str, associations: Mapping[str, str]) -> str:
+    """The statement that writes submissions, holding references by the block `hold` of each association type."""
+    references = [
+        hold.replace("{type}", quote_literal(name))
+        .replace("{table}", quote_identifier(table))
+        .replace("{ids}", f"${SUBMISSION_COLUMNS + position}")
+        for position, (name, table) in enumerate(sorted(associations.items()), start=1)
     ]
-    return [list(column) for column in zip(*rows, strict=True)]
+    return QUERIES["create_requirements"].replace("{references}", "\n    UNION ALL\n    ".join(references))
+
+
+def _row(item: Submission) -> tuple[object, ...]:
+    return (
+        item.request_uid,
+        item.required.type,
+        item.required.id,
+        item.requireable.type,
+        item.requireable.id,
+        item.key,
+        item.value,
+        item.application_id,
+        item.user_id,
+        item.session_id,
+        item.params_digest,
+    )
 
 
 def _written(row: asyncpg.Record) -> Written:
     return Written(
         requirement=_requirement(row) if row["id"] is not None else None,
         created=bool(row["created"]),
-        required_exists=row["required_exists"],
-        requireable_exists=row["requireable_exists"],
+        required_exists=row["required_held"],
+        requireable_exists=row["requireable_held"],
     )
 
 

@@ -2,7 +2,7 @@
 -- Write each submitted requirement whose two references exist, holding the rows referred to against deletion.
 -- A row that already holds the request_uid wins over everything else: it is returned as it stands. The update then
 -- changes nothing, but makes the answer wait for a synchronous standby as an insert does.
--- {references}: one hold_references for each association type that occurs.
+-- $1 to $11 are the columns of the submissions. {references} is a block below for each association type.
 WITH submitted AS (
     SELECT *
     FROM unnest(
@@ -13,19 +13,14 @@ WITH submitted AS (
         application_id, user_id, session_id, params_digest
     )
 ),
-referred (type, id) AS (
-    SELECT required_type, required_id FROM submitted
-    UNION
-    SELECT requireable_type, requireable_id FROM submitted
-),
 held (type, id) AS MATERIALIZED (
     {references}
 ),
 judged AS (
     SELECT
         submitted.*,
-        EXISTS (SELECT FROM held WHERE type = required_type AND id = required_id) AS required_exists,
-        EXISTS (SELECT FROM held WHERE type = requireable_type AND id = requireable_id) AS requireable_exists
+        (required_type, required_id) IN (SELECT type, id FROM held) AS required_held,
+        (requireable_type, requireable_id) IN (SELECT type, id FROM held) AS requireable_held
     FROM submitted
 ),
 written AS (
@@ -37,15 +32,15 @@ written AS (
         request_uid, required_type, required_id, requireable_type, requireable_id, key, value,
         application_id, user_id, session_id, params_digest
     FROM judged
-    WHERE (required_exists AND requireable_exists)
+    WHERE (required_held AND requireable_held)
         OR EXISTS (SELECT FROM requirements AS known WHERE known.request_uid = judged.request_uid)
     ON CONFLICT (request_uid) DO UPDATE SET params_digest = requirements.params_digest
     RETURNING *, xmax = 0 AS created
 )
 SELECT
     judged.request_uid,
-    judged.required_exists,
-    judged.requireable_exists,
+    judged.required_held,
+    judged.requireable_held,
     written.id,
     written.required_type,
     written.required_id,
@@ -60,12 +55,16 @@ SELECT
 FROM judged LEFT JOIN written USING (request_uid);
 
 -- name: hold_references
--- The rows of one association table that are referred to, held until the transaction ends.
--- {type}: the association type as a literal. {table}: its table as a quoted identifier.
+-- The rows of one association table that are referred to, held until the transaction ends; waits for whoever is
+-- deleting one. {type}: the association type as a literal. {table}: its table as a quoted identifier. {ids}: the
+-- parameter with the ids, in ascending order so that all take the locks in one order.
 SELECT {type} AS type, id
-FROM (
-    SELECT id FROM {table} WHERE id IN (SELECT id FROM referred WHERE type = {type}) ORDER BY id FOR KEY SHARE
-) AS held
+FROM (SELECT id FROM {table} WHERE id = ANY ({ids}::bigint[]) ORDER BY id FOR KEY SHARE) AS held
+
+-- name: hold_free_references
+-- The same without waiting: a row that someone is deleting counts as not held.
+SELECT {type} AS type, id
+FROM (SELECT id FROM {table} WHERE id = ANY ({ids}::bigint[]) ORDER BY id FOR KEY SHARE SKIP LOCKED) AS held
 
 -- name: find_requirement
 -- The requirement that holds a request_uid, as create_requirements returns it.

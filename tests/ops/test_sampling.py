@@ -4,6 +4,7 @@ import asyncio
 import time
 from dataclasses import replace
 from datetime import timedelta
+from functools import partial
 
 from service.config import Config
 from service.database.pool import PoolUse, open_database
@@ -85,13 +86,17 @@ async def test_the_pool_tells_who_waits(config: Config) -> None:
         assert database.statements == 1
 
 
-def test_batches_and_queues_have_a_place() -> None:
-    """What gathers work for one statement can tell how much each carried, and how much waits."""
-    metrics = Metrics()
-    for size in (1, 3, 500, 2000):
-        metrics.batch("create", size)
-    metrics.queue("create", 12)
-    assert value(metrics, "requirements_batch_size_count", batch="create") == 4
-    assert value(metrics, "requirements_batch_size_sum", batch="create") == 2504
-    assert value(metrics, "requirements_batch_size_bucket", batch="create", le="512.0") == 3
-    assert value(metrics, "requirements_queue_size", queue="create") == 12
+async def test_batches_and_queues_are_told(client: Client, metrics: Metrics, records: Records) -> None:
+    """Each create is an item of one look-up's and one write's statement, of which there may be fewer; none is left."""
+    application, (user_id, _) = await records.application(), await records.user()
+    sent = params(application.token, user_id)
+    await asyncio.gather(*(client.post(CREATE, json=sent) for _ in range(20)))
+    for batch in ("create", "look_up"):
+        await until(partial(carried, metrics, batch, 20))
+        assert 1 <= (value(metrics, "requirements_batches_total", batch=batch) or 0) <= 20
+        assert value(metrics, "requirements_batch_waiting", batch=batch) == 0
+
+
+def carried(metrics: Metrics, batch: str, items: int) -> bool:
+    """Whether that many items were carried by statements called `batch`."""
+    return value(metrics, "requirements_batch_items_total", batch=batch) == items

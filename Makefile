@@ -1,0 +1,54 @@
+# Each target sets up what it needs by itself. `make` alone lists them.
+
+.DEFAULT_GOAL := help
+.PHONY: help run test test-postgres15 check lint format types layers lock clean runtime tools
+
+BIN := .venv/bin/python -m
+COMPILE := uv pip compile pyproject.toml --extra embedded --universal --generate-hashes --no-emit-index-url \
+	--custom-compile-command "make lock" --quiet
+
+help: ## Print this help
+	@if [ -t 1 ] && [ -z "$$NO_COLOR" ]; then on=$$(printf '\033[1;36m'); off=$$(printf '\033[0m'); fi; \
+	awk -F ':.*## ' -v on="$$on" -v off="$$off" \
+		'/^[a-z0-9-]+:.*## / { printf "  %s%-16s%s %s\n", on, $$1, off, $$2 }' $(MAKEFILE_LIST)
+
+run: runtime ## Serve the API with demo records on an embedded PostgreSQL, or as it is on DATABASE_URL
+	@exec $(BIN) service serve $(if $(DATABASE_URL),,--demo)
+
+test: tools ## Run the tests on the embedded PostgreSQL; ARGS="-k create" runs some of them
+	@$(BIN) pytest $(ARGS)
+
+test-postgres15: tools ## Run the tests on an installed PostgreSQL 15, the oldest that is served
+	@bash .ci/postgres15 $(BIN) pytest $(ARGS)
+
+check: lint types layers test ## Run everything that a change has to pass
+
+lint: tools ## Check style and SQL migrations
+	@$(BIN) ruff check
+	@$(BIN) ruff format --check
+	@.venv/bin/squawk sql/migrations/*.sql
+
+format: tools ## Format the code and mend what can be mended
+	@$(BIN) ruff format
+	@$(BIN) ruff check --fix
+
+types: tools ## Check types
+	@$(BIN) mypy
+
+layers: tools ## Check that modules import only what stands below them
+	@.venv/bin/python .venv/bin/lint-imports
+
+lock: tools ## Pin the dependencies of pyproject.toml anew; ARGS=--upgrade takes newer versions
+	@$(BIN) $(COMPILE) $(ARGS) --output-file requirements.lock
+	@$(BIN) $(COMPILE) $(ARGS) --group dev --constraint requirements.lock --output-file requirements-dev.lock
+
+clean: ## Remove the virtual environment and what tools keep; the data in .data/ stays
+	rm -rf .venv .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache .schemathesis .coverage* build dist
+	find service tests -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# One environment for both: the second lock holds all of the first, at the same versions.
+runtime:
+	@PYTHON="$(PYTHON)" sh .ci/venv requirements.lock
+
+tools:
+	@PYTHON="$(PYTHON)" sh .ci/venv requirements-dev.lock requirements.lock

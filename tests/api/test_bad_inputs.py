@@ -1,0 +1,228 @@
+"""Every bad input against the service as it is deployed: a real process, real sockets, requests to the byte."""
+
+import asyncio
+import json
+import secrets
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
+from itertools import product
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+import asyncpg
+import pytest
+
+from service.errors import InvalidToken, RouteNonExistent, Status
+from service.storage.callers import digest
+from tests.api.bad_inputs import bodies, content_types, messages, params
+from tests.api.bad_inputs.cases import JSON, TOKEN, USER_ID, Case, Request, cases, with_header, with_param
+from tests.api.bad_inputs.wire import Response, connected, exchange, receive
+from tests.api.exchange import recorded
+from tests.conftest import on_database
+from tests.factories import CREATE, Records
+from tests.serving.process import Line, Serve, serving
+
+REQUEST_ID = "X-Request-ID"
+SETTINGS = {
+    "WEB_CONCURRENCY": "1",
+    "LOG_LEVEL": "info",
+    "REQUIREMENTS__LOGGING__FORMAT": "json",
+    "REQUIREMENTS__DATABASE__REQUIRE_DURABLE": "false",
+    "REQUIREMENTS__CONSOLE__PORT": "0",
+}
+
+
+@dataclass(frozen=True)
+class Service:
+    """The service, and a connection to its database."""
+
+    serve: Serve
+    port: int
+    connection: asyncpg.Connection
+
+    async def count(self) -> int:
+        """How many requirements there are."""
+        return await Records(self.connection).count()
+
+    async def ask(self, request: Request) -> Response:
+        """The answer, whose headers are those of every envelope."""
+        response = await exchange(self.port, request)
+        assert response.header("Content-Type") == "application/json; charset=utf-8"
+        assert response.header("Cache-Control") == "no-store"
+        if response.body:
+            assert response.json()["request_id"] == response.header(REQUEST_ID)
+        return response
+
+    async def logged(self, request_id: str | None) -> Sequence[Line]:
+        """All log lines of a request that was answered, with the later one's that shows that there are no more."""
+        fence = secrets.token_hex(8)
+        await self.ask(with_header(REQUEST_ID, fence))
+        async with asyncio.timeout(5):
+            while not any(line.get("request_id") == fence for line in self.serve.events):
+                await asyncio.sleep(0.005)
+        return [line for line in self.serve.events if line.get("request_id") == request_id]
+
+
+@pytest.fixture(scope="module")
+async def database(server_url: str, template: str) -> AsyncIterator[str]:
+    """The address of a migrated database for the whole module."""
+    name = f"test_{secrets.token_hex(6)}"
+    server = await asyncpg.connect(server_url)
+    await server.execute(f"CREATE DATABASE {name} TEMPLATE {template}")
+    yield on_database(server_url, name)
+    await server.execute(f"DROP DATABASE {name} WITH (FORCE)")
+    await server.close()
+
+
+@pytest.fixture(scope="module")
+async def service(database: str, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Service]:
+    """One process that serves the whole module, and what its callers refer to."""
+    connection = await asyncpg.connect(database)
+    records = Records(connection)
+    await records.deploy()
+    await records.application()
+    await connection.execute("UPDATE application_tokens SET token_digest = $1", digest(TOKEN))
+    assert (await records.user())[0] == USER_ID
+    environ = {"DATABASE_URL": database, **SETTINGS}
+    async with serving(tmp_path_factory.mktemp("service"), environ=environ) as serve:
+        yield Service(serve, urlsplit(serve.url).port or 0, connection)
+    await connection.close()
+
+
+def refused(status: type[Status], errors: object, request_id: str | None) -> dict[str, Any]:
+    """The envelope of a refusal."""
+    body = {"status": status.name, "message": status.message(), "data": None, "request_id": request_id}
+    return body | ({"errors": errors} if errors else {})
+
+
+def at_fault(body: dict[str, Any]) -> tuple[str, ...]:
+    """The params that the errors name, each with a sentence."""
+    assert all(set(error) == {"param", "message"} and error["message"] for error in body.get("errors", []))
+    return tuple(error["param"] for error in body.get("errors", []))
+
+
+REFUSED = cases(
+    content_types.REFUSED,
+    messages.CODINGS,
+    messages.SIZES,
+    messages.METHODS,
+    messages.PATHS,
+    messages.KEYS,
+    bodies.EMPTY,
+    bodies.UNDECODABLE,
+    bodies.SUITE,
+    bodies.BASE64_FAULTS,
+    bodies.ANONYMOUS,
+    params.TOKENS,
+    params.HASHES,
+    params.TEXTS,
+    params.VIEWS,
+    params.AT_ONCE,
+)
+
+
+@pytest.mark.parametrize("case", REFUSED)
+async def test_refused(service: Service, case: Case) -> None:
+    """A bad input gets the status it is owed, in the envelope and within a second, and leaves no row."""
+    before = await service.count()
+    response = await service.ask(case.request)
+    body = response.json()
+    assert body == refused(case.status, body.get("errors"), response.header(REQUEST_ID))
+    assert (response.http_code, at_fault(body)) == (case.status.http_code, case.params)
+    on_create = (case.request.method, unquote(case.request.target)) == ("POST", CREATE)
+    assert response.header("Requirement-Outcome") == ("none" if on_create else None)
+    assert await service.count() == before
+
+
+@pytest.mark.parametrize("case", cases(content_types.ACCEPTED, messages.ACCEPTED, bodies.ACCEPTED))
+async def test_accepted(service: Service, case: Case) -> None:
+    """What only looks like a bad input creates one requirement, as any other create does."""
+    before = await service.count()
+    response = await service.ask(case.request)
+    row = await service.connection.fetchrow("SELECT * FROM requirements ORDER BY id DESC LIMIT 1")
+    assert row is not None
+    code, body = recorded(row)
+    assert (response.http_code, response.json()) == (code, body | {"request_id": response.header(REQUEST_ID)})
+    assert response.header("Requirement-Outcome") == "created"
+    assert await service.count() == before + 1
+
+
+KEPT = [
+    *(
+        pytest.param(param, text, id=f"{param} {name}")
+        for param, (name, text) in product(("key", "value"), params.KEPT)
+    ),
+    *(pytest.param("value", text, id=f"value {name}") for name, text in params.KEPT_VALUES),
+]
+
+
+@pytest.mark.parametrize("ensure_ascii", [True, False])
+@pytest.mark.parametrize(("param", "text"), KEPT)
+async def test_kept(service: Service, param: str, text: str, ensure_ascii: bool) -> None:
+    """A text is stored and returned exactly, sent escaped or as it is, and the request is one line of the log."""
+    response = await service.ask(with_param(**{param: json.dumps(text, ensure_ascii=ensure_ascii)}))
+    row = await service.connection.fetchrow("SELECT * FROM requirements ORDER BY id DESC LIMIT 1")
+    assert row is not None
+    code, body = recorded(row)
+    request_id = response.header(REQUEST_ID)
+    assert (response.http_code, response.json()) == (code, body | {"request_id": request_id})
+    assert row[param] == text
+    (line,) = await service.logged(request_id)
+    assert (line["event"], line["status"]) == ("request", "action-successful")
+
+
+@pytest.mark.parametrize("offered", [pytest.param(value, id=name) for name, value in messages.REQUEST_IDS])
+async def test_request_id_replaced(service: Service, offered: str | bytes) -> None:
+    """An X-Request-ID that breaks its rule is replaced by a new one; the request is answered as any other."""
+    response = await service.ask(Request(headers=(("Content-Type", JSON), (REQUEST_ID, offered))))
+    request_id = response.header(REQUEST_ID)
+    assert request_id is not None
+    assert len(request_id) == 32
+    assert request_id.isalnum()
+    assert response.json()["status"] == "no-params-decoded"
+
+
+@pytest.mark.parametrize("path", [CREATE, "/nowhere"])
+async def test_head(service: Service, path: str) -> None:
+    """HEAD where it is not known is refused with the headers alone."""
+    response = await service.ask(Request(method="HEAD", target=path))
+    assert (response.http_code, response.body) == (RouteNonExistent.http_code, b"")
+
+
+@pytest.mark.parametrize("octets", [pytest.param(octets, id=name) for name, octets in messages.NO_HTTP])
+async def test_no_http(service: Service, octets: bytes) -> None:
+    """What is not well-formed HTTP gets a bare 400 that tells nothing, and the service serves on."""
+    async with asyncio.timeout(1), connected(service.port) as (reader, writer):
+        writer.write(octets)
+        response = await receive(reader)
+    assert response.http_code == 400
+    assert TOKEN.encode() not in response.body
+    assert (await service.ask(with_param(token='"x"'))).http_code == InvalidToken.http_code
+
+
+async def test_pipelined(service: Service) -> None:
+    """Requests sent at once on one connection are answered one after another, each by its own merits."""
+    requests = [Request(b"{"), with_param(token='"x"'), Request(target="/nowhere"), Request(b"{}")]
+    async with asyncio.timeout(1), connected(service.port) as (reader, writer):
+        writer.write(b"".join(request.head + request.body for request in requests))
+        told = [(await receive(reader)).json()["status"] for _ in requests]
+    assert told == ["invalid-encoded-params", "invalid-token", "route-non-existent", "no-params-decoded"]
+
+
+async def test_expect_continue(service: Service) -> None:
+    """A caller that waits to be asked for the body is asked for it, and then answered."""
+    request = with_header("Expect", "100-continue")
+    async with asyncio.timeout(1), connected(service.port) as (reader, writer):
+        writer.write(request.head)
+        asked = await receive(reader)
+        writer.write(request.body)
+        answer = await receive(reader)
+    assert (asked.http_code, answer.http_code, answer.json()["status"]) == (100, 200, "action-successful")
+
+
+def test_what_is_logged(service: Service) -> None:
+    """Nothing that callers sent broke a line of the log or was our fault, and no token stands in it."""
+    assert [line for line in service.serve.output if not line.startswith("{")] == []
+    assert service.serve.events
+    assert [line for line in service.serve.events if line["event"] == "request-failed"] == []
+    assert not any(TOKEN in line for line in service.serve.output)

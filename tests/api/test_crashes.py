@@ -1,0 +1,140 @@
+"""Faults of our own, over HTTP: told as ours and never explained."""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+from aiohttp import web
+
+from service import keys
+from service.app import create_app
+from service.config import Config
+from service.errors import ApplicationCrash, IdentifyRequestError
+from service.lifespan import lifespan
+from service.metrics.recorded import Metrics
+from service.middlewares import GUARDED, OUTER
+from tests.api.exchange import KEY, ask, read, recorded, refused
+from tests.api.proxy import Proxy
+from tests.conftest import AppClient, Client
+from tests.factories import CREATE, AppRecord, Records, params
+
+SECRET = "/srv/secret.py SELECT token FROM vault"
+
+MISBEHAVIOUR: list[tuple[str, Callable[[], BaseException]]] = [
+    ("an error", lambda: RuntimeError(SECRET)),
+    ("a key error", lambda: KeyError(SECRET)),
+    ("an answer that aiohttp would give", lambda: web.HTTPForbidden(reason=SECRET, text=SECRET)),
+    ("a redirect", lambda: web.HTTPFound(f"/{SECRET}", headers={"X-Secret": SECRET})),
+    ("a group of errors", lambda: ExceptionGroup(SECRET, [ValueError(SECRET)])),
+    ("a timeout", lambda: TimeoutError(SECRET)),
+    ("a bad text", lambda: UnicodeDecodeError("utf-8", SECRET.encode(), 0, 1, SECRET)),
+]
+
+
+def on_database(config: Config, url: str) -> Config:
+    """The settings with the database at another address."""
+    return replace(config, database=replace(config.database, url=url))
+
+
+def misbehaving(config: Config, misbehave: Callable[[], BaseException]) -> web.Application:
+    """The service with a create that raises what it is given."""
+
+    async def handler(_request: web.Request) -> web.Response:
+        raise misbehave()
+
+    app = web.Application(middlewares=OUTER)
+    app[keys.CONFIG] = config
+    app[keys.METRICS] = Metrics()
+    app.cleanup_ctx.append(lifespan)
+    app.router.add_post("/early", handler)
+    api = web.Application(middlewares=GUARDED)
+    api.router.add_post("/v1/requirements/create", handler)
+    app.add_subapp("/api", api)
+    return app
+
+
+@pytest.fixture
+async def distant(config: Config, records: Records, proxy: Proxy, aiohttp_client: AppClient) -> Client:
+    """A client of a service whose database is behind the proxy."""
+    await records.deploy()
+    return await aiohttp_client(create_app(on_database(config, proxy.url)))
+
+
+async def test_application_crash_without_the_database(
+    distant: Client, proxy: Proxy, records: Records, application: AppRecord, user_id: int
+) -> None:
+    """application-crash, never invalid-token, when the database is away: the last registry still serves."""
+    good, unknown = params(application.token, user_id), params("unknown", user_id)
+    assert (await ask(distant, good)).status == "action-successful"
+    await proxy.cut()
+    for sent in (good, unknown):
+        answer = await ask(distant, sent)
+        assert answer.told == refused(ApplicationCrash)
+        assert (answer.outcome, answer.headers["Retry-After"]) == ("none", "1")
+    assert await records.count() == 1
+
+
+async def test_application_crash_is_over_with_its_cause(
+    client: Client, records: Records, application: AppRecord, user_id: int
+) -> None:
+    """A statement that fails is a crash that wrote nothing; once mended, the next request succeeds."""
+    sent = params(application.token, user_id)
+    await records.connection.execute("ALTER TABLE requirements RENAME COLUMN value TO worth")
+    answer = await ask(client, sent)
+    assert answer.told == refused(ApplicationCrash)
+    assert answer.outcome == "none"
+    assert await records.count() == 0
+    await records.connection.execute("ALTER TABLE requirements RENAME COLUMN worth TO value")
+    answer = await ask(client, sent)
+    row = await records.connection.fetchrow("SELECT * FROM requirements")
+    assert row is not None
+    assert answer.told == recorded(row)
+
+
+@pytest.mark.parametrize("table", ["application_tokens", "sessions", "users", "clients"])
+async def test_application_crash_of_a_lookup(
+    client: Client, records: Records, application: AppRecord, user_id: int, table: str
+) -> None:
+    """A lookup that could not be completed is a crash, whatever the token."""
+    await records.connection.execute(f"ALTER TABLE {table} RENAME TO gone")
+    for token in (application.token, "unknown"):
+        assert (await ask(client, params(token, user_id))).told == refused(ApplicationCrash)
+
+
+@pytest.mark.parametrize("misbehave", [pytest.param(how, id=name) for name, how in MISBEHAVIOUR])
+async def test_application_crash_tells_no_cause(
+    config: Config,
+    records: Records,
+    application: AppRecord,
+    aiohttp_client: AppClient,
+    misbehave: Callable[[], BaseException],
+) -> None:
+    """application-crash: nothing of what an unforeseen exception says leaves in the body or the headers."""
+    await records.deploy()
+    client = await aiohttp_client(misbehaving(config, misbehave))
+    response = await client.post(CREATE, json=params(application.token, 1), headers={KEY: "k"}, allow_redirects=False)
+    sent = str(response.raw_headers) + await response.text()
+    assert not any(word in sent for word in ("secret", "SELECT", "Error", "Forbidden", "Traceback", ".py"))
+    assert (await read(response)).told == refused(ApplicationCrash)
+    assert response.reason == "Internal Server Error"
+
+
+async def test_identify_request_error_before_the_route(
+    config: Config, records: Records, aiohttp_client: AppClient
+) -> None:
+    """identify-request-error: whatever goes wrong before the route is known, with no more of a cause."""
+    await records.deploy()
+    client = await aiohttp_client(misbehaving(config, lambda: RuntimeError(SECRET)))
+    assert (await read(await client.post("/early", json={}))).told == refused(IdentifyRequestError)
+
+
+async def test_identify_request_error_without_a_registry(
+    config: Config, proxy: Proxy, application: AppRecord, user_id: int, aiohttp_client: AppClient
+) -> None:
+    """identify-request-error: the registry was never loaded. It is no crash, and nothing says when to retry."""
+    await proxy.cut()
+    client = await aiohttp_client(create_app(on_database(config, "postgresql://postgres@127.0.0.1:1/none")))
+    answer = await ask(client, params(application.token, user_id))
+    assert answer.told == refused(IdentifyRequestError)
+    assert answer.outcome == "none"
+    assert "Retry-After" not in answer.headers

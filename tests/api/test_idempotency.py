@@ -1,0 +1,218 @@
+"""Idempotency-Key: the same key is the same requirement."""
+
+import asyncio
+from collections import Counter
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from service.app import create_app
+from service.config import Config
+from service.errors import InvalidParam, InvalidToken, MissingParam
+from service.storage import operating
+from tests.api.exchange import KEY, Answer, Headers, ask, recorded, refused
+from tests.conftest import AppClient, Client
+from tests.factories import AppRecord, Records, params
+
+USED = refused(InvalidParam, (KEY, "was used before, with other params"))
+RULE = "must be one header of 1 to 255 printable ASCII characters"
+
+# What may differ between two requests with one key.
+SAME: list[dict[str, Any]] = [
+    {},
+    {"application_view": "detailed", "session_view": "default"},
+    {"something": "else"},
+    {"value": None},
+    {"required": {"type": "User", "id": 1, "more": 1}},
+]
+# What may not; the first request has a key "k" and no value, and refers to User 1 on both ends.
+OTHER: list[dict[str, Any]] = [
+    {"key": "K"},
+    {"key": None},
+    {"key": ""},
+    {"value": ""},
+    {"value": "null"},
+    {"key": None, "value": "k"},
+    {"required": {"type": "Application", "id": 1}},
+    {"requireable": {"type": "Application", "id": 1}},
+    {"required": {"type": "User", "id": 2}},
+    {"requireable": {"type": "User", "id": 2}},
+]
+GOOD_KEYS = ["x", "x" * 255, "0", "null", "a b", "~!\"#%&'()*+,-./:;<=>?@[]^_`{|}"]
+BAD_KEYS: list[Headers] = [
+    {KEY: ""},
+    {KEY: "x" * 256},
+    {KEY: "caf\u00e9"},
+    {KEY: "\u2028"},
+    {KEY: "a\tb"},
+    [(KEY, "one"), (KEY, "two")],
+]
+
+
+def keyed(key: str = "k-1") -> dict[str, str]:
+    """The header with this key."""
+    return {KEY: key}
+
+
+async def outcomes(records: Records, *answers: Answer) -> list[str | None]:
+    """What became of each; every answer tells the one record there is."""
+    row = await records.connection.fetchrow("SELECT * FROM requirements")
+    assert row is not None
+    assert await records.count() == 1
+    assert [answer.told for answer in answers] == [recorded(row)] * len(answers)
+    return [answer.outcome for answer in answers]
+
+
+@pytest.mark.parametrize("change", SAME)
+async def test_the_same_key_and_params_replay(
+    client: Client, records: Records, application: AppRecord, user_id: int, change: dict[str, Any]
+) -> None:
+    """The same key with the same params answers with the first record, whatever else differs."""
+    assert user_id == 1
+    sent = params(application.token, user_id, key="k")
+    first = await ask(client, sent, keyed())
+    again = await ask(client, sent | change, keyed())
+    again.told[1].pop("application", None)
+    again.told[1].pop("session", None)
+    assert await outcomes(records, first, again) == ["created", "replayed"]
+
+
+@pytest.mark.parametrize("change", OTHER)
+async def test_the_same_key_with_other_params_is_invalid(
+    client: Client, records: Records, application: AppRecord, user_id: int, change: dict[str, Any]
+) -> None:
+    """A key used before with other params is invalid, and stays good for the first ones."""
+    assert (application.id, user_id) == (1, 1)
+    await records.user()
+    sent = params(application.token, user_id, key="k")
+    first = await ask(client, sent, keyed())
+    other = await ask(client, sent | change, keyed())
+    assert (other.told, other.outcome) == (USED, "none")
+    assert await outcomes(records, first, await ask(client, sent, keyed())) == ["created", "replayed"]
+
+
+async def test_the_row_may_change_meanwhile(
+    client: Client, records: Records, application: AppRecord, user_id: int
+) -> None:
+    """What was sent counts, not what others have made of the row since: it is told as it stands."""
+    sent = params(application.token, user_id, key="k")
+    await ask(client, sent, keyed())
+    await records.connection.execute("UPDATE requirements SET key = 'mended', updated_at = now() + interval '1 s'")
+    assert await outcomes(records, await ask(client, sent, keyed())) == ["replayed"]
+    assert (await ask(client, sent | {"key": "mended"}, keyed())).told == USED
+
+
+async def test_a_key_lives_as_long_as_its_requirement(
+    client: Client, records: Records, application: AppRecord, user_id: int
+) -> None:
+    """Once the requirement was deleted its key is free, also for other params."""
+    await ask(client, params(application.token, user_id, key="k"), keyed())
+    await records.connection.execute("DELETE FROM requirements")
+    again = await ask(client, params(application.token, user_id, key="other"), keyed())
+    assert await outcomes(records, again) == ["created"]
+
+
+async def test_a_key_belongs_to_an_application(client: Client, records: Records, user_id: int) -> None:
+    """Two tokens of one application share its keys, two applications share none."""
+    one, two = await records.application(), await records.application()
+    issued = await operating.issue_application_token(records.connection, one.slug)
+    assert issued is not None
+    told = [await ask(client, params(token, user_id), keyed()) for token in (one.token, issued[1], two.token)]
+    assert [answer.outcome for answer in told] == ["created", "replayed", "created"]
+    assert await records.count() == 2
+
+
+async def test_a_key_belongs_to_a_user(client: Client, records: Records) -> None:
+    """Two sessions of one user share the user's keys, whatever they were opened in; two users share none."""
+    application = await records.application()
+    one, two = await records.session(), await records.session()
+    more = await records.session_of(one.user_id, one.email, application_id=application.id)
+    told = [await ask(client, params(session.token, one.user_id), keyed()) for session in (one, more, two)]
+    assert [answer.outcome for answer in told] == ["created", "replayed", "created"]
+    assert await records.count() == 2
+
+
+async def test_a_user_and_an_application_share_no_key(client: Client, records: Records) -> None:
+    """A session's keys are not those of its application, not even where their ids are equal."""
+    application = await records.application()
+    session = await records.session(application_id=application.id)
+    assert application.id == session.user_id
+    told = [await ask(client, params(token, session.user_id), keyed()) for token in (application.token, session.token)]
+    assert [answer.outcome for answer in told] == ["created", "created"]
+
+
+async def test_without_a_key_every_call_creates(
+    client: Client, records: Records, application: AppRecord, user_id: int
+) -> None:
+    """Two equal requests without a key are two requirements."""
+    sent = params(application.token, user_id, key="k")
+    told = [await ask(client, sent) for _ in range(3)]
+    assert [answer.outcome for answer in told] == ["created"] * 3
+    assert len({answer.data["id"] for answer in told}) == await records.count() == 3
+
+
+@pytest.mark.parametrize(("headers", "rows"), [({}, 64), (keyed(), 1)])
+async def test_a_race_of_equal_requests(
+    config: Config,
+    records: Records,
+    application: AppRecord,
+    user_id: int,
+    aiohttp_client: AppClient,
+    headers: dict[str, str],
+    rows: int,
+) -> None:
+    """Of 64 racing requests with one key, sent to two workers, one creates; without a key they all do."""
+    await records.deploy()
+    patient = replace(config, database=replace(config.database, acquire_timeout_seconds=10.0))
+    workers = [await aiohttp_client(create_app(patient)) for _ in range(2)]
+    sent = params(application.token, user_id)
+    told = await asyncio.gather(*(ask(workers[n % 2], sent, headers) for n in range(64)))
+    expected = {"created": rows, "replayed": 64 - rows} if rows < 64 else {"created": 64}
+    assert Counter(answer.outcome for answer in told) == expected
+    assert {answer.told[0] for answer in told} == {200}
+    assert len({answer.data["id"] for answer in told}) == await records.count() == rows
+
+
+async def test_a_replay_outlives_its_references(client: Client, records: Records, application: AppRecord) -> None:
+    """A replay answers with the first record after what it refers to was deleted; a new key does not."""
+    user_id, _ = await records.user()
+    sent = params(application.token, user_id)
+    first = await ask(client, sent, keyed())
+    await records.connection.execute("DELETE FROM users")
+    assert await outcomes(records, first, await ask(client, sent, keyed())) == ["created", "replayed"]
+    absent = [(f"{param}.id", "does not exist") for param in ("required", "requireable")]
+    assert (await ask(client, sent, keyed("k-2"))).told == refused(InvalidParam, *absent)
+    assert (await ask(client, sent | {"key": "k"}, keyed())).told == USED
+
+
+async def test_a_replay_needs_a_live_token(
+    client: Client, records: Records, application: AppRecord, user_id: int
+) -> None:
+    """A key opens nothing: with a revoked token there is no replay."""
+    sent = params(application.token, user_id)
+    await ask(client, sent, keyed())
+    await operating.revoke_application_tokens(records.connection, application.slug, None)
+    assert (await ask(client, sent, keyed())).told == refused(InvalidToken)
+
+
+@pytest.mark.parametrize("key", GOOD_KEYS)
+async def test_a_good_key(client: Client, records: Records, application: AppRecord, user_id: int, key: str) -> None:
+    """A key is 1 to 255 printable ASCII characters; the token is not remembered with it."""
+    sent = params(application.token, user_id)
+    told = [await ask(client, sent, keyed(key)) for _ in range(2)]
+    assert await outcomes(records, *told) == ["created", "replayed"]
+
+
+@pytest.mark.parametrize("headers", BAD_KEYS)
+async def test_a_bad_key(
+    client: Client, records: Records, application: AppRecord, user_id: int, headers: Headers
+) -> None:
+    """Any other key, or two headers, is invalid: told with the other invalid params, and after missing ones."""
+    sent = params(application.token, user_id)
+    assert (await ask(client, sent, headers)).told == refused(InvalidParam, (KEY, RULE))
+    both = refused(InvalidParam, ("key", "must be a string"), (KEY, RULE))
+    assert (await ask(client, sent | {"key": 1}, headers)).told == both
+    missing = refused(MissingParam, ("required", "is required"))
+    assert (await ask(client, sent | {"required": None, "key": 1}, headers)).told == missing
+    assert await records.count() == 0

@@ -1,0 +1,250 @@
+"""The OpenAPI document: it says what the contract says, and is made from what the service itself goes by."""
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import requests
+import schemathesis
+from schemathesis.openapi.checks import JsonSchemaError
+
+from service import __version__
+from service.errors import STATUSES
+from service.openapi import render_document
+from service.openapi.examples import TOKEN_PLACEHOLDER
+from service.schemas import create_params_schema
+from service.storage.demo import make_demo
+from tests.conftest import Client
+from tests.factories import CREATE, Records, params
+
+TYPES = ("Application", "Service", "User")
+DOCUMENT: dict[str, Any] = json.loads(render_document(create_params_schema(TYPES)))
+SCHEMAS = DOCUMENT["components"]["schemas"]
+OPERATION = DOCUMENT["paths"][CREATE]["post"]
+CONTENT = OPERATION["requestBody"]["content"]
+ANSWERS = [
+    (code, name, example["value"])
+    for code, response in OPERATION["responses"].items()
+    for name, example in response["content"]["application/json"]["examples"].items()
+]
+HEADERS = {"X-Request-ID": ["1"], "Cache-Control": ["no-store"], "Requirement-Outcome": ["none"]}
+
+
+def told(code: int, body: object) -> schemathesis.Response:
+    """An answer of the create route."""
+    request = requests.Request("POST", f"http://127.0.0.1{CREATE}").prepare()
+    headers = HEADERS | {"Content-Type": ["application/json; charset=utf-8"]}
+    return schemathesis.Response(code, headers, json.dumps(body).encode(), request, elapsed=0, verify=False)
+
+
+def hold_to_document(code: int, body: object) -> None:
+    """Fail unless the document allows a create to be answered so."""
+    schemathesis.openapi.from_dict(DOCUMENT)[CREATE]["POST"].validate_response(told(code, body))
+
+
+def constants(schema: dict[str, Any]) -> set[str]:
+    """The names of the statuses that a response's schema allows."""
+    names = {choice["$ref"].rpartition("/")[2] for choice in schema.get("oneOf", [schema])}
+    return {SCHEMAS[name]["properties"]["status"]["const"] for name in names}
+
+
+def test_it_is_openapi_3_1() -> None:
+    """The document fits the meta-schema of the version that it names, and tells which build it is of."""
+    assert DOCUMENT["openapi"].startswith("3.1.")
+    assert DOCUMENT["info"]["version"] == __version__
+    schemathesis.openapi.from_dict(DOCUMENT).validate()
+
+
+def test_it_lists_exactly_what_answers() -> None:
+    """Every path and method of the contract is there, and no other."""
+    assert {path: set(operations) for path, operations in DOCUMENT["paths"].items()} == {
+        CREATE: {"post"},
+        "/ping": {"get", "head"},
+        "/ready": {"get", "head"},
+        "/openapi.json": {"get"},
+        "/docs": {"get"},
+    }
+
+
+def test_every_status_stands_under_its_code() -> None:
+    """The schemas of a create's answers are those of the contract's statuses, each under the one code it has."""
+    assert {
+        code: constants(response["content"]["application/json"]["schema"])
+        for code, response in OPERATION["responses"].items()
+    } == {
+        "200": {"action-successful"},
+        "400": {
+            "missing-param",
+            "invalid-param",
+            "invalid-content-type",
+            "no-params-decoded",
+            "invalid-encoded-params",
+        },
+        "401": {"invalid-token", "session-expired", "client-required"},
+        "404": {"route-not-found", "service-not-found"},
+        "500": {"application-crash", "mandrill-email-failed", "route-non-existent", "identify-request-error"},
+    }
+
+
+def test_every_status_has_an_example() -> None:
+    """One example for each status, called by its name."""
+    assert {name: value["status"] for _, name, value in ANSWERS} == {status.name: status.name for status in STATUSES}
+
+
+@pytest.mark.parametrize(("code", "name", "value"), ANSWERS, ids=[name for _, name, _ in ANSWERS])
+def test_every_example_fits_its_schema(code: str, name: str, value: dict[str, Any]) -> None:
+    """What is shown of an answer is an answer that the document allows, for this status and no other."""
+    hold_to_document(int(code), value)
+    with pytest.raises(JsonSchemaError):
+        hold_to_document(int(code), value | {"status": f"not-{name}"})
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"data": None},
+        {"data": {"id": 1}},
+        {"errors": [{"param": "key", "message": "…"}]},
+        {"cause": "…"},
+        {"session": {"id": 1}},
+        {"request_id": None},
+    ],
+    ids=["no record", "fields missing", "errors on a success", "unknown member", "unknown view", "no request_id"],
+)
+def test_no_other_envelope_is_allowed(changes: dict[str, Any]) -> None:
+    """The envelope's schema is exact: it forbids what the contract does."""
+    (success,) = (value for _, status, value in ANSWERS if status == "action-successful")
+    with pytest.raises(JsonSchemaError):
+        hold_to_document(200, success | changes)
+
+
+def test_headers_of_answers() -> None:
+    """Every answer to a create documents its headers; Retry-After stands where application-crash does."""
+    always = {"X-Request-ID", "Cache-Control", "Requirement-Outcome"}
+    assert {code: set(response["headers"]) for code, response in OPERATION["responses"].items()} == {
+        "200": always,
+        "400": always,
+        "401": always,
+        "404": always,
+        "500": always | {"Retry-After"},
+    }
+    outcomes = DOCUMENT["components"]["headers"]["Requirement-Outcome"]["schema"]["enum"]
+    assert outcomes == ["created", "replayed", "none", "unknown"]
+
+
+def test_headers_and_media_types_of_requests() -> None:
+    """Params go as JSON or as encoded text; the headers that are heeded are told, the token's among them."""
+    assert set(CONTENT) == {"application/json", "text/plain"}
+    assert CONTENT["text/plain"]["schema"]["contentEncoding"] == "base64"
+    assert {parameter["name"] for parameter in OPERATION["parameters"]} == {"Idempotency-Key", "X-Request-ID"}
+    assert OPERATION["security"] == [{"bearer": []}, {}]
+    assert DOCUMENT["components"]["securitySchemes"]["bearer"]["scheme"] == "bearer"
+
+
+def test_params_are_those_of_the_schema() -> None:
+    """The rules of each param are the ones that marshmallow loads by."""
+    views = {"type": ["string", "null"], "default": None, "enum": ["default", "detailed", None]}
+    text = {"type": ["string", "null"], "default": None, "pattern": "^[^\\u0000]*$"}
+    schema = SCHEMAS["CreateRequirement"]
+    rules = {
+        name: {key: rule for key, rule in param.items() if key != "description"}
+        for name, param in schema["properties"].items()
+    }
+    assert rules == {
+        "token": {"type": "string", "minLength": 1},
+        "required": {"$ref": "#/components/schemas/Reference"},
+        "requireable": {"$ref": "#/components/schemas/Reference"},
+        "key": {**text, "maxLength": 255},
+        "value": {**text, "maxLength": 4096},
+        "session_view": views,
+        "application_view": views,
+    }
+    assert sorted(schema["required"]) == ["requireable", "required"]
+
+
+def test_references_are_of_the_configured_types() -> None:
+    """A type that is added to the configuration is in the document; ids are PostgreSQL's positive bigints."""
+    reference = SCHEMAS["Reference"]
+    assert reference["properties"]["type"] == {"type": "string", "enum": list(TYPES)}
+    number = reference["properties"]["id"]
+    assert (number["type"], number["format"]) == ("integer", "int64")
+    assert (number["minimum"], number["maximum"]) == (1, 2**63 - 1)
+    assert sorted(reference["required"]) == ["id", "type"]
+
+
+PLAIN = {name: example["value"] for name, example in CONTENT["application/json"]["examples"].items()}
+(ENCODED,) = CONTENT["text/plain"]["schema"]["examples"]
+
+
+async def test_example_with_token_in_body_works(client: Client, records: Records) -> None:
+    """With the demo's token over the placeholder, the first example is a request that succeeds."""
+    demo = await make_demo(records.connection)
+    assert PLAIN["token-in-body"]["token"] == TOKEN_PLACEHOLDER
+
+    response = await client.post(CREATE, json=PLAIN["token-in-body"] | {"token": demo.application_token})
+
+    assert (await response.json())["status"] == "action-successful"
+
+
+@pytest.mark.parametrize(
+    ("content_type", "body"),
+    [("application/json", json.dumps(PLAIN["token-in-header"])), ("text/plain", ENCODED)],
+)
+async def test_example_with_token_in_header_works(
+    client: Client, records: Records, content_type: str, body: str
+) -> None:
+    """Once the demo's token is given to Authorize, the other examples are requests that succeed."""
+    demo = await make_demo(records.connection)
+    headers = {"Content-Type": content_type, "Authorization": f"Bearer {demo.session_token}"}
+
+    response = await client.post(CREATE, data=body, headers=headers)
+
+    assert (await response.json())["status"] == "action-successful"
+
+
+@pytest.mark.parametrize("view", ["default", "detailed"])
+async def test_views_are_documented_field_by_field(client: Client, records: Records, view: str) -> None:
+    """Each view has exactly the documented fields, and the answer that shows it fits the document."""
+    application = await records.application()
+    session = await records.session("client", "employee", application_id=application.id)
+    asked = params(session.token, session.user_id, session_view=view, application_view=view)
+
+    body = await (await client.post(CREATE, json=asked)).json()
+
+    hold_to_document(200, body)
+    assert set(body["data"]) == set(SCHEMAS["Requirement"]["properties"])
+    for shown in ("session", "application"):
+        assert set(body[shown]) == set(SCHEMAS[shown.title() + view.title()]["properties"])
+
+
+def tokens(part: object) -> Iterator[str]:
+    """Every token that stands anywhere in a part of the document."""
+    if isinstance(part, dict):
+        yield from (value for name, value in part.items() if name == "token" and isinstance(value, str))
+        part = list(part.values())
+    if isinstance(part, list):
+        for inner in part:
+            yield from tokens(inner)
+
+
+async def test_it_holds_no_live_token(client: Client, records: Records) -> None:
+    """What is served shows placeholders only, also when there are demo tokens."""
+    demo = await make_demo(records.connection)
+
+    text = await (await client.get("/openapi.json")).text()
+
+    assert demo.application_token not in text
+    assert demo.session_token not in text
+    assert set(tokens(json.loads(text))) == {TOKEN_PLACEHOLDER, "THE-TOKEN-THAT-WAS-SENT"}
+
+
+async def test_what_is_served_is_the_document(client: Client) -> None:
+    """The configured association types are in what callers get."""
+    response = await client.get("/openapi.json")
+    served = await response.json()
+    assert response.headers["Content-Type"] == "application/json; charset=utf-8"
+    types = served["components"]["schemas"]["Reference"]["properties"]["type"]["enum"]
+    assert types == ["Application", "Client", "Employee", "Liaison", "Route", "Service", "User"]
+    assert served["components"].keys() == DOCUMENT["components"].keys()
+    assert served["paths"] == DOCUMENT["paths"]

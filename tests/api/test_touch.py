@@ -1,0 +1,153 @@
+"""Recording that a session was used: soon, seldom, and never to the cost of the request."""
+
+import asyncio
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+import asyncpg
+import pytest
+
+from service.app import create_app
+from service.config import Config
+from tests.api.exchange import Answer, ask, stamp
+from tests.api.waiting import until, waiting
+from tests.conftest import AppClient, Client
+from tests.factories import Records, SessionRecord, params
+
+HOUR, MINUTE, A_LITTLE = timedelta(hours=1), timedelta(minutes=1), timedelta(seconds=5)
+LAST_USED = "SELECT last_used_at FROM sessions WHERE id = $1"
+TOUCHED = "SELECT last_used_at > now() - interval '30 s' FROM sessions WHERE id = $1"
+FAILING_TOUCH = """
+CREATE FUNCTION fail() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE 'no touching'; END $$;
+CREATE SEQUENCE touches;
+CREATE TRIGGER fail BEFORE UPDATE ON sessions FOR EACH ROW WHEN (nextval('touches') > 0) EXECUTE FUNCTION fail();
+"""
+
+
+async def use(client: Client, session: SessionRecord, **asked: object) -> Answer:
+    """The answer to a create with that session."""
+    return await ask(client, params(session.token, session.user_id, **asked))
+
+
+async def last_used(records: Records, session: SessionRecord) -> datetime:
+    """When that session was last used, as recorded."""
+    moment: datetime = await records.connection.fetchval(LAST_USED, session.id)
+    return moment
+
+
+async def test_a_use_is_recorded_within_300_milliseconds(client: Client, records: Records) -> None:
+    """A valid use is committed 0.3 s after the answer at the latest; the view shows the one before it."""
+    session = await records.session(idle=HOUR)
+    before = await last_used(records, session)
+    answer = await use(client, session, session_view="default")
+    await until(records.connection, TOUCHED, session.id, seconds=0.3)
+    assert answer.told[1]["session"]["last_used_at"] == stamp(before)
+    assert answer.told[1]["session"]["expires_at"] == stamp(before + timedelta(hours=72))
+
+
+async def test_a_use_that_is_refused_later_is_a_use(client: Client, records: Records) -> None:
+    """Once the token is good the session was used, whatever becomes of the params."""
+    session = await records.session(idle=HOUR)
+    assert (await ask(client, {"token": session.token})).status == "missing-param"
+    await until(records.connection, TOUCHED, session.id, seconds=0.3)
+
+
+async def test_client_required_is_a_use(client: Client, records: Records) -> None:
+    """A session whose user has no role yet is kept alive by being used."""
+    session = await records.session_of(*await records.user(), idle=HOUR)
+    assert (await use(client, session)).status == "client-required"
+    await until(records.connection, TOUCHED, session.id, seconds=0.3)
+
+
+@pytest.mark.parametrize(
+    ("idle", "touched"), [(timedelta(0), False), (MINUTE - A_LITTLE, False), (MINUTE, True), (MINUTE + A_LITTLE, True)]
+)
+async def test_a_session_is_touched_once_a_minute(
+    client: Client, records: Records, idle: timedelta, *, touched: bool
+) -> None:
+    """A use within a minute of the last recorded one is not recorded."""
+    session = await records.session(idle=idle)
+    before = await last_used(records, session)
+    for _ in range(3):
+        assert (await use(client, session)).status == "action-successful"
+    await client.close()
+    assert (await last_used(records, session) > before) == touched
+
+
+async def test_the_interval_is_configurable(config: Config, records: Records, aiohttp_client: AppClient) -> None:
+    """With an interval of zero every use is recorded."""
+    await records.deploy()
+    client = await aiohttp_client(
+        create_app(replace(config, sessions=replace(config.sessions, touch_interval_seconds=0)))
+    )
+    session = await records.session()
+    for _ in range(3):
+        before = await last_used(records, session)
+        await use(client, session)
+        await until(records.connection, "SELECT last_used_at > $2 FROM sessions WHERE id = $1", session.id, before)
+
+
+@pytest.mark.parametrize(
+    ("age", "idle", "revoked"),
+    [(timedelta(days=8), HOUR, False), (timedelta(days=4), timedelta(hours=73), False), (timedelta(0), HOUR, True)],
+)
+async def test_a_session_that_has_ended_is_not_touched(
+    client: Client, records: Records, age: timedelta, idle: timedelta, *, revoked: bool
+) -> None:
+    """An expired or revoked session is not revived by being tried."""
+    session = await records.session(age=age, idle=idle)
+    await records.connection.execute("UPDATE sessions SET revoked_at = now() WHERE $1", revoked)
+    before = await last_used(records, session)
+    assert (await use(client, session)).told[0] == 401
+    await client.close()
+    assert await last_used(records, session) == before
+
+
+async def test_a_row_locked_elsewhere_is_left_alone(
+    config: Config, client: Client, records: Records, other: asyncpg.Connection, aiohttp_client: AppClient
+) -> None:
+    """A session that someone else is writing is not waited for, and fails no request; the next use is recorded."""
+    session = await records.session(idle=HOUR)
+    async with other.transaction():
+        await other.execute("SELECT FROM sessions FOR UPDATE")
+        assert (await use(client, session)).status == "action-successful"
+        async with asyncio.timeout(config.database.lock_timeout_seconds / 2):
+            await client.close()
+        assert not await records.connection.fetchval(TOUCHED, session.id)
+    await use(await aiohttp_client(create_app(config)), session)
+    await until(records.connection, TOUCHED, session.id)
+
+
+async def test_a_touch_that_waits_delays_nobody(client: Client, records: Records, other: asyncpg.Connection) -> None:
+    """While a touch waits for the whole table, requests are answered; then all of them are recorded."""
+    sessions = [await records.session(idle=HOUR) for _ in range(3)]
+    async with other.transaction():
+        await other.execute("LOCK TABLE sessions IN SHARE MODE")
+        assert (await use(client, sessions[0])).status == "action-successful"
+        await waiting(records.connection)
+        assert {(await use(client, session)).status for session in sessions} == {"action-successful"}
+    for session in sessions:
+        await until(records.connection, TOUCHED, session.id)
+
+
+async def test_a_touch_that_fails_fails_no_request(client: Client, records: Records) -> None:
+    """An error while recording a use reaches no caller, and the next use is recorded."""
+    session = await records.session(idle=HOUR)
+    await records.connection.execute(FAILING_TOUCH)
+    assert (await use(client, session)).status == "action-successful"
+    await until(records.connection, "SELECT is_called FROM touches")
+    assert (await use(client, session)).status == "action-successful"
+    assert not await records.connection.fetchval(TOUCHED, session.id)
+    await records.connection.execute("DROP TRIGGER fail ON sessions")
+    assert (await use(client, session)).status == "action-successful"
+    await until(records.connection, TOUCHED, session.id)
+
+
+async def test_only_the_session_used_is_touched(client: Client, records: Records) -> None:
+    """Another session of the same user stays as it was."""
+    session = await records.session(idle=HOUR)
+    sibling = await records.session_of(session.user_id, session.email, idle=HOUR)
+    before = await last_used(records, sibling)
+    await use(client, session)
+    await until(records.connection, TOUCHED, session.id)
+    assert await last_used(records, sibling) == before

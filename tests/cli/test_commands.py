@@ -1,0 +1,197 @@
+"""Every command, run as people run it: what it says, and what is then in the database."""
+
+import re
+from collections.abc import Iterator
+
+import click
+import pytest
+from click.testing import CliRunner
+
+from service.cli import cli
+from service.storage.callers import digest
+from tests.cli.command import CommandLine
+from tests.factories import Records
+
+MIGRATIONS = ["0001_tables", "0002_registry_notifications"]
+
+COMMANDS = [
+    (),
+    ("serve",),
+    ("migrate",),
+    ("migrate", "up"),
+    ("migrate", "status"),
+    ("demo",),
+    ("routes",),
+    ("routes", "list"),
+    ("routes", "deploy"),
+    ("routes", "withdraw"),
+    ("applications",),
+    ("applications", "create"),
+    ("applications", "list"),
+    ("applications", "token"),
+    ("applications", "revoke"),
+    ("applications", "deactivate"),
+    ("applications", "activate"),
+    ("users",),
+    ("users", "create"),
+    ("sessions",),
+    ("sessions", "create"),
+    ("sessions", "list"),
+    ("sessions", "revoke"),
+    ("sessions", "purge"),
+    ("purge",),
+]
+
+
+@pytest.mark.parametrize("words", [pytest.param(words, id=" ".join(words) or "alone") for words in COMMANDS])
+def test_help(words: tuple[str, ...]) -> None:
+    """Every command explains itself, --config included, whatever the settings say."""
+    done = CliRunner(env={"PORT": "bad"}).invoke(cli, [*words, "--help"], prog_name="requirements-service")
+    assert (done.exit_code, done.stderr) == (0, "")
+    assert done.stdout.startswith(f"Usage: requirements-service {' '.join(words)}".rstrip())
+    assert "--config PATH" in done.stdout
+
+
+def test_every_command_is_named_here() -> None:
+    """A command that is added is added above."""
+    assert {words for words, command in walk(cli) if not command.hidden} == set(COMMANDS)
+
+
+def walk(command: click.Command, words: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], click.Command]]:
+    """A command and all below it."""
+    yield words, command
+    for name, inner in command.commands.items() if isinstance(command, click.Group) else ():
+        yield from walk(inner, (*words, name))
+
+
+async def test_migrate(bare: CommandLine) -> None:
+    """Migrations are pending, then applied, then there is nothing to apply."""
+    heading = ["migration", "state", "applied at"]
+    assert (await bare("migrate", "status")).table == [heading, *([name, "pending", "-"] for name in MIGRATIONS)]
+    assert await bare.says("migrate") == "".join(f"applied {name}\n" for name in MIGRATIONS)
+    assert await bare.says("migrate", "up") == "nothing to apply: the tables are up to date\n"
+    applied = (await bare("migrate", "status")).table[1:]
+    assert [line[:2] for line in applied] == [[name, "applied"] for name in MIGRATIONS]
+
+
+async def test_demo(command: CommandLine, records: Records) -> None:
+    """Each run issues fresh tokens and revokes the earlier ones; the last line is a curl command."""
+    for _ in range(2):
+        application, session, curl = (await command.says("demo", "--yes")).splitlines()
+    tokens = [application.split()[-1], session.split()[-1]]
+    assert curl.startswith("curl -sS http://127.0.0.1:8080/api/v1/requirements/create ")
+    assert f'"token": "{tokens[0]}"' in curl
+    live = [
+        await records.connection.fetch(f"SELECT token_digest FROM {table} WHERE revoked_at IS NULL")  # noqa: S608
+        for table in ("application_tokens", "sessions")
+    ]
+    assert [[row["token_digest"] for row in rows] for rows in live] == [[digest(token)] for token in tokens]
+    assert await records.connection.fetchval("SELECT count(*) FROM sessions") == 2
+
+
+async def test_routes(command: CommandLine) -> None:
+    """A route is deployed with the records it needs, listed, and withdrawn; so is a service."""
+    assert await command.says("routes", "deploy", "requirements/v1/create") == "deployed requirements/v1/create\n"
+    await command.says("routes", "withdraw", "requirements")
+    await command.says("routes", "deploy", "other/v2/act", "--sensitive-params")
+    assert await command.says("routes", "withdraw", "other/v2/act") == "withdrew other/v2/act\n"
+    heading, *listed = (await command("routes", "list")).table
+    assert heading == ["service", "deployed at", "route", "deployed at", "sensitive params"]
+    moment = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC")
+    assert [[moment.sub("T", cell) for cell in line] for line in listed] == [
+        ["other", "T", "v2/act", "-", "yes"],
+        ["requirements", "-", "v1/create", "T", "no"],
+    ]
+
+
+async def test_a_redeployed_route_keeps_what_it_is(command: CommandLine, records: Records) -> None:
+    """Deploying again changes neither the time nor, unless asked to, whether params are sensitive."""
+    read = "SELECT deployed_at, sensitive_params FROM routes"
+    await command.says("routes", "deploy", "requirements/v1/create", "--sensitive-params")
+    first = await records.connection.fetchrow(read)
+    await command.says("routes", "deploy", "requirements/v1/create")
+    assert await records.connection.fetchrow(read) == first
+    await command.says("routes", "deploy", "requirements/v1/create", "--plain-params")
+    assert await records.connection.fetchval("SELECT sensitive_params FROM routes") is False
+
+
+async def test_applications(command: CommandLine, records: Records) -> None:
+    """An application is made, gets tokens, loses one and then all, is switched off and on."""
+    assert await command.says("applications", "create", "shop", "--name", "The Shop") == (
+        "created shop: issue a token with `applications token shop`\n"
+    )
+    tokens = [await command.tells("applications", "token", "shop") for _ in range(3)]
+    stored = await records.connection.fetch("SELECT token_digest FROM application_tokens ORDER BY id")
+    assert [row["token_digest"] for row in stored] == [digest(token) for token in tokens]
+    assert await command.says("applications", "revoke", "shop", "--token", "2") == "revoked 1 token of shop\n"
+    live = "SELECT id FROM application_tokens WHERE revoked_at IS NULL ORDER BY id"
+    assert [row["id"] for row in await records.connection.fetch(live)] == [1, 3]
+    assert await command.says("applications", "deactivate", "shop") == "deactivated shop\n"
+    heading, line = (await command("applications", "list")).table
+    assert heading == ["id", "slug", "name", "active", "live tokens", "created at"]
+    assert line[:5] == ["1", "shop", "The Shop", "no", "2"]
+    assert await command.says("applications", "activate", "shop") == "activated shop\n"
+    assert await command.says("applications", "revoke", "shop") == "revoked 2 tokens of shop\n"
+    assert (await command("applications", "list")).table[1][3:5] == ["yes", "0"]
+
+
+async def test_users(command: CommandLine, records: Records) -> None:
+    """A user is made with the roles given, and with no other."""
+    said = await command.says("users", "create", "a@example.com", "--role", "client", "--role", "liaison")
+    assert said == "created a@example.com: open a session with `sessions create a@example.com`\n"
+    roles = [
+        await records.connection.fetchval(f"SELECT count(*) FROM {table}")  # noqa: S608
+        for table in ("users", "clients", "employees", "liaisons")
+    ]
+    assert roles == [1, 1, 0, 1]
+
+
+async def test_sessions(command: CommandLine, records: Records) -> None:
+    """A session is opened, listed and revoked, alone or with all others of its user."""
+    await command.says("users", "create", "a@example.com")
+    await command.says("applications", "create", "shop")
+    tokens = [
+        await command.tells("sessions", "create", "a@example.com", "--application", "shop", "--remember-me"),
+        await command.tells("sessions", "create", "a@example.com"),
+    ]
+    stored = await records.connection.fetch("SELECT token_digest FROM sessions ORDER BY id")
+    assert [row["token_digest"] for row in stored] == [digest(token) for token in tokens]
+    heading, *listed = (await command("sessions", "list", "--user", "a@example.com")).table
+    assert heading == ["id", "email", "application", "remember me", "created at", "last used at", "revoked at"]
+    assert [line[:4] + line[6:] for line in listed] == [
+        ["2", "a@example.com", "-", "no", "-"],
+        ["1", "a@example.com", "shop", "yes", "-"],
+    ]
+    assert len((await command("sessions", "list", "--limit", "1")).table) == 2
+    assert await command.says("sessions", "revoke", "2") == "revoked session 2\n"
+    assert await command.says("sessions", "revoke", "--user", "a@example.com") == "revoked 1 session of a@example.com\n"
+    assert await records.connection.fetchval("SELECT count(*) FROM sessions WHERE revoked_at IS NULL") == 0
+
+
+async def test_purge(command: CommandLine, records: Records) -> None:
+    """What is older than `retention` says is deleted, and nothing else."""
+    await records.session()
+    await records.connection.execute(
+        """
+        UPDATE sessions SET revoked_at = now() - interval '3 days';
+        INSERT INTO requirements (required_type, required_id, requireable_type, requireable_id) VALUES ('U', 1, 'U', 1);
+        INSERT INTO emails (requirement_id, state, updated_at) VALUES (1, 'sent', now() - interval '31 days');
+        INSERT INTO emails (requirement_id, state, updated_at) VALUES (1, 'pending', now() - interval '31 days');
+        INSERT INTO notifications (kind, message, created_at) VALUES ('a', 'b', now() - interval '89 days');
+        """
+    )
+    heading = ["deleted", "rows"]
+    assert (await command("purge")).table == [heading, ["sessions", "0"], ["e-mails", "1"], ["notifications", "0"]]
+    assert await command.says("sessions", "purge") == "deleted 0 sessions\n"
+    sooner = {"REQUIREMENTS__RETENTION__EXPIRED_SESSIONS_DAYS": "2", "REQUIREMENTS__RETENTION__NOTIFICATIONS_DAYS": "1"}
+    assert (await command("purge", **sooner)).table[1:] == [["sessions", "1"], ["e-mails", "0"], ["notifications", "1"]]
+    assert await records.connection.fetchval("SELECT state FROM emails") == "pending"
+
+
+async def test_a_reader_that_leaves_is_no_failure_to_speak_of(command: CommandLine, records: Records) -> None:
+    """`applications list | head -1` ends without a word."""
+    await records.connection.execute(
+        "INSERT INTO applications (slug, name) SELECT 'app-' || n, repeat('x', 100) FROM generate_series(1, 3000) AS n"
+    )
+    done = await command.through("applications list | head -1")
+    assert (done.code, done.errors, done.output.split()[:2]) == (0, "", ["id", "slug"])

@@ -1,0 +1,99 @@
+"""Databases that the service must not be served from: refused in one line that says why and what to do."""
+
+import re
+import secrets
+from collections.abc import AsyncIterator
+
+import pytest
+
+from tests.cli.command import PASSWORD, CommandLine
+from tests.factories import Records
+
+ASSOCIATIONS = [
+    ("absent", "absent is no table of this database"),
+    ("a_view", "a_view is no table of this database"),
+    ("no_id", 'no_id needs a column "id" of type bigint with a unique index'),
+    ("small_id", 'small_id needs a column "id" of type bigint with a unique index'),
+    ("not_unique", 'not_unique needs a column "id" of type bigint with a unique index'),
+    ("partly_unique", 'partly_unique needs a column "id" of type bigint with a unique index'),
+    ("pair_unique", 'pair_unique needs a column "id" of type bigint with a unique index'),
+    ('"; DROP TABLE users; --', '"; DROP TABLE users; -- is no table of this database'),
+]
+
+TABLES = """
+CREATE VIEW a_view AS SELECT id FROM users;
+CREATE TABLE no_id (number bigint PRIMARY KEY);
+CREATE TABLE small_id (id integer PRIMARY KEY);
+CREATE TABLE not_unique (id bigint);
+CREATE TABLE partly_unique (id bigint);
+CREATE UNIQUE INDEX ON partly_unique (id) WHERE id > 5;
+CREATE TABLE pair_unique (id bigint, part bigint, UNIQUE (id, part));
+"""
+
+
+@pytest.mark.parametrize(("table", "said"), ASSOCIATIONS)
+async def test_unfit_associations(command: CommandLine, records: Records, table: str, said: str) -> None:
+    """A table that cannot be referred to stops `serve`, with its type and what it lacks."""
+    await records.connection.execute(TABLES)
+    done = await command(
+        "serve", PORT="0", REQUIREMENTS__DATABASE__REQUIRE_DURABLE="false", REQUIREMENTS__ASSOCIATIONS__Order=table
+    )
+    assert (done.code, done.complaint) == (78, f"associations.Order: {said}")
+
+
+@pytest.fixture
+async def role(records: Records) -> AsyncIterator[str]:
+    """A role that may read everything and write what the service writes."""
+    name = f"role_{secrets.token_hex(4)}"
+    await records.connection.execute(f"CREATE ROLE {name} LOGIN PASSWORD '{PASSWORD}'")
+    await records.connection.execute(f"GRANT SELECT, INSERT, UPDATE ON ALL TABLES IN SCHEMA public TO {name}")
+    yield name
+    await records.connection.execute(f"DROP OWNED BY {name}; DROP ROLE {name}")
+
+
+@pytest.mark.parametrize(
+    ("revoked", "code", "said"),
+    [
+        ("UPDATE ON users", 78, "associations.User: users cannot be referred to: grant the database role SELECT and"),
+        ("INSERT ON requirements", 1, "the database role lacks privileges: grant it INSERT on requirements"),
+        ("UPDATE ON sessions", 1, "the database role lacks privileges: grant it UPDATE on sessions"),
+    ],
+)
+async def test_missing_privileges(
+    command: CommandLine, records: Records, role: str, revoked: str, code: int, said: str
+) -> None:
+    """A role that lacks a privilege stops `serve`, with which one."""
+    await records.connection.execute(f"REVOKE {revoked} FROM {role}")
+    url = re.sub(r"//[^@/]*@", f"//{role}:{PASSWORD}@", command.url)
+    done = await command("serve", PORT="0", DATABASE_URL=url, REQUIREMENTS__DATABASE__REQUIRE_DURABLE="false")
+    assert done.code == code
+    assert said in done.complaint
+    assert PASSWORD not in done.errors
+
+
+async def test_a_command_lacks_a_privilege(command: CommandLine, records: Records, role: str) -> None:
+    """A command that the database forbids says so."""
+    await records.connection.execute(f"REVOKE INSERT ON applications FROM {role}")
+    url = re.sub(r"//[^@/]*@", f"//{role}:{PASSWORD}@", command.url)
+    done = await command("applications", "create", "shop", DATABASE_URL=url)
+    assert (done.code, done.complaint) == (1, "42501 permission denied for table applications")
+
+
+async def test_a_database_that_may_lose_what_was_acknowledged(command: CommandLine, records: Records) -> None:
+    """Without fsync `serve` refuses, unless it is told that this database need not be durable."""
+    assert await records.connection.fetchval("SHOW fsync") == "off"
+    done = await command("serve", PORT="0")
+    assert done.code == 1
+    assert done.complaint == (
+        "the server runs with fsync off and may lose what was acknowledged: turn it on, "
+        "or set database.require_durable to false"
+    )
+
+
+async def test_a_changed_migration(command: CommandLine, records: Records) -> None:
+    """A migration whose file has changed since it was applied is neither applied again nor passed over."""
+    await records.connection.execute("UPDATE schema_migrations SET sha256 = 'x' WHERE version = 1")
+    done = await command("migrate")
+    assert done.code == 1
+    assert done.complaint == "0001_tables has changed since it was applied: write a new migration instead"
+    assert (await command("migrate", "status")).table[1][1] == "applied, and its file has changed since"

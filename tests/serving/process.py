@@ -1,0 +1,152 @@
+"""The service as a real process: started, watched by its log lines, signalled, and its end waited for."""
+
+import asyncio
+import contextlib
+import json
+import os
+import signal
+import sys
+import time
+from collections.abc import AsyncIterator, Callable, Collection, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from service.config import SHORT_NAMES
+from service.settings import PREFIX
+
+REPOSITORY = Path(__file__).parents[2]
+PATIENCE_SECONDS = 20.0
+
+Line = dict[str, Any]
+
+
+def environment(changes: Mapping[str, str] | None = None) -> dict[str, str]:
+    """Our environment without any setting of the service's, with `changes`."""
+    ours = {
+        name: value
+        for name, value in os.environ.items()
+        if name.removesuffix("_FILE") not in SHORT_NAMES and not name.startswith((PREFIX, "PG"))
+    }
+    return ours | {"PYTHONPATH": str(REPOSITORY)} | dict(changes or {})
+
+
+def processes() -> dict[int, tuple[int, str]]:
+    """Every process by its pid: its parent's, and its state."""
+    running = psutil.process_iter(["ppid", "status"])
+    return {process.pid: (process.info["ppid"], process.info["status"]) for process in running}
+
+
+def alive(pid: int) -> bool:
+    """Whether a process runs; one that has ended and only waits to be noticed does not."""
+    _, state = processes().get(pid, (0, psutil.STATUS_ZOMBIE))
+    return bool(state != psutil.STATUS_ZOMBIE)
+
+
+async def until(condition: Callable[[], object], seconds: float = PATIENCE_SECONDS) -> None:
+    """Wait until `condition()` is true."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "it did not happen in time"
+        await asyncio.sleep(0.02)
+
+
+class Serve:
+    """A running `serve`; `serving` makes them."""
+
+    def __init__(self, process: asyncio.subprocess.Process) -> None:
+        self.process = process
+        self.pid = process.pid
+        self.output: list[str] = []
+        self.errors: list[str] = []
+        self._changed = asyncio.Condition()
+        self._reading = asyncio.gather(self._read(process.stdout, self.output), self._read(process.stderr, self.errors))
+        self.url = ""
+
+    async def _read(self, stream: asyncio.StreamReader | None, lines: list[str]) -> None:
+        assert stream
+        while line := await stream.readline():
+            async with self._changed:
+                lines.append(line.decode().rstrip("\n"))
+                self._changed.notify_all()
+
+    @property
+    def events(self) -> list[Line]:
+        """The log lines so far."""
+        return [json.loads(line) for line in self.output if line.startswith("{")]
+
+    async def event(self, name: str, count: int = 1, seconds: float = PATIENCE_SECONDS) -> list[Line]:
+        """The log lines called `name`, once there are `count` of them."""
+        found: list[Line] = []
+
+        def logged() -> bool:
+            found[:] = [line for line in self.events if line["event"] == name]
+            return len(found) >= count
+
+        async with asyncio.timeout(seconds), self._changed:
+            await self._changed.wait_for(logged)
+        return found
+
+    async def line(self, start: str) -> str:
+        """The first line of output that starts so, once there is one."""
+        async with asyncio.timeout(PATIENCE_SECONDS), self._changed:
+            await self._changed.wait_for(lambda: any(line.startswith(start) for line in self.output))
+        return next(line for line in self.output if line.startswith(start))
+
+    async def workers(self, count: int = 2) -> list[int]:
+        """The pids of all workers that were ever ready, once there were `count`."""
+        return [line["worker"] for line in await self.event("worker-ready", count)]
+
+    @contextlib.contextmanager
+    def only(self, worker: int, workers: Collection[int]) -> Iterator[None]:
+        """Halt the other workers meanwhile, so that whatever is answered is answered by this one."""
+        others = set(workers) - {worker}
+        for pid in others:
+            os.kill(pid, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            for pid in others:
+                os.kill(pid, signal.SIGCONT)
+
+    async def ended(self, seconds: float = PATIENCE_SECONDS) -> int:
+        """The exit code, once it has ended and its output is read."""
+        async with asyncio.timeout(seconds):
+            code = await self.process.wait()
+            await self._reading
+        return code
+
+    async def stop(self, number: signal.Signals = signal.SIGTERM) -> int:
+        """Send a signal; the exit code."""
+        self.process.send_signal(number)
+        return await self.ended()
+
+
+@contextlib.asynccontextmanager
+async def started(folder: Path, *arguments: str, environ: Mapping[str, str] | None = None) -> AsyncIterator[Serve]:
+    """`serve` as a child that leads a process group of its own, in `folder`; stopped at the end if it still runs."""
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "service", "serve", *arguments),
+        cwd=folder,
+        env=environment({"PORT": "0", "REQUIREMENTS__CONSOLE__PORT": "0", **(environ or {})}),
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+        start_new_session=True,
+    )
+    serve = Serve(process)
+    try:
+        yield serve
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            process.terminate()
+        await serve.ended()
+
+
+@contextlib.asynccontextmanager
+async def serving(folder: Path, *arguments: str, environ: Mapping[str, str] | None = None) -> AsyncIterator[Serve]:
+    """As `started`, once it serves; its address is in `url`."""
+    async with started(folder, *arguments, environ=environ) as serve:
+        serve.url = (await serve.event("serving"))[0]["url"]
+        yield serve

@@ -1,0 +1,63 @@
+"""The reply to a write is lost on its way: what the service then says is what the table holds."""
+
+import socket
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import aiohttp
+import pytest
+
+from service.errors import IdentifyRequestError
+from service.storage.demo import Demo
+from tests.api.exchange import refused
+from tests.serving.calling import CRASH, NO_ANSWER, QUICK, Caller, rows
+from tests.serving.postgres import Postgres
+from tests.serving.process import serving
+from tests.serving.proxy import Proxy, proxied
+
+
+@pytest.fixture(scope="module")
+async def proxy(postgres: Postgres) -> AsyncIterator[Proxy]:
+    """The way to the database."""
+    async with proxied(postgres.url) as proxy:
+        yield proxy
+
+
+@pytest.fixture(scope="module")
+async def caller(proxy: Proxy, demo: Demo, place: Path, http: aiohttp.ClientSession) -> AsyncIterator[Caller]:
+    """A caller of a service that reaches its database by way of the proxy."""
+    async with serving(place, environ=QUICK | {"DATABASE_URL": proxy.url}) as serve:
+        yield Caller(http, serve, await serve.workers(), demo)
+
+
+@pytest.mark.parametrize("losses", [1, 2, 5])
+async def test_the_write_is_run_again(caller: Caller, proxy: Proxy, postgres: Postgres, losses: int) -> None:
+    """With the reply lost, the same statement is run again on another connection: exactly one row, and its answer."""
+    value = f"lost {losses} times"
+    proxy.lost = 0
+    proxy.lose_replies(value, losses)
+    answer = await caller.create(value)
+    assert (answer.status, answer.outcome, answer.data["value"]) == ("action-successful", "created", value)
+    assert (proxy.lost, await rows(postgres, value)) == (losses, 1)
+
+
+async def test_nobody_knows(caller: Caller, proxy: Proxy, postgres: Postgres) -> None:
+    """With the database cut off after the write, the outcome is unknown: here the row is there."""
+    proxy.lose_replies("cut off", 1, close=True)
+    answer = await caller.create("cut off")
+    assert (answer.told, answer.outcome, answer.headers.get("Retry-After")) == (CRASH, "unknown", None)
+    assert await caller.ready() == NO_ANSWER
+    proxy.closed = False
+    assert (await caller.create("back")).status == "action-successful"
+    assert await rows(postgres, "cut off") == 1
+
+
+async def test_a_black_hole(place: Path, demo: Demo, http: aiohttp.ClientSession) -> None:
+    """A database that takes connections and never says a word makes the service unready, said within two seconds."""
+    with socket.create_server(("127.0.0.1", 0)) as hole:
+        url = f"postgresql://someone@127.0.0.1:{hole.getsockname()[1]}/nothing"
+        async with serving(place, environ=QUICK | {"DATABASE_URL": url}) as serve:
+            caller = Caller(http, serve, await serve.workers(), demo)
+            assert await caller.ready() == NO_ANSWER
+            assert (await caller.create()).told == refused(IdentifyRequestError)
+            assert await serve.stop() == 0

@@ -1,0 +1,160 @@
+"""Migrations: forwards, in order, each whole or not at all, one process at a time."""
+
+import asyncio
+import secrets
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import asyncpg
+import pytest
+
+from service.database.migrations import (
+    Known,
+    Migration,
+    MigrationError,
+    applied_migrations,
+    load_migrations,
+    migrate,
+    pending_migrations,
+)
+from service.database.queries import QUERIES
+from service.resources import resource
+from tests.conftest import on_database
+
+SHIPPED = load_migrations(resource("sql") / "migrations")
+FIRST = Migration(1, "first", "CREATE TABLE first (id bigint)")
+SECOND = Migration(2, "second", "CREATE TABLE second (id bigint)")
+BROKEN = Migration(2, "broken", "CREATE TABLE half (id bigint);\nINSERT INTO half VALUES ('no number');")
+
+
+@pytest.fixture
+async def empty_url(server_url: str) -> AsyncIterator[str]:
+    """The address of a database without a table."""
+    name = f"test_{secrets.token_hex(6)}"
+    server = await asyncpg.connect(server_url)
+    await server.execute(f"CREATE DATABASE {name}")
+    yield on_database(server_url, name)
+    await server.execute(f"DROP DATABASE {name} WITH (FORCE)")
+    await server.close()
+
+
+@pytest.fixture
+async def empty(empty_url: str) -> AsyncIterator[asyncpg.Connection]:
+    """A connection to a database without a table."""
+    connection = await asyncpg.connect(empty_url)
+    yield connection
+    await connection.close()
+
+
+async def tables(connection: asyncpg.Connection) -> set[str]:
+    """The tables there are, apart from the one that remembers migrations."""
+    rows = await connection.fetch("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")
+    return {row["tablename"] for row in rows} - {"schema_migrations"}
+
+
+async def until_waiting(connection: asyncpg.Connection, count: int) -> None:
+    """Return once so many others wait for the lock of migrations."""
+    waiting = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"
+    async with asyncio.timeout(5):
+        while await connection.fetchval(waiting) < count:
+            await asyncio.sleep(0.005)
+
+
+async def test_migrations_are_applied_in_order(empty: asyncpg.Connection) -> None:
+    """An empty database gets every shipped migration, and remembers each as its file says."""
+    assert await migrate(empty, SHIPPED) == SHIPPED
+    applied = await applied_migrations(empty)
+    assert [(version, it.name, it.digest) for version, it in applied.items()] == [
+        (migration.version, migration.name, migration.digest) for migration in SHIPPED
+    ]
+
+
+async def test_migrating_again_changes_nothing(empty: asyncpg.Connection) -> None:
+    """What is applied is not applied again."""
+    await migrate(empty, SHIPPED)
+    before = await applied_migrations(empty)
+    assert await migrate(empty, SHIPPED) == ()
+    assert await applied_migrations(empty) == before
+
+
+async def test_pending_is_what_is_not_applied(empty: asyncpg.Connection) -> None:
+    """Nothing is applied to an empty database; then what came later is pending."""
+    assert await pending_migrations(empty, (FIRST, SECOND)) == (FIRST, SECOND)
+    await migrate(empty, (FIRST,))
+    assert await pending_migrations(empty, (FIRST, SECOND)) == (SECOND,)
+    assert await migrate(empty, (FIRST, SECOND)) == (SECOND,)
+    assert await tables(empty) == {"first", "second"}
+
+
+async def test_processes_take_turns(empty_url: str, empty: asyncpg.Connection) -> None:
+    """Of two that migrate at the same time each waits for the other, and every migration is applied once."""
+    others = [await asyncpg.connect(empty_url) for _ in range(2)]
+    async with empty.transaction():
+        await empty.execute(QUERIES["lock_migrations"])
+        racing = [asyncio.create_task(migrate(other, SHIPPED)) for other in others]
+        await until_waiting(empty, 2)
+    results: list[Known] = await asyncio.gather(*racing)
+    assert sorted(map(str, results[0] + results[1])) == list(map(str, SHIPPED))
+    for other in others:
+        await other.close()
+
+
+async def test_a_failing_migration_leaves_nothing(empty: asyncpg.Connection) -> None:
+    """A migration that fails is rolled back whole and named; those before it stay."""
+    with pytest.raises(MigrationError) as caught:
+        await migrate(empty, (FIRST, BROKEN))
+    assert str(caught.value).startswith("0002_broken failed and was rolled back: invalid input syntax for type bigint")
+    assert await tables(empty) == {"first"}
+    assert await pending_migrations(empty, (FIRST, BROKEN)) == (BROKEN,)
+    assert await migrate(empty, (FIRST, SECOND)) == (SECOND,)
+
+
+async def test_a_changed_migration_is_refused(empty: asyncpg.Connection) -> None:
+    """The file of a migration that is applied may not change, and what comes after it waits."""
+    await migrate(empty, (FIRST,))
+    changed = Migration(FIRST.version, FIRST.name, FIRST.sql + ";")
+    with pytest.raises(MigrationError) as caught:
+        await migrate(empty, (changed, SECOND))
+    assert str(caught.value) == "0001_first has changed since it was applied: write a new migration instead"
+    assert await tables(empty) == {"first"}
+
+
+async def test_newer_migrations_are_fine(empty: asyncpg.Connection) -> None:
+    """A build that knows less than the database holds has nothing to do."""
+    await migrate(empty, (FIRST, SECOND))
+    assert await migrate(empty, (FIRST,)) == ()
+    assert await pending_migrations(empty, (FIRST,)) == ()
+
+
+async def test_a_file_is_run_as_it_stands(empty: asyncpg.Connection, tmp_path: Path) -> None:
+    """A file may hold several statements, quoted bodies, and text that looks like a comment."""
+    (tmp_path / "0001_tricky.sql").write_text(
+        "CREATE TABLE notes (text text);\n"
+        "INSERT INTO notes VALUES ('first\n-- not a comment; still text');\n"
+        "CREATE FUNCTION answer() RETURNS text LANGUAGE plpgsql AS $body$\n"
+        "BEGIN\n-- a comment; with a semicolon\nRETURN $$a; 'b'$$;\nEND\n$body$;\n"
+        "-- The end"
+    )
+    await migrate(empty, load_migrations(tmp_path))
+    texts = await empty.fetchval("SELECT ARRAY[text, answer()] FROM notes")
+    assert texts == ["first\n-- not a comment; still text", "a; 'b'"]
+
+
+def test_a_folder_is_read_in_order(tmp_path: Path) -> None:
+    """The number decides the order; what is no SQL is not looked at."""
+    for name in ("0010_later.sql", "0002_sooner.sql", "README.md"):
+        (tmp_path / name).write_text("SELECT 1")
+    assert list(map(str, load_migrations(tmp_path))) == ["0002_sooner", "0010_later"]
+
+
+@pytest.mark.parametrize("name", ["1_short.sql", "0001.sql", "tables.sql", "0001-tables.sql"])
+def test_a_misnamed_file_is_refused(name: str, tmp_path: Path) -> None:
+    """A file whose name gives no number and words is refused rather than left out."""
+    (tmp_path / name).write_text("SELECT 1")
+    with pytest.raises(ValueError, match=r"a migration is named like 0001_tables\.sql"):
+        load_migrations(tmp_path)
+
+
+def test_a_number_is_given_once() -> None:
+    """The shipped migrations are numbered from one upwards, without a gap."""
+    assert [migration.version for migration in SHIPPED] == list(range(1, len(SHIPPED) + 1))

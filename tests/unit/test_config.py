@@ -1,0 +1,197 @@
+"""Settings: where they come from, which fit, and what is never shown."""
+
+import re
+from dataclasses import FrozenInstanceError, fields, is_dataclass, replace
+from pathlib import Path
+from typing import Any, get_type_hints
+
+import pytest
+import yaml
+
+from service.config import SHORT_NAMES, Config, load_config
+from service.resources import resource
+from service.settings import ConfigError
+
+SECRET = "hunter2-is-secret"
+
+OVERRIDES = [
+    ("HOST", "0.0.0.0", ("server", "host"), "0.0.0.0"),  # noqa: S104 - read, not bound
+    ("PORT", "0", ("server", "port"), 0),
+    ("WEB_CONCURRENCY", "7", ("server", "workers"), 7),
+    ("DATABASE_URL", "postgresql://u:p@h:5432/d", ("database", "url"), "postgresql://u:p@h:5432/d"),
+    ("DATABASE_URL", "postgres:///d?host=/run", ("database", "url"), "postgres:///d?host=/run"),
+    ("DATABASE_URL", "postgresql://a:1,b:2/d", ("database", "url"), "postgresql://a:1,b:2/d"),
+    ("DATABASE_URL", "postgresql://u@[::1]:5/d", ("database", "url"), "postgresql://u@[::1]:5/d"),
+    ("SENTRY_DSN", "https://key@example.com/1", ("sentry", "dsn"), "https://key@example.com/1"),
+    ("LOG_LEVEL", "debug", ("logging", "level"), "debug"),
+    ("REQUIREMENTS__SERVER__PORT", "81", ("server", "port"), 81),
+    ("REQUIREMENTS__SERVER__BODY_TIMEOUT_SECONDS", "0.5", ("server", "body_timeout_seconds"), 0.5),
+    ("REQUIREMENTS__DATABASE__REQUIRE_DURABLE", "false", ("database", "require_durable"), False),
+    ("REQUIREMENTS__DATABASE__REQUIRE_DURABLE", "True", ("database", "require_durable"), True),
+    ("REQUIREMENTS__SENTRY__ENVIRONMENT", "no", ("sentry", "environment"), "no"),
+    ("REQUIREMENTS__SENTRY__ENVIRONMENT", "5", ("sentry", "environment"), "5"),
+]
+
+UNFIT = [
+    ("PORT", "-1", "server.port: must be"),
+    ("REQUIREMENTS__DATABASE__LOCK_TIMEOUT_SECONDS", "5", "database.lock_timeout_seconds: must be less than database"),
+    ("REQUIREMENTS__SERVER__REQUEST_TIMEOUT_SECONDS", "5", "database.statement_timeout_seconds: must be less than se"),
+    ("PORT", "65536", "server.port: must be"),
+    ("PORT", "8080.0", "PORT: must be a whole number"),
+    ("WEB_CONCURRENCY", "two", "WEB_CONCURRENCY: must be a whole number"),
+    ("LOG_LEVEL", "INFO", "logging.level: must be one of: debug, info, warning, error"),
+    ("REQUIREMENTS__SERVER__SHUTDOWN_SECONDS", "0", "server.shutdown_seconds: must be greater than 0"),
+    ("REQUIREMENTS__SERVER__SHUTDOWN_SECONDS", "nan", "server.shutdown_seconds: special numeric values"),
+    ("REQUIREMENTS__SERVER__SHUTDOWN_SECONDS", "inf", "server.shutdown_seconds: special numeric values"),
+    ("REQUIREMENTS__SERVER__SHUTDOWN_SECONDS", "soon", "SHUTDOWN_SECONDS: must be a number"),
+    ("REQUIREMENTS__REGISTRY__POLL_SECONDS", "4.5", "registry.poll_seconds: must be"),
+    ("REQUIREMENTS__DATABASE__REQUIRE_DURABLE", "no", "REQUIRE_DURABLE: must be true or false"),
+    ("REQUIREMENTS__DATABASE__REQUIRE_DURABLE", "0", "REQUIRE_DURABLE: must be true or false"),
+    ("REQUIREMENTS__NOTHING__AT_ALL", "1", "nothing: unknown field"),
+    ("REQUIREMENTS__SERVER__COLOUR", "1", "server.colour: unknown field"),
+    ("REQUIREMENTS__DATA_FOLDER__X", "/tmp", "data_folder"),  # noqa: S108 - refused
+    ("DATABASE_URL", f"mysql://u:{SECRET}@h/d", "database.url: must be an address such as postgresql://"),
+    ("DATABASE_URL", SECRET, "database.url: must be an address such as"),
+    ("DATABASE_URL", f"postgresql://u:{SECRET}@h:port/d", "database.url: must be an address such as"),
+    ("DATABASE_URL", f"postgresql://u:{SECRET}@h:99999/d", "database.url: must be an address such as"),
+    ("DATABASE_URL", f"postgresql://u:{SECRET}@[::1/d", "database.url: must be an address such as"),
+    ("DATABASE_URL", f"postgresql://u:a/{SECRET}@h/d", "database.url: must be an address such as"),
+    ("SENTRY_DSN", SECRET, "sentry.dsn: must be a dsn"),
+    ("SENTRY_DSN_FILE", "/nowhere/at/all", "SENTRY_DSN_FILE: /nowhere/at/all cannot be read"),
+]
+
+FILES = [
+    ("server: {port: '80'}", "server.port"),
+    ("server: {port: true}", "server.port"),
+    ("server: {port: null}", "server.port: field may not be null"),
+    ("server: [1, 2]", "server"),
+    ("server: 5", "server"),
+    ("database: {url: ''}", "database.url: must be an address"),
+    ("associations: [a, b]", "associations"),
+    ("associations: words", "associations"),
+    ("associations: {Order: 5}", "associations.Order"),
+    ("associations: {5: orders}", "associations"),
+    ("data_folder: /tmp", "data_folder"),
+    ("5: words", "5: unknown field"),
+    ("- a\n- b\n", "holds no settings"),
+    ("a: [", "is not valid YAML"),
+    ("a: !!python/object:os.system x", "is not valid YAML"),
+]
+
+
+def at(config: Config, *place: str) -> Any:
+    """The setting at a place."""
+    value: Any = config
+    for name in place:
+        value = getattr(value, name)
+    return value
+
+
+def test_the_file_names_every_setting_and_explains_it() -> None:
+    """config.yaml holds each setting, in a line with a comment."""
+    text = resource("config.yaml").read_text("utf-8")
+    sections = {name: hint for name, hint in get_type_hints(Config).items() if is_dataclass(hint)}
+    known = {name: {item.name for item in fields(hint)} for name, hint in sections.items()}
+    shipped = yaml.safe_load(text)
+    assert {name: set(values) for name, values in shipped.items() if name != "associations"} == known
+    bare = re.findall(r"^  ([a-z_]+: [^#\n]*)$", text, re.MULTILINE)
+    assert bare == []
+
+
+def test_without_a_file_the_shipped_settings_hold(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each setting is as config.yaml ships it, and the data is kept beside where the file would be."""
+    monkeypatch.chdir(tmp_path)
+    config = load_config(None, {})
+    shipped = yaml.safe_load(resource("config.yaml").read_text("utf-8"))
+    assert {
+        section: {name: at(config, section, name) for name in values}
+        for section, values in shipped.items()
+        if section != "associations"
+    } == {section: values for section, values in shipped.items() if section != "associations"}
+    assert dict(config.associations) == shipped["associations"]
+    assert config.data_folder == tmp_path / ".data"
+
+
+@pytest.mark.parametrize(("name", "text", "place", "value"), OVERRIDES)
+def test_the_environment_overrides(name: str, text: str, place: tuple[str, str], value: object) -> None:
+    """Each name sets its setting, as that setting's own type."""
+    found = at(load_config(None, {name: text}), *place)
+    assert (found, type(found)) == (value, type(value))
+
+
+def test_layers(tmp_path: Path) -> None:
+    """The file wins over the shipped settings, short names over the file, long names over short ones."""
+    path = tmp_path / "mine.yaml"
+    path.write_text("server: {host: a.example, port: 1, workers: 1}\nsessions:\n")
+    config = load_config(path, {"PORT": "2", "WEB_CONCURRENCY": "2", "REQUIREMENTS__SERVER__WORKERS": "3"})
+    assert (config.server.host, config.server.port, config.server.workers) == ("a.example", 2, 3)
+    assert config.server.body_timeout_seconds == 5.0
+    assert config.sessions.touch_interval_seconds == 60.0
+    assert config.data_folder == tmp_path / ".data"
+
+
+@pytest.mark.parametrize("name", SHORT_NAMES)
+def test_an_empty_variable_is_none(name: str) -> None:
+    """A variable set to nothing is as one that is not set."""
+    assert load_config(None, {name: ""}) == load_config(None, {})
+
+
+@pytest.mark.parametrize("name", ["DATABASE_URL_FILE", "REQUIREMENTS__DATABASE__URL_FILE"])
+@pytest.mark.parametrize("end", ["", "\n", "\r\n"])
+def test_a_secret_from_a_file(tmp_path: Path, name: str, end: str) -> None:
+    """The content of a named file is the value, without the line's end."""
+    path = tmp_path / "secret"
+    path.write_bytes(b"postgresql://u:p@h/d" + end.encode())
+    assert load_config(None, {name: str(path)}).database.url == "postgresql://u:p@h/d"
+
+
+@pytest.mark.parametrize(("name", "text", "said"), UNFIT)
+def test_what_does_not_fit_is_named(name: str, text: str, said: str) -> None:
+    """An unfit value is refused in one line that names the setting and shows no secret."""
+    with pytest.raises(ConfigError, match=re.escape(said)) as refused:
+        load_config(None, {name: text})
+    assert "\n" not in str(refused.value)
+    assert SECRET not in str(refused.value)
+
+
+@pytest.mark.parametrize(("content", "said"), FILES)
+def test_an_unfit_file_is_refused(tmp_path: Path, content: str, said: str) -> None:
+    """A file that cannot be read or holds what does not fit is refused in one line."""
+    path = tmp_path / "config.yaml"
+    path.write_text(content)
+    with pytest.raises(ConfigError, match=re.escape(said)) as refused:
+        load_config(path, {})
+    assert "\n" not in str(refused.value)
+
+
+def test_every_fault_is_told_at_once() -> None:
+    """Two settings at fault are both named."""
+    with pytest.raises(ConfigError, match=r"server\.port.*; logging\.level|logging\.level.*; server\.port"):
+        load_config(None, {"PORT": "70000", "LOG_LEVEL": "loud"})
+
+
+def test_associations(tmp_path: Path) -> None:
+    """A file adds a type and takes one away; the environment too, with the type's own case."""
+    path = tmp_path / "config.yaml"
+    path.write_text("associations: {Order: shop.orders, Liaison: null}")
+    config = load_config(path, {"REQUIREMENTS__ASSOCIATIONS__LineItem": "line_items"})
+    assert {"Order": "shop.orders", "LineItem": "line_items", "User": "users"}.items() <= config.associations.items()
+    assert "Liaison" not in config.associations
+
+
+def test_nothing_can_be_changed() -> None:
+    """Settings are frozen, the map of association types included."""
+    config = load_config(None, {})
+    with pytest.raises(FrozenInstanceError):
+        config.server.port = 1  # type: ignore[misc]
+    with pytest.raises(TypeError):
+        config.associations["Order"] = "orders"  # type: ignore[index]
+    assert replace(config.server, port=1).port == 1
+
+
+def test_secrets_are_known_and_not_shown() -> None:
+    """Neither password nor DSN stands in a repr; both are told to those who remove secrets, in each form."""
+    dsn = f"https://{SECRET}@example.com/1"
+    config = load_config(None, {"DATABASE_URL": f"postgresql://u:{SECRET}%21@h/d?password=other%21", "SENTRY_DSN": dsn})
+    assert SECRET not in repr(config)
+    assert set(config.secrets) == {f"{SECRET}%21", f"{SECRET}!", "other!", dsn}

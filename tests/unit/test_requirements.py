@@ -1,0 +1,119 @@
+"""The identity of a submission: new each time, or always the same for one key of one caller."""
+
+import time
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from service.callers import Application, Caller, Session
+from service.requirements import submission
+from service.schemas import CreateParams, Reference
+
+NOW = datetime(2026, 11, 23, tzinfo=UTC)
+PARAMS = CreateParams(Reference("User", 1), Reference("User", 2), None, None, None, None)
+RFC = "specified in RFC 4122"
+
+Keys = st.text(st.characters(min_codepoint=0x20, max_codepoint=0x7E), min_size=1, max_size=255)
+Texts = st.none() | st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
+References = st.builds(Reference, st.sampled_from(["User", "Users", "Route"]), st.integers(1, 2**63 - 1))
+Contents = st.builds(CreateParams, References, References, Texts, Texts, st.none(), st.none())
+
+
+def application(number: int) -> Caller:
+    """A caller by an application's token."""
+    return Caller(Application(number, "shop", "Shop", active=True, created_at=NOW, updated_at=NOW), None, revoked=False)
+
+
+def user(number: int, session_id: int = 1, opened_in: Caller | None = None) -> Caller:
+    """A caller by a token of a user's session."""
+    session = Session(session_id, number, "user@example.com", ("client",), False, NOW, NOW)  # noqa: FBT003
+    return Caller(opened_in.application if opened_in else None, session, revoked=False)
+
+
+def test_a_fresh_uid_is_version_7() -> None:
+    """Without a key the identity is a UUID of version 7, led by the time in milliseconds, and so in its order."""
+    before = time.time_ns() // 1_000_000
+    item = submission(user(1), PARAMS, None)
+    after = time.time_ns() // 1_000_000
+    assert (item.request_uid.version, item.request_uid.variant) == (7, RFC)
+    assert before <= item.request_uid.int >> 80 <= after
+    assert item.params_digest is None
+
+
+def test_fresh_uids_differ() -> None:
+    """No two submissions without a key are the same, those of one millisecond included."""
+    assert len({submission(user(1), PARAMS, None).request_uid for _ in range(10_000)}) == 10_000
+
+
+def test_later_uids_sort_after_earlier_ones() -> None:
+    """A uid made in a later millisecond sorts after the earlier one."""
+    first = submission(user(1), PARAMS, None).request_uid
+    while (later := submission(user(1), PARAMS, None).request_uid).int >> 80 == first.int >> 80:
+        pass
+    assert later > first
+
+
+@pytest.mark.parametrize("caller", [application(5), user(5)])
+def test_a_keyed_uid_is_version_8_and_stable(caller: Caller) -> None:
+    """With a key the identity is a UUID of version 8 that depends on the key and its owner alone."""
+    one = submission(caller, PARAMS, "key")
+    two = submission(caller, replace(PARAMS, key="other", session_view="default"), "key")
+    assert (one.request_uid.version, one.request_uid.variant) == (8, RFC)
+    assert one.request_uid == two.request_uid
+    assert one.params_digest != two.params_digest
+
+
+def test_a_keyed_uid_survives_releases() -> None:
+    """A key sent to yesterday's release is known to today's: these are pinned."""
+    assert str(submission(application(5), PARAMS, "key").request_uid) == "fbb37d50-fd9e-897e-8692-67f7f4206152"
+    assert str(submission(user(5), PARAMS, "key").request_uid) == "dd4e35dd-983e-8ac3-94bd-7287af05f225"
+
+
+def test_the_scope_is_the_user_or_the_application() -> None:
+    """Sessions of one user share a scope, wherever they were opened; nobody else does."""
+    shared = [user(5), user(5, session_id=2), user(5, session_id=3, opened_in=application(7))]
+    assert len({submission(caller, PARAMS, "key").request_uid for caller in shared}) == 1
+    callers = [user(5), user(7), application(5), application(7), user(57), application(57)]
+    assert len({submission(caller, PARAMS, "key").request_uid for caller in callers}) == len(callers)
+
+
+@given(st.sets(st.tuples(st.booleans(), st.integers(1, 200), Keys), min_size=2, max_size=20))
+def test_keyed_uids_are_distinct(identities: set[tuple[bool, int, str]]) -> None:
+    """Two different pairs of owner and key never have one identity."""
+    made = {
+        submission(user(number) if by_user else application(number), PARAMS, key).request_uid
+        for by_user, number, key in identities
+    }
+    assert len(made) == len(identities)
+
+
+@given(Contents, Contents)
+def test_the_digest_tells_params_apart(one: CreateParams, two: CreateParams) -> None:
+    """What was sent has one digest exactly when it is the same, an absent text being a null one, not an empty one."""
+    digests = [submission(user(1), params, "key").params_digest for params in (one, two)]
+    assert (digests[0] == digests[1]) == (one == two)
+    assert digests[0] == submission(application(9), one, "another").params_digest
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"key": ""}, {"key": "null"}, {"value": ""}, {"required": PARAMS.requireable}, {"requireable": PARAMS.required}],
+)
+def test_the_digest_of_near_misses(change: dict[str, Any]) -> None:
+    """What merely looks alike has another digest; the views do not count."""
+    digest = submission(user(1), PARAMS, "key").params_digest
+    assert submission(user(1), replace(PARAMS, **change), "key").params_digest != digest
+    assert submission(user(1), replace(PARAMS, application_view="default"), "key").params_digest == digest
+
+
+def test_the_caller_is_part_of_the_submission() -> None:
+    """A submission names the application, the user and the session of its caller, as far as there are any."""
+    callers = [application(7), user(5, session_id=3), user(5, session_id=3, opened_in=application(7))]
+    items = [submission(caller, PARAMS, None) for caller in callers]
+    named = [(item.application_id, item.user_id, item.session_id) for item in items]
+    assert named == [(7, None, None), (None, 5, 3), (7, 5, 3)]
+    assert {(item.required, item.requireable) for item in items} == {(PARAMS.required, PARAMS.requireable)}
