@@ -4,18 +4,25 @@ from aiohttp import web
 
 from service import keys
 from service.config import Config
+from service.envelope import CREATE_PATH
 from service.handlers import docs, health, requirements
 from service.lifespan import lifespan
+from service.metrics.recorded import Metrics
 from service.middlewares import GUARDED, OUTER
 from service.openapi import render_document
 from service.params import CreateParamsReader
 
 
-def create_app(config: Config) -> web.Application:
-    """The service as one independent application. What it needs is opened when it starts, closed when it ends."""
+def create_app(config: Config, metrics: Metrics | None = None) -> web.Application:
+    """The service as one independent application. What it needs is opened when it starts, closed when it ends.
+
+    It measures into `metrics`, or into some of its own.
+    """
     app = web.Application(middlewares=OUTER, client_max_size=config.server.max_body_bytes)
     app[keys.CONFIG] = config
     app[keys.CREATE_PARAMS] = CreateParamsReader(config.associations)
+    app[keys.METRICS] = metrics or Metrics()
+    app[keys.METRICS].expect_faults(CREATE_PATH)
     app.cleanup_ctx.append(lifespan)
 
     app.router.add_get("/ping", health.ping)

@@ -21,9 +21,10 @@ class Authenticator:
     def __init__(self, database: Database, touch_interval: timedelta) -> None:
         self._database = database
         self._touch_interval = touch_interval
-        self._look_ups = Batcher(self._find_all)
+        self.look_ups = Batcher(self._find_all)
         self._to_touch: set[int] = set()
         self._touching: asyncio.Task[None] | None = None
+        self.touched = 0  # how many uses of sessions were recorded
 
     async def look_up(self, token: str, deadline: float) -> Found | None:
         """The caller whose token this is, if it is anyone's, by `deadline` on the event loop's clock.
@@ -33,10 +34,10 @@ class Authenticator:
         token_digest = digest(token)
         async with asyncio.timeout_at(deadline):
             try:
-                return await self._look_ups.submit(token_digest)
+                return await self.look_ups.submit(token_digest)
             except (ConnectionLost, TryAgain):
                 # A pooled connection may have died unnoticed; reading twice does no harm.
-                return await self._look_ups.submit(token_digest)
+                return await self.look_ups.submit(token_digest)
 
     async def _find_all(self, digests: Sequence[bytes]) -> list[Found | None]:
         found = await find_callers(self._database, set(digests))
@@ -55,7 +56,7 @@ class Authenticator:
             while self._to_touch:
                 session_ids = sorted(self._to_touch)
                 self._to_touch.clear()
-                await touch_sessions(self._database, session_ids, self._touch_interval)
+                self.touched += await touch_sessions(self._database, session_ids, self._touch_interval)
         except DatabaseError as error:
             self._to_touch.clear()
             log.warning("sessions-not-touched", reason=str(error))
@@ -64,6 +65,6 @@ class Authenticator:
 
     async def close(self) -> None:
         """Wait for what is under way."""
-        await self._look_ups.close()
+        await self.look_ups.close()
         if self._touching is not None:
             await self._touching

@@ -21,6 +21,13 @@ class Batcher(Generic[Item, Result]):
         self._run = run
         self._waiting: deque[tuple[Item, asyncio.Future[Result]]] = deque()
         self._running: asyncio.Task[Sequence[Result]] | None = None
+        self.batches = 0  # how many were run
+        self.items = 0  # how many were in them
+
+    @property
+    def waiting(self) -> int:
+        """How many items wait for the next batch."""
+        return len(self._waiting)
 
     def submit(self, item: Item) -> "asyncio.Future[Result]":
         """The result of `item`, to come. Cancelled while it waits, it is not run; later, it is run all the same."""
@@ -48,6 +55,8 @@ class Batcher(Generic[Item, Result]):
             if not future.done():
                 items.append(item)
                 futures.append(future)
+        self.batches += bool(items)
+        self.items += len(items)
         return await self._run(items) if items else ()
 
     def _deliver(self, futures: "list[asyncio.Future[Result]]", done: "asyncio.Task[Sequence[Result]]") -> None:

@@ -15,6 +15,7 @@ from service.settings import ConfigError, build, layered
 Positive = validate.Range(min=0, min_inclusive=False)
 Port = validate.Range(min=0, max=65535)
 AtLeastOne = validate.Range(min=1)
+LongEnough = validate.Length(min=12)
 
 
 # What these two say never repeats the text: it may hold a password.
@@ -56,6 +57,8 @@ class Console:
 
     host: str
     port: Annotated[int, Port]
+    password: Annotated[str | None, LongEnough] = field(repr=False)
+    allowed_hosts: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +134,7 @@ class Config:
         parts = urlsplit(self.database.url or "")
         # The driver tells neither form from the other, and takes a password from the query too.
         passwords = [parts.password or "", unquote(parts.password or ""), *parse_qs(parts.query).get("password", [])]
-        return tuple(secret for secret in (*passwords, self.sentry.dsn) if secret)
+        return tuple(secret for secret in (*passwords, self.sentry.dsn, self.console.password) if secret)
 
 
 SHORT_NAMES = {

@@ -1,6 +1,7 @@
 """Everything that is kept in an app, a request or a response, with its type."""
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from aiohttp import web
@@ -8,8 +9,13 @@ from aiohttp import web
 from service.authentication import Authenticator
 from service.callers import Caller
 from service.config import Config
+from service.database.pool import Database
 from service.errors import Status
 from service.health import Health
+from service.logins import Login, Logins
+from service.metrics.facts import FactFinder
+from service.metrics.history import History
+from service.metrics.recorded import Metrics
 from service.params import CreateParamsReader
 from service.recording import Recorder
 from service.registry import RegistryFollower
@@ -21,6 +27,14 @@ AUTHENTICATOR = web.AppKey("authenticator", Authenticator)
 RECORDER = web.AppKey("recorder", Recorder)
 CREATE_PARAMS = web.AppKey("create_params", CreateParamsReader)
 HEALTH = web.AppKey("health", Health)
+METRICS = web.AppKey("metrics", Metrics)
+
+# Of the internal listener.
+DATABASE = web.AppKey("database", Database)
+HISTORY = web.AppKey("history", History)
+FACTS = web.AppKey("facts", FactFinder)
+METRICS_FOLDER = web.AppKey("metrics_folder", Path)
+LOGINS = web.AppKey("logins", Logins)
 
 REQUEST_ID = web.RequestKey("request_id", str)
 DEADLINE = web.RequestKey("deadline", float)  # seconds on the event loop's clock
@@ -29,5 +43,6 @@ ENCODED = web.RequestKey("encoded", bool)  # whether the params came base64 enco
 ROUTE = web.RequestKey("route", Route)
 TOKEN = web.RequestKey("token", str)
 CALLER = web.RequestKey("caller", Caller)
+LOGIN = web.RequestKey("login", Login)
 
 STATUS = web.ResponseKey("status", Status)

@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Coroutine
 from datetime import timedelta
 
 import asyncpg
@@ -16,6 +16,7 @@ from service.database.checks import check_database
 from service.database.migrations import load_migrations
 from service.database.pool import connect, open_database
 from service.health import Health
+from service.metrics.sampling import Sampler
 from service.recording import Recorder
 from service.registry import RegistryFollower
 from service.resources import resource
@@ -44,14 +45,24 @@ async def lifespan(app: web.Application) -> AsyncIterator[None]:
         app[keys.AUTHENTICATOR] = authenticator = Authenticator(
             database, timedelta(seconds=config.sessions.touch_interval_seconds)
         )
-        following = asyncio.create_task(registry.follow())
-        await registry.attempted.wait()
-        yield
-        following.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await following
+        sampler = Sampler(app[keys.METRICS], database, registry, authenticator, recorder)
+        async with _running(registry.follow()), _running(sampler.run()):
+            await registry.attempted.wait()
+            yield
         await recorder.close()
         await authenticator.close()
+        sampler.sample()
+
+
+@contextlib.asynccontextmanager
+async def _running(work: Coroutine[None, None, None]) -> AsyncIterator[None]:
+    task = asyncio.create_task(work)
+    try:
+        yield
+    finally:
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
 
 
 def _url(config: Config) -> str:

@@ -27,7 +27,7 @@ class Recorder:
         """`lock_timeout_seconds` is how long the server may let a statement wait for a lock."""
         self._store = store
         self._lock_timeout_seconds = lock_timeout_seconds
-        self._writes = Batcher(self._write_together)
+        self.writes = Batcher(self._write_together)
         self._own: set[asyncio.Task[Written]] = set()
 
     async def record(self, item: Submission, deadline: float) -> tuple[Requirement, Outcome]:
@@ -69,7 +69,7 @@ class Recorder:
 
     async def _attempt(self, item: Submission, deadline: float) -> Written:
         """Write `item` with others; alone if it may have to wait for a lock, or if its neighbours failed it."""
-        written = await self._writes.submit(item)
+        written = await self.writes.submit(item)
         if written is not None:
             return written
         if _left(deadline) < self._lock_timeout_seconds:
@@ -112,7 +112,7 @@ class Recorder:
 
     async def close(self) -> None:
         """Wait for every write under way, also of requests that no longer wait for it."""
-        await self._writes.close()
+        await self.writes.close()
         if self._own:
             await asyncio.wait(self._own)
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 
 import asyncpg
@@ -30,6 +31,8 @@ class RegistryFollower:
         self._connect = connect
         self._poll_seconds = poll_seconds
         self._registry: Registry | None = None
+        self._as_of = time.monotonic()
+        self.loads = 0  # how often the registry was loaded
         self._changed = asyncio.Event()
         self.attempted = asyncio.Event()  # set once the registry was loaded, or could not be
 
@@ -39,6 +42,10 @@ class RegistryFollower:
         if self._registry is None:
             raise RegistryNeverLoaded
         return self._registry
+
+    def age(self) -> float:
+        """How many seconds ago the registry was last loaded; until it was, how long this has been waited for."""
+        return time.monotonic() - self._as_of
 
     async def follow(self) -> None:
         """Load the registry, and again after every change, until cancelled."""
@@ -71,6 +78,8 @@ class RegistryFollower:
         while True:
             self._changed.clear()
             self._registry = await load_registry(connection)
+            self._as_of = time.monotonic()
+            self.loads += 1
             self.attempted.set()
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._changed.wait(), self._poll_seconds)

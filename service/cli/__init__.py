@@ -9,7 +9,7 @@ from service.cli.demo import demo
 from service.cli.migrate import migrate
 from service.cli.purge import purge
 from service.cli.routes import routes
-from service.cli.serve import serve, worker
+from service.cli.serve import console, serve, worker
 from service.cli.sessions import sessions
 from service.cli.users import users
 from service.database.checks import UnfitAssociationError
@@ -31,7 +31,7 @@ def cli() -> None:
     """Record that one thing requires another, over HTTP and in PostgreSQL."""
 
 
-for command in (serve, worker, migrate, demo, routes, applications, users, sessions, purge):
+for command in (serve, worker, console, migrate, demo, routes, applications, users, sessions, purge):
     cli.add_command(command)
 
 

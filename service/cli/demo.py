@@ -38,6 +38,11 @@ def show_demo(made: Demo, url: str) -> None:
     )
 
 
+def show_console(password: str, url: str) -> None:
+    """Print where the console is, and what opens it."""
+    click.echo(f"console            {url} with the password {password}")
+
+
 def base_url(host: str, port: int) -> str:
     """The address of the API as seen from this machine."""
     if host in ("0.0.0.0", "::"):  # noqa: S104 - compared, not bound

@@ -11,8 +11,9 @@ import click
 import structlog
 
 from service.cli.configured import CONFIG_PATH, ConfiguredCommand
-from service.cli.demo import base_url, show_demo
+from service.cli.demo import base_url, show_console, show_demo
 from service.config import Config
+from service.console_password import console_password
 from service.database.checks import check_database
 from service.database.errors import ConnectionLost, DatabaseAway, DatabaseUnusable
 from service.database.migrations import load_migrations, migrate
@@ -22,7 +23,6 @@ from service.observability.secrets import protect
 from service.resources import resource
 from service.serving.listener import listen
 from service.serving.postgres import kept_running
-from service.serving.supervisor import Supervisor
 from service.storage.demo import Demo, make_demo
 
 log = structlog.get_logger()
@@ -48,17 +48,34 @@ def serve(context: click.Context, with_demo: bool) -> None:
 @click.argument("listener", type=int)
 @click.argument("lifeline", type=int)
 @click.argument("ready", type=int)
+@click.argument("name")
 @click.pass_obj
-def worker(config: Config, listener: int, lifeline: int, ready: int) -> None:
+def worker(config: Config, listener: int, lifeline: int, ready: int, name: str) -> None:
     """One worker process of `serve`, which starts it with open file descriptors."""
     # Importing the application takes longer than most commands run: only a worker needs it.
     from service.serving.worker import work  # noqa: PLC0415
 
     with socket.socket(fileno=listener) as shared:
-        work(config, shared, lifeline, ready)
+        work(config, shared, lifeline, ready, name)
+
+
+@click.command(cls=ConfiguredCommand, hidden=True)
+@click.argument("listener", type=int)
+@click.argument("lifeline", type=int)
+@click.pass_obj
+def console(config: Config, listener: int, lifeline: int) -> None:
+    """The process of the internal listener, which `serve` starts with open file descriptors."""
+    # What it needs takes longer to import than most commands run.
+    from service.serving.console import show  # noqa: PLC0415
+
+    with socket.socket(fileno=listener) as inherited:
+        show(config, inherited, lifeline)
 
 
 async def _serve(config: Config, config_path: Path | None, listener: socket.socket, *, with_demo: bool) -> None:
+    # The metrics that it keeps take longer to import than most commands run.
+    from service.serving.supervisor import Supervisor  # noqa: PLC0415
+
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
@@ -72,7 +89,12 @@ async def _serve(config: Config, config_path: Path | None, listener: socket.sock
             if made is not None:
                 show_demo(made, address)
 
-        await Supervisor(config, config_path, listener, url).run(stop, on_ready)
+        def on_console(url: str) -> None:
+            log.info("console-listening", url=url)
+            if made is not None:
+                show_console(console_password(config), url)
+
+        await Supervisor(config, config_path, listener, url).run(stop, on_ready, on_console)
     log.info("stopped")
 
 

@@ -7,6 +7,7 @@ import asyncpg
 from service.config import Config
 from service.database.errors import DatabaseError, running
 from service.database.migrations import Known, pending_migrations
+from service.database.pool import CONSOLE_POOL_SIZE
 from service.database.queries import QUERIES, quote_identifier
 
 OLDEST_VERSION = 15
@@ -83,7 +84,7 @@ def _warnings(facts: asyncpg.Record, config: Config) -> list[str]:
     if facts["synchronous_commit"] not in ("on", "remote_apply"):
         warnings.append(f"synchronous_commit is {facts['synchronous_commit']}: a crash may lose what was acknowledged")
     # One more a worker follows the registry.
-    wanted = config.server.workers * (config.database.pool_size + 1)
+    wanted = config.server.workers * (config.database.pool_size + 1) + CONSOLE_POOL_SIZE
     if wanted > facts["connections"]:
         warnings.append(f"{wanted} connections are wanted at the most, the server allows {facts['connections']}")
     return warnings

@@ -3,7 +3,8 @@
 import asyncio
 import contextlib
 import math
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import asyncpg
@@ -15,6 +16,8 @@ from service.database.errors import ConnectionLost, DatabaseAway, reaching, runn
 # How much later than the server the client gives up: only a server that says nothing at all is left to the client.
 CLIENT_GRACE_SECONDS = 1.0
 
+# Of the internal listener's process: a team looks on, the connections are the workers'.
+CONSOLE_POOL_SIZE = 4
 # The statements of a request have one good plan each, by unique indexes, whatever the tables' sizes and statistics
 # say; planning one anew, or scanning a small table, costs several times as much as running it.
 ONE_PLAN = {
@@ -61,6 +64,16 @@ async def _keep_session(_connection: object) -> None:
     """Reset nothing: no session state is ever set, and the usual reset costs a round trip for every statement."""
 
 
+@dataclass(frozen=True, slots=True)
+class PoolUse:
+    """How many connections are in use and idle, how many there may be, and how many tasks wait for one."""
+
+    in_use: int
+    idle: int
+    limit: int
+    waiting: int
+
+
 class Database:
     """A pool of connections. It reaches PostgreSQL when first used, and again after every loss."""
 
@@ -68,6 +81,8 @@ class Database:
         self._pool = pool
         self._acquire_timeout = settings.acquire_timeout_seconds
         self._statement_timeout = settings.statement_timeout_seconds + CLIENT_GRACE_SECONDS
+        self._waiting = 0
+        self.statements = 0  # how many `fetch` was asked to run
 
     async def fetch(self, query: str, *args: object, timeout: float | None = None) -> list[asyncpg.Record]:
         """The rows of one statement, run on its own and committed when this returns.
@@ -75,6 +90,7 @@ class Database:
         `timeout`, in seconds, is for all of it: a connection, and the statement. Raises a `DatabaseError`: of its
         kinds `ConnectionLost` leaves open whether the statement was carried out.
         """
+        self.statements += 1
         clock = asyncio.get_running_loop().time
         deadline = clock() + timeout if timeout is not None else math.inf
         async with self.connection(timeout) as connection:
@@ -90,9 +106,9 @@ class Database:
 
         `timeout`, in seconds, can only shorten the time that it takes to get one.
         """
-        with reaching():
-            patience = self._acquire_timeout if timeout is None else min(timeout, self._acquire_timeout)
-            connection = await self._pool.acquire(timeout=patience)
+        connection = await self._acquire(
+            self._acquire_timeout if timeout is None else min(timeout, self._acquire_timeout)
+        )
         try:
             yield connection
         except (ConnectionLost, asyncio.CancelledError):
@@ -103,12 +119,30 @@ class Database:
         finally:
             await self._pool.release(connection)
 
+    async def _acquire(self, timeout: float) -> PoolConnectionProxy:
+        self._waiting += 1
+        try:
+            with reaching():
+                return await self._pool.acquire(timeout=timeout)
+        finally:
+            self._waiting -= 1
+
+    def use(self) -> PoolUse:
+        """What the pool is doing now."""
+        idle = self._pool.get_idle_size()
+        return PoolUse(self._pool.get_size() - idle, idle, self._pool.get_max_size(), self._waiting)
+
 
 @contextlib.asynccontextmanager
-async def open_database(settings: Settings, url: str) -> AsyncIterator[Database]:
-    """A pool for one worker process, closed at the end. It starts without a connection, so also without a server."""
+async def open_database(
+    settings: Settings, url: str, planning: Mapping[str, str] = ONE_PLAN
+) -> AsyncIterator[Database]:
+    """A pool for one process, closed at the end. It starts without a connection, so also without a server.
+
+    `planning` are the server's settings for its statements, by default those that fit a request's.
+    """
     connection_settings = _connection_settings(settings, "requirements-service", settings.statement_timeout_seconds)
-    connection_settings["server_settings"] |= ONE_PLAN
+    connection_settings["server_settings"] |= planning
     pool = asyncpg.create_pool(url, min_size=0, max_size=settings.pool_size, reset=_keep_session, **connection_settings)
     await pool
     try:

@@ -3,6 +3,7 @@
 import asyncio
 import re
 import secrets
+import time
 
 import structlog
 from aiohttp import web
@@ -10,6 +11,7 @@ from aiohttp.typedefs import Handler
 from structlog.contextvars import bound_contextvars
 
 from service import keys
+from service.metrics.recorded import Metrics
 
 REQUEST_ID_HEADER = "X-Request-ID"
 _WELL_FORMED_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
@@ -25,16 +27,22 @@ log = structlog.get_logger()
 
 @web.middleware
 async def request_context(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Give the request its id and its time budget; log one line when it is answered."""
-    clock = asyncio.get_running_loop().time
-    started = clock()
+    """Give the request its id and its time budget; count it, and log one line, when it is answered."""
+    # The loop's clock may tell milliseconds only: good enough for a deadline, not for a latency.
+    started = time.perf_counter()
+    app = request.config_dict
+    metrics = app[keys.METRICS]
     request[keys.REQUEST_ID] = request_id = _request_id(request.headers.get(REQUEST_ID_HEADER, ""))
-    request[keys.DEADLINE] = started + request.config_dict[keys.CONFIG].server.request_timeout_seconds
+    request[keys.DEADLINE] = asyncio.get_running_loop().time() + app[keys.CONFIG].server.request_timeout_seconds
     with bound_contextvars(request_id=request_id):
-        response = await handler(request)
+        metrics.in_flight += 1
+        try:
+            response = await handler(request)
+        finally:
+            metrics.in_flight -= 1
         response.headers.update(_HEADERS)
         response.headers[REQUEST_ID_HEADER] = request_id
-        _log_line(request, response, clock() - started)
+        _record(request, response, metrics, time.perf_counter() - started)
     return response
 
 
@@ -42,16 +50,20 @@ def _request_id(offered: str) -> str:
     return offered if _WELL_FORMED_ID.fullmatch(offered) else secrets.token_hex(16)
 
 
-def _log_line(request: web.Request, response: web.StreamResponse, seconds: float) -> None:
-    status = response.get(keys.STATUS)
+def _record(request: web.Request, response: web.StreamResponse, metrics: Metrics, seconds: float) -> None:
+    told = response.get(keys.STATUS)
+    status = told.name if told else None
+    route = _route(request)
+    outcome = response.headers.get("Requirement-Outcome")
+    metrics.answered(route, status, response.status, outcome, seconds)
     log_at = log.debug if request.path in _QUIET_PATHS else log.info
     log_at(
         "request",
         method=request.method,
-        route=_route(request),
+        route=route,
         http_code=response.status,
-        status=status.name if status else None,
-        outcome=response.headers.get("Requirement-Outcome"),
+        status=status,
+        outcome=outcome,
         milliseconds=round(seconds * 1000, 3),
     )
 

@@ -15,6 +15,8 @@ from aiohttp.http_exceptions import HttpProcessingError
 from service import __version__, keys
 from service.app import create_app
 from service.config import Config
+from service.metrics.files import write_as
+from service.metrics.recorded import Metrics
 from service.observability import logs, sentry
 from service.observability.secrets import protect
 
@@ -32,26 +34,26 @@ class CallersFault(logging.Filter):
         return True
 
 
-def work(config: Config, listener: socket.socket, lifeline: int, ready: int) -> None:
+def work(config: Config, listener: socket.socket, lifeline: int, ready: int, name: str) -> None:
     """Serve from `listener` until a signal to stop, or until the supervisor is gone.
 
     `lifeline` is a file descriptor that ends when the supervisor does; a byte is written to `ready` once requests
-    are accepted.
+    are accepted. What it measures is written under `name`, which no other process that runs has.
     """
+    write_as(name)
     with logs.configure(config.logging.level, config.logging.format):
         protect(*config.secrets)
         logging.getLogger("aiohttp.server").addFilter(CallersFault())
         sentry.start(config.sentry.dsn, config.sentry.environment, __version__)
-        uvloop.run(_serve(config, listener, lifeline, ready))
+        uvloop.run(_serve(create_app(config, Metrics(name)), config, listener, lifeline, ready))
         sentry_sdk.flush(timeout=1)
 
 
-async def _serve(config: Config, listener: socket.socket, lifeline: int, ready: int) -> None:
+async def _serve(app: web.Application, config: Config, listener: socket.socket, lifeline: int, ready: int) -> None:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     loop.add_signal_handler(signal.SIGTERM, stop.set)
     loop.add_reader(lifeline, stop.set)
-    app = create_app(config)
     runner = web.AppRunner(
         app,
         access_log=None,

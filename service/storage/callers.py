@@ -32,9 +32,9 @@ async def find_callers(database: Database, digests: Collection[bytes]) -> dict[b
     return {row["token_digest"]: _found(row) for row in rows}
 
 
-async def touch_sessions(database: Database, session_ids: Sequence[int], interval: timedelta) -> None:
-    """Record the use of those sessions whose last recorded use is at least `interval` ago."""
-    await database.fetch(QUERIES["touch_sessions"], session_ids, interval)
+async def touch_sessions(database: Database, session_ids: Sequence[int], interval: timedelta) -> int:
+    """Record the use of those sessions whose last recorded use is at least `interval` ago; how many were."""
+    return len(await database.fetch(QUERIES["touch_sessions"], session_ids, interval))
 
 
 def _found(row: asyncpg.Record) -> Found:

@@ -41,4 +41,5 @@ WHERE id IN (
     WHERE id = ANY ($1::bigint[]) AND last_used_at <= now() - $2::interval
     ORDER BY id
     FOR NO KEY UPDATE SKIP LOCKED
-);
+)
+RETURNING id;

@@ -11,6 +11,7 @@ from service.app import create_app
 from service.config import Config
 from service.errors import ApplicationCrash, IdentifyRequestError
 from service.lifespan import lifespan
+from service.metrics.recorded import Metrics
 from service.middlewares import GUARDED, OUTER
 from tests.api.exchange import KEY, ask, read, recorded, refused
 from tests.api.proxy import Proxy
@@ -43,6 +44,7 @@ def misbehaving(config: Config, misbehave: Callable[[], BaseException]) -> web.A
 
     app = web.Application(middlewares=OUTER)
     app[keys.CONFIG] = config
+    app[keys.METRICS] = Metrics()
     app.cleanup_ctx.append(lifespan)
     app.router.add_post("/early", handler)
     api = web.Application(middlewares=GUARDED)

@@ -129,7 +129,7 @@ async def started(folder: Path, *arguments: str, environ: Mapping[str, str] | No
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "service", "serve", *arguments),
         cwd=folder,
-        env=environment({"PORT": "0", **(environ or {})}),
+        env=environment({"PORT": "0", "REQUIREMENTS__CONSOLE__PORT": "0", **(environ or {})}),
         stdin=asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,

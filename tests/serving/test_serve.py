@@ -12,7 +12,9 @@ from urllib.parse import urlsplit
 import aiohttp
 import pytest
 
+from service.database.migrations import load_migrations
 from service.database.postgres_folder import Postmaster
+from service.resources import resource
 from tests.serving.process import Serve, alive, serving, started, until
 
 
@@ -164,7 +166,5 @@ async def test_without_demo_pending_migrations_are_refused(folder: Path) -> None
     async with started(folder) as serve:
         assert await serve.ended() == 1
     (line,) = serve.errors
-    assert line == (
-        "requirements-service: migrations are pending (0001_tables, 0002_registry_notifications): "
-        "run `requirements-service migrate`"
-    )
+    names = ", ".join(map(str, load_migrations(resource("sql") / "migrations")))
+    assert line == f"requirements-service: migrations are pending ({names}): run `requirements-service migrate`"

@@ -1,0 +1,1 @@
+"""What is measured, in whichever process, and what became of it within the last hour."""

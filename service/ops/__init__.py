@@ -1,0 +1,1 @@
+"""The internal listener, for the team and its monitoring: never public."""

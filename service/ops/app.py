@@ -1,0 +1,51 @@
+"""The application behind the internal listener: metrics for machines, the console for people."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from pathlib import Path
+
+from aiohttp import web
+
+from service import keys
+from service.config import Config
+from service.console import add_console
+from service.database.migrations import load_migrations
+from service.database.pool import CONSOLE_POOL_SIZE, open_database
+from service.metrics.facts import FactFinder
+from service.metrics.history import History
+from service.ops import exposition
+from service.ops.error_boundary import ops_error_boundary
+from service.ops.watching import watch
+from service.resources import resource
+
+
+def create_ops_app(config: Config, metrics_folder: Path) -> web.Application:
+    """The internal listener as one independent application. It starts without the database, too.
+
+    `metrics_folder` is where the service's processes leave what they measure.
+    """
+    app = web.Application(middlewares=[ops_error_boundary])
+    app[keys.CONFIG] = config
+    app[keys.METRICS_FOLDER] = metrics_folder
+    app[keys.HISTORY] = History()
+    app.cleanup_ctx.append(_opened)
+    app.router.add_get("/metrics", exposition.metrics)
+    add_console(app)
+    return app
+
+
+async def _opened(app: web.Application) -> AsyncIterator[None]:
+    settings = app[keys.CONFIG].database
+    if settings.url is None:
+        raise ValueError("the internal listener needs a database.url: `serve` sets that of the embedded PostgreSQL")
+    # What people look for differs from page to page: each statement gets a plan of its own.
+    async with open_database(replace(settings, pool_size=CONSOLE_POOL_SIZE), settings.url, planning={}) as database:
+        app[keys.DATABASE] = database
+        app[keys.FACTS] = finder = FactFinder(database, load_migrations(resource("sql") / "migrations"))
+        watching = asyncio.create_task(watch(app[keys.HISTORY], app[keys.METRICS_FOLDER], finder))
+        yield
+        watching.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await watching
