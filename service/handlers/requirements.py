@@ -21,10 +21,10 @@ async def create(request: web.Request) -> web.Response:
     """Record the requirement that the params ask for, and answer with its record."""
     caller = request[keys.CALLER]
     idempotency_keys = request.headers.getall(IDEMPOTENCY_KEY, [])
-    reader = request.config_dict[keys.CREATE_PARAMS]
+    reader = request[keys.HOLDER][keys.CREATE_PARAMS]
     params = reader.read(request[keys.PARAMS], *_key_errors(idempotency_keys))
     item = submission(caller, params, idempotency_keys[0] if idempotency_keys else None)
-    requirement, outcome = await request.config_dict[keys.RECORDER].record(item, request[keys.DEADLINE])
+    requirement, outcome = await request[keys.HOLDER][keys.RECORDER].record(item, request[keys.DEADLINE])
     views = _views(caller, params, request[keys.TOKEN])
     return respond(request, ActionSuccessful(data=requirement.view(), views=views, outcome=outcome))
 

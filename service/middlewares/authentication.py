@@ -25,7 +25,7 @@ async def authentication(request: web.Request, handler: Handler) -> web.StreamRe
 
 
 async def _authenticate(request: web.Request, token: str) -> Caller:
-    authenticator = request.config_dict[keys.AUTHENTICATOR]
+    authenticator = request[keys.HOLDER][keys.AUTHENTICATOR]
     try:
         found = await authenticator.look_up(token, request[keys.DEADLINE])
     except (DatabaseError, TimeoutError) as error:

@@ -8,7 +8,7 @@ import time
 import structlog
 from aiohttp import web
 from aiohttp.typedefs import Handler
-from structlog.contextvars import bound_contextvars
+from structlog.contextvars import bind_contextvars
 
 from service import keys
 from service.metrics.recorded import Metrics
@@ -30,19 +30,20 @@ async def request_context(request: web.Request, handler: Handler) -> web.StreamR
     """Give the request its id and its time budget; count it, and log one line, when it is answered."""
     # The loop's clock may tell milliseconds only: good enough for a deadline, not for a latency.
     started = time.perf_counter()
-    app = request.config_dict
+    request[keys.HOLDER] = app = request.app
     metrics = app[keys.METRICS]
     request[keys.REQUEST_ID] = request_id = _request_id(request.headers.get(REQUEST_ID_HEADER, ""))
     request[keys.DEADLINE] = asyncio.get_running_loop().time() + app[keys.CONFIG].server.request_timeout_seconds
-    with bound_contextvars(request_id=request_id):
-        metrics.in_flight += 1
-        try:
-            response = await handler(request)
-        finally:
-            metrics.in_flight -= 1
-        response.headers.update(_HEADERS)
-        response.headers[REQUEST_ID_HEADER] = request_id
-        _record(request, response, metrics, time.perf_counter() - started)
+    # Bound until the connection's next request binds its own: nothing is logged in between.
+    bind_contextvars(request_id=request_id)
+    metrics.in_flight += 1
+    try:
+        response = await handler(request)
+    finally:
+        metrics.in_flight -= 1
+    response.headers.update(_HEADERS)
+    response.headers[REQUEST_ID_HEADER] = request_id
+    _record(request, response, metrics, time.perf_counter() - started)
     return response
 
 
