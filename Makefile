@@ -1,7 +1,7 @@
 # Each target sets up what it needs by itself. `make` alone lists them.
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-postgres15 check lint format types layers bench bench-full lock clean runtime peers tools
+.PHONY: help run test test-postgres15 test-browser check lint format types layers bench bench-full lock clean runtime peers tools
 
 BIN := .venv/bin/python -m
 COMPILE := uv pip compile pyproject.toml --extra embedded --universal --generate-hashes --no-emit-index-url \
@@ -20,6 +20,10 @@ test: tools ## Run the tests on the embedded PostgreSQL; ARGS="-k create" runs s
 
 test-postgres15: tools ## Run the tests on an installed PostgreSQL 15, the oldest that is served
 	@bash .ci/postgres15 $(BIN) pytest $(ARGS)
+
+test-browser: tools ## Drive the console and /docs in a headless Chromium; pictures in build/screenshots
+	@mkdir -p build/screenshots
+	@SCREENSHOTS=build/screenshots $(BIN) pytest tests/browser $(ARGS)
 
 check: lint types layers test ## Run everything that a change has to pass
 

@@ -54,7 +54,7 @@ def tiles(point: Point) -> list[Tile]:
     return [
         Tile("Answers", f"{number(round(total, 1))}/s", f"{number(round(failing, 2))}/s failed", failing > 0),
         Tile("Latency p99", duration(point.p99_seconds), f"p50 {duration(point.p50_seconds)}"),
-        Tile("In flight", number(point.in_flight), f"event loop lag {duration(point.loop_lag_seconds)}"),
+        Tile("In flight", number(point.in_flight), f"loop lag {duration(point.loop_lag_seconds)}"),
         Tile(
             "Database pool",
             f"{point.pool_in_use} of {point.pool_limit}",
@@ -123,7 +123,7 @@ def _by_status(points: Sequence[Point]) -> dict[str, Measure]:
     totals: Counter[str] = Counter()
     for point in points:
         totals.update(point.requests_per_second)
-    names = sorted(name for name, _ in totals.most_common(DRAWN_STATUSES))
+    names = sorted(name for name, total in totals.most_common(DRAWN_STATUSES) if total > 0)
     return {name: _rate(name) for name in sorted(names, key=lambda name: name not in SUCCESSES)}
 
 

@@ -58,7 +58,7 @@ async def list_audit(database: Database, before: int) -> Page:
 
 async def list_notifications(database: Database, before: int, kind: str | None, *, unread: bool) -> Page:
     """The notifications before that id, newest first; of one kind, or only unread ones, where that is asked for."""
-    return _page(await database.fetch(QUERIES["list_notifications"], before, kind, unread, PAGE + 1), "id")
+    return _page(await database.fetch(QUERIES["page_notifications"], before, kind, unread, PAGE + 1), "id")
 
 
 async def find_notification(database: Database, notification_id: int) -> asyncpg.Record | None:
@@ -80,12 +80,12 @@ async def count_unread(database: Database) -> int:
 
 async def acknowledge(connection: asyncpg.Connection, notification_id: int) -> bool:
     """Acknowledge one notification; whether it was unread."""
-    return bool(await connection.fetch(QUERIES["acknowledge_notification"], notification_id))
+    return bool(await connection.fetch(QUERIES["acknowledge_one_notification"], notification_id))
 
 
 async def acknowledge_all(connection: asyncpg.Connection, until: int, kind: str | None) -> int:
     """Acknowledge all unread notifications up to an id, or those of one kind; how many there were."""
-    return len(await connection.fetch(QUERIES["acknowledge_notifications"], until, kind))
+    return len(await connection.fetch(QUERIES["acknowledge_seen_notifications"], until, kind))
 
 
 async def list_requirements(database: Database, before: int) -> Page:

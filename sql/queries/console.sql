@@ -6,7 +6,7 @@ INSERT INTO audit (actor, action, details) VALUES ($1, $2, $3);
 -- The $2 changes before the id $1, newest first.
 SELECT id, actor, action, details, created_at FROM audit WHERE id < $1 ORDER BY id DESC LIMIT $2;
 
--- name: list_notifications
+-- name: page_notifications
 -- The $4 notifications before the id $1, newest first: of one kind where $2 is not null, only unread ones where $3.
 SELECT id, kind, message, request_id, count, details, created_at, acknowledged_at
 FROM notifications
@@ -31,11 +31,11 @@ SELECT kind FROM kinds WHERE kind IS NOT NULL;
 -- How many notifications nobody has acknowledged; counting ends at $1.
 SELECT count(*) FROM (SELECT FROM notifications WHERE acknowledged_at IS NULL LIMIT $1) AS unread;
 
--- name: acknowledge_notification
+-- name: acknowledge_one_notification
 -- Acknowledge one notification that nobody has acknowledged yet.
 UPDATE notifications SET acknowledged_at = now() WHERE id = $1 AND acknowledged_at IS NULL RETURNING id;
 
--- name: acknowledge_notifications
+-- name: acknowledge_seen_notifications
 -- Acknowledge all that are unread up to the id $1, of one kind where $2 is not null: later ones were not seen.
 UPDATE notifications
 SET acknowledged_at = now()

@@ -4,6 +4,7 @@ import socket
 from dataclasses import replace
 from pathlib import Path
 
+import asyncpg
 import pytest
 from aiohttp import web
 
@@ -15,6 +16,13 @@ from tests.console.conftest import Browser
 from tests.console.test_charts import point
 
 AWAY = "The database does not answer at the moment."
+
+# The server ends a connection that writes to the audit.
+ENDING = """
+CREATE FUNCTION end_connection() RETURNS trigger LANGUAGE plpgsql AS
+$$ BEGIN PERFORM pg_terminate_backend(pg_backend_pid()); RETURN NEW; END $$;
+CREATE TRIGGER ending BEFORE INSERT ON audit FOR EACH ROW EXECUTE FUNCTION end_connection();
+"""
 
 
 @pytest.fixture
@@ -57,6 +65,24 @@ async def test_a_change_is_not_made(alone: Browser) -> None:
     """A change that never reached the database is told as not made."""
     answer = await alone.post("/registry/deploy", {"name": "orders"})
     assert (answer.code, AWAY in answer.words) == (503, True)
+
+
+async def test_a_refusal_of_the_database_is_no_absence(browser: Browser, connection: asyncpg.Connection) -> None:
+    """A table that is missing or not allowed is told apart from a database that is away, without its words."""
+    await connection.execute("ALTER TABLE audit RENAME TO elsewhere")
+    answer = await browser.get("/audit")
+    assert (answer.code, AWAY in answer.words) == (503, False)
+    assert "The database refused this." in answer.words
+    assert "relation" not in answer.text
+
+
+async def test_a_lost_answer_is_told_as_open(browser: Browser, connection: asyncpg.Connection) -> None:
+    """When the connection ends under a change, nobody knows whether it was made: the page says so."""
+    await connection.execute(ENDING)
+    answer = await browser.post("/registry/deploy", {"name": "orders"})
+    assert answer.code == 503
+    assert "the Audit tab tells whether it was made" in answer.words
+    assert "Nothing was changed so far." in (await browser.get("/audit")).words
 
 
 async def test_logging_in_and_out_needs_no_database(alone: Browser) -> None:

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from service.console.charts import COLUMNS, HEIGHT, WIDTH, draw, nice_top, path
+from service.console.charts import HEIGHT, WIDTH, draw, nice_top, path
 from service.console.formats import UNKNOWN, duration, moment, number
 from service.console.overview import charts, tiles
 from service.metrics.history import Point
@@ -48,25 +48,33 @@ def test_the_upper_edge_is_a_round_number(highest: float, top: float) -> None:
 
 def test_a_gap_stays_a_gap() -> None:
     """Where nothing is known no line is drawn, and it goes on after."""
-    assert path([0.0, 5.0, None, 10.0], 10.0) == (
-        f"M0.0 {HEIGHT:.1f}L{WIDTH / (COLUMNS - 1):.1f} {HEIGHT / 2:.1f}M{3 * WIDTH / (COLUMNS - 1):.1f} 0.0"
-    )
+    values = [(0.0, 0.0), (5.0, 5.0), (10.0, None), (15.0, 10.0)]
+    assert path(values, 10.0) == f"M0.0 {HEIGHT:.1f}L5.0 {HEIGHT / 2:.1f}M15.0 0.0h0"
 
 
 def test_a_line_spans_the_hour() -> None:
     """The oldest point of the hour is at the left edge, the latest at the right; older ones are not drawn."""
     chart = draw([point(61, workers=9), point(59.9), point()], "x", "X", number, workers=lambda at: at.workers)
     (line,) = chart.lines
-    assert line.path == f"M0.0 0.0M{WIDTH:.1f} 0.0"
+    assert line.path == f"M0.0 0.0L{WIDTH:.1f} 0.0"
     assert (line.latest, chart.heights) == ("2", ("2", "1", "0"))
     assert chart.times == ("09:00", "09:15", "09:30", "09:45", "10:00")
 
 
+@pytest.mark.parametrize(
+    ("minutes", "first"), [(0, "09:56"), (3, "09:56"), (4, "09:40"), (19, "09:40"), (20, "09:00"), (90, "09:00")]
+)
+def test_a_young_service_fills_its_charts(minutes: int, first: str) -> None:
+    """The time that is drawn is as short as all points allow, in quarters of full minutes."""
+    chart = draw([point(minutes), point()], "x", "X", number, workers=lambda at: at.workers)
+    assert (chart.times[0], chart.times[-1]) == (first, "10:00")
+
+
 def test_no_peak_is_lost() -> None:
     """Of the points that share a column the highest is drawn."""
-    points = [point(0.3, in_flight=1), point(0.2, in_flight=8), point(0.1, in_flight=2)]
+    points = [point(59.9, in_flight=1), point(0.3, in_flight=1), point(0.2, in_flight=8), point(0.1, in_flight=2)]
     (line,) = draw(points, "x", "X", number, in_flight=lambda at: at.in_flight).lines
-    assert line.path == f"M{WIDTH:.1f} {HEIGHT * 0.2:.1f}"
+    assert line.path == f"M0.0 {HEIGHT * 0.9:.1f}L{WIDTH:.1f} {HEIGHT * 0.2:.1f}"
 
 
 def test_a_fresh_start_draws_nothing() -> None:

@@ -33,7 +33,7 @@ PLANS = [
     ("list_requirements_by_key", (40_000, 51, "none"), "requirements_key_idx"),
     ("list_requirements_by_key", (LAST_ID, 51, "old"), "requirements_key_idx"),
     ("list_audit", (40_000, 51), "audit_pkey"),
-    ("list_notifications", (40_000, None, False, 51), "notifications_pkey"),
+    ("page_notifications", (40_000, None, False, 51), "notifications_pkey"),
     ("list_notification_kinds", (), "notifications_kind_idx"),
     ("count_unread_notifications", (1000,), "notifications_unread_idx"),
 ]

@@ -5,7 +5,7 @@ from aiohttp import web
 from aiohttp.typedefs import Handler
 
 from service.console.rendering import error_page
-from service.database.errors import ConnectionLost, DatabaseError, DataRejected
+from service.database.errors import ConnectionLost, DatabaseAway, DatabaseError, DataRejected
 
 SENTENCES = {
     404: "There is no such page, or no such record any more.",
@@ -14,6 +14,7 @@ SENTENCES = {
 }
 AWAY = "The database does not answer at the moment. The rest of the console still works; try again shortly."
 OPEN = "The database was lost before it could confirm the change: the Audit tab tells whether it was made."
+REFUSED = "The database refused this. The log lines with the id below say why."
 REJECTED = "The database cannot store what was entered."
 
 log = structlog.get_logger()
@@ -33,4 +34,6 @@ async def error_pages(request: web.Request, handler: Handler) -> web.StreamRespo
     except DatabaseError as error:
         log.warning("console-database-failed", kind=type(error).__name__, reason=str(error))
         lost = isinstance(error, ConnectionLost) and request.method == "POST"
-        return error_page(request, 503, OPEN if lost else AWAY)
+        if lost:
+            return error_page(request, 503, OPEN)
+        return error_page(request, 503, AWAY if isinstance(error, DatabaseAway | ConnectionLost) else REFUSED)

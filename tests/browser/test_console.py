@@ -1,0 +1,237 @@
+"""The console as people use it."""
+
+import re
+
+from playwright.async_api import Page, expect
+
+from tests.browser.conftest import Seen, Shoot, Site
+from tests.factories import CREATE
+
+BADGE = ".unread .badge"
+
+# What htmx and the browser say of a request that cannot be sent.
+OFFLINE = re.compile(r"htmx:(sendError|afterRequest)|Failed to load resource: net::ERR_INTERNET_DISCONNECTED")
+
+
+async def create(site: Site, token: str) -> str:
+    """The status of a create with `token`, of the demo's records."""
+    return await site.service.create(token)
+
+
+async def test_the_password_and_a_name_open_it(page: Page, site: Site, seen: Seen, shoot: Shoot) -> None:
+    """A wrong password is told; the right one leads to the page that was asked for; logging out closes it."""
+    await page.goto(site.at("/registry"))
+    await page.get_by_label("Your name").fill("Grace Hopper")
+    await page.get_by_label("Password").fill("not the password")
+    await page.get_by_role("button", name="Log in").click()
+    await expect(page.get_by_role("alert").filter(has_text="not the password")).to_be_visible()
+    await shoot(page, "login-refused")
+    seen.complaints.clear()  # the browser tells of each answer that is no success
+
+    await page.goto(site.at("/registry"))
+    await page.get_by_label("Your name").fill("Grace Hopper")
+    await page.get_by_label("Password").fill(site.password)
+    await page.get_by_role("button", name="Log in").click()
+    await expect(page.get_by_role("heading", name="Registry")).to_be_visible()
+    await expect(page.locator(".who")).to_contain_text("Grace Hopper")
+
+    await page.get_by_role("button", name="Log out").click()
+    await page.goto(site.at("/audit"))
+    await expect(page.get_by_role("heading", name="Log in")).to_be_visible()
+
+
+async def test_a_notification_shows_up_and_is_acknowledged(page: Page, site: Site, shoot: Shoot) -> None:
+    """What goes wrong while the tab is open appears by itself; acknowledging keeps the place and the count."""
+    await site.log_in(page)
+    await page.get_by_role("link", name="Notifications").click()
+    await expect(page.get_by_text("Nothing went wrong so far.")).to_be_visible()
+    for number in (1, 2):
+        await site.database.execute(
+            "INSERT INTO notifications (kind, message, request_id, details) "
+            "VALUES ('mandrill-email-failed', $1, $2, $3)",
+            f"Mandrill did not accept the e-mail of requirement {number}.",
+            f"request-{number}",
+            '{"requirement_id": 1, "cause": "503 Service Unavailable"}',
+        )
+        await expect(page.locator("tr.new")).to_have_count(number)
+        await expect(page.locator(BADGE)).to_have_text(f"{number} unread")
+    await shoot(page, "notifications")
+
+    first = page.locator("#acknowledge-2")
+    await first.click()
+    await expect(first).to_have_text("acknowledged")
+    await expect(first).to_be_focused()
+    await expect(page.locator("tr.new")).to_have_count(1)
+    await expect(page.locator(BADGE)).to_have_text("1 unread")
+
+    await page.get_by_role("link", name="Mandrill did not accept the e-mail of requirement 1.").click()
+    for text in ("request-1", "503 Service Unavailable"):
+        await expect(page.get_by_text(text)).to_be_visible()
+    await shoot(page, "notification")
+    await page.get_by_role("button", name="Acknowledge").click()
+    await expect(page.locator(".note.good")).to_contain_text("Acknowledged notification 1.")
+    await expect(page.locator(BADGE)).to_have_text("0 unread")
+
+
+async def test_all_are_acknowledged_at_once(page: Page, site: Site) -> None:
+    """The list can be held to a kind, and all of it acknowledged; the rest stays unread."""
+    for kind in ("a", "a", "b"):
+        await site.database.execute("INSERT INTO notifications (kind, message) VALUES ($1, 'Something.')", kind)
+    await site.log_in(page)
+    await expect(page.locator(BADGE)).to_have_text("3 unread")
+    await page.goto(site.at("/notifications"))
+    await page.get_by_label("Kind").select_option("a")
+    await page.get_by_label("only unread").check()
+    await page.get_by_role("button", name="Show").click()
+    await expect(page.locator("tr.new")).to_have_count(2)
+    await page.get_by_role("button", name="Acknowledge all").click()
+    await expect(page.locator(".note.good")).to_have_text("Acknowledged 2 notifications.")
+    await expect(page.locator(BADGE)).to_have_text("1 unread")
+
+
+async def test_deploy_and_withdraw(page: Page, site: Site, shoot: Shoot) -> None:
+    """A route that is withdrawn answers nobody within a second; deployed again it does; the audit tells both."""
+    token = site.service.demo.application_token
+    await site.log_in(page)
+    await page.get_by_role("link", name="Registry").click()
+    await page.get_by_role("button", name="Withdraw requirements/v1/create").click()
+    await expect(page.locator(".note.good")).to_have_text("Withdrew requirements/v1/create.")
+    await expect(page.locator(".note.good")).to_be_focused()
+    await shoot(page, "registry-withdrawn")
+    await answered(page, site, token, "route-not-found")
+
+    await page.get_by_role("button", name="Deploy requirements/v1/create").click()
+    await expect(page.locator(".note.good")).to_have_text("Deployed requirements/v1/create.")
+    await answered(page, site, token, "action-successful")
+
+    await page.get_by_label("Route or service").fill("orders/v2/list")
+    await page.get_by_label("Sensitive params").select_option("yes")
+    await page.get_by_role("button", name="Deploy", exact=True).click()
+    await expect(page.locator("section", has_text="orders").get_by_text("sensitive: base64 only")).to_be_visible()
+    await shoot(page, "registry")
+
+    await page.get_by_role("link", name="Audit").click()
+    rows = page.locator("tbody tr")
+    await expect(rows).to_have_count(3)
+    await expect(rows.nth(2)).to_contain_text(re.compile(r"Ada Lovelace\s*withdraw"))
+    await shoot(page, "audit")
+
+
+async def answered(page: Page, site: Site, token: str, status: str) -> None:
+    """Return once a create is answered so."""
+    for _ in range(100):
+        if await create(site, token) == status:
+            return
+        await page.wait_for_timeout(50)
+    raise AssertionError(f"no create was answered {status}")
+
+
+async def test_issue_and_revoke_a_token(page: Page, site: Site, shoot: Shoot) -> None:
+    """A new token is shown once and works; revoked it does not, and neither a rotated one."""
+    await site.log_in(page)
+    await page.get_by_role("link", name="Applications & sessions").click()
+    await page.get_by_label("New application: slug").fill("shop")
+    await page.get_by_role("button", name="Create").click()
+    await page.get_by_role("button", name="Issue a token").click()
+    token = await page.get_by_label("The token.").input_value()
+    await shoot(page, "token")
+    assert await create(site, token) == "action-successful"
+    await page.reload()
+    await expect(page.get_by_label("The token.")).to_have_count(0)
+    assert token not in await page.content()
+
+    await page.locator("summary", has_text="Revoke token").click()
+    await shoot(page, "revoke")
+    await page.get_by_role("button", name="Revoke token").click()
+    await expect(page.locator(".note.good")).to_have_text("Revoked 1 token of shop.")
+    assert await create(site, token) == "invalid-token"
+
+    await page.locator("summary", has_text="Rotate tokens").click()
+    await page.get_by_role("button", name="Rotate tokens").click()
+    rotated = await page.get_by_label("The token.").input_value()
+    assert await create(site, rotated) == "action-successful"
+    await page.locator("summary", has_text="Deactivate").click()
+    await page.get_by_role("button", name="Deactivate").click()
+    await expect(page.locator(".head .state")).to_have_text("off")
+    assert await create(site, rotated) == "invalid-token"
+
+
+async def test_open_and_revoke_a_session(page: Page, site: Site, shoot: Shoot) -> None:
+    """A session that is opened here works; its token stops with its revocation."""
+    await site.log_in(page)
+    await page.goto(site.at("/access"))
+    await page.get_by_label("Open a session: e-mail address").fill("demo@example.com")
+    await page.get_by_role("button", name="Open", exact=True).click()
+    token = await page.get_by_label("The token.").input_value()
+    assert await create(site, token) == "action-successful"
+    await shoot(page, "access")
+    await page.locator("tbody tr", has_text="demo@example.com").locator("summary").first.click()
+    await page.get_by_role("button", name=re.compile("^Revoke session")).first.click()
+    await expect(page.locator(".note.good")).to_contain_text("Revoked session")
+    assert await create(site, token) == "invalid-token"
+
+
+async def test_search_requirements(page: Page, site: Site, shoot: Shoot) -> None:
+    """Requirements are found by either end and by key, and turned page by page."""
+    await site.database.execute(
+        "INSERT INTO requirements (required_type, required_id, requireable_type, requireable_id, key, value) "
+        "SELECT 'Service', 1 + n % 2, 'Application', n, CASE WHEN n % 60 = 7 THEN 'tier' END, repeat('gold ', n) "
+        "FROM generate_series(1, 120) n"
+    )
+    await site.log_in(page)
+    await page.get_by_role("link", name="Requirements", exact=True).click()
+    rows = page.locator("tbody tr")
+    await expect(rows).to_have_count(50)
+    await shoot(page, "requirements")
+
+    search = page.get_by_role("form", name="Required", exact=True)
+    await search.get_by_label("type").select_option("Service")
+    await search.get_by_label("id").fill("2")
+    await search.get_by_role("button").click()
+    await expect(rows.first).to_contain_text("Service 2")
+    await page.get_by_role("link", name="Next page").click()
+    await expect(rows).to_have_count(10)
+
+    await page.get_by_role("form", name="Key").get_by_label("Key").fill("tier")
+    await page.get_by_role("form", name="Key").get_by_role("button").click()
+    await expect(rows).to_have_count(2)
+    await page.get_by_role("link", name="Application 67").click()
+    await expect(rows).to_have_count(1)
+    await page.locator("summary", has_text="gold").click()
+    await expect(page.locator("pre")).to_be_visible()
+
+
+async def test_the_overview_is_live(page: Page, site: Site, shoot: Shoot) -> None:
+    """What callers are answered appears in the charts without anybody's doing; pausing holds it still."""
+    await site.log_in(page)
+    for _ in range(20):
+        await site.service.create()
+    await site.service.create("no token of anyone")
+    legend = page.locator("#answers-legend")
+    await expect(legend).to_contain_text("action-successful")
+    await expect(legend).to_contain_text("invalid-token")
+    await expect(page.locator(".tile", has_text="Workers").locator("strong")).to_have_text("2")
+    await shoot(page, "overview")
+    await page.get_by_role("link", name="Pause updates").click()
+    await expect(page.locator("#panels")).not_to_have_attribute("hx-get", re.compile("."))
+
+
+async def test_what_is_not_live_says_so(page: Page, site: Site, seen: Seen, shoot: Shoot) -> None:
+    """When the console cannot be asked, what is shown is marked as old until it can."""
+    await site.log_in(page)
+    await page.goto(site.at("/notifications"))
+    await page.context.set_offline(True)
+    await expect(page.locator("#offline")).to_be_visible()
+    await shoot(page, "offline")
+    await page.context.set_offline(False)
+    await expect(page.locator("#offline")).to_be_hidden()
+    assert [text for text in seen.complaints if not OFFLINE.match(text)] == []
+    seen.complaints.clear()
+
+
+async def test_create_path_is_the_apis(site: Site) -> None:
+    """The internal listener does not serve the API, nor the API's the console."""
+    async with site.service.http.post(f"{site.service.console}{CREATE}", json={}) as response:
+        assert response.status == 404
+    async with site.service.http.get(f"{site.api}/console/") as response:
+        assert (await response.json())["status"] == "route-non-existent"

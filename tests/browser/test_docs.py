@@ -1,0 +1,51 @@
+"""The API's documentation as people try it."""
+
+import json
+import re
+
+from playwright.async_api import Page, expect
+
+from tests.browser.conftest import Seen, Shoot, Site
+
+
+async def test_a_create_is_tried_from_the_docs(page: Page, site: Site, shoot: Shoot) -> None:
+    """With the demo's token pasted, the page sends a create that succeeds, and shows the answer."""
+    demo = site.service.demo
+    await page.goto(f"{site.api}/docs")
+    await page.get_by_role("button", name=re.compile("^Authorize")).first.click()
+    await page.locator(".auth-container input").first.fill(demo.application_token)
+    await page.locator(".auth-container").get_by_role("button", name=re.compile("Apply|Authorize")).first.click()
+    await page.get_by_role("button", name="Close").first.click()
+
+    operation = page.locator(".opblock-post").first
+    await operation.locator(".opblock-summary-control").click()
+    await operation.get_by_role("button", name="Try it out").click()
+    await shoot(page, "docs")
+    params = {
+        "required": {"type": "Service", "id": demo.service_id},
+        "requireable": {"type": "Application", "id": demo.application_id},
+        "key": "tier",
+        "value": "gold",
+    }
+    await operation.locator("textarea.body-param__text").fill(json.dumps(params))
+    await operation.get_by_role("button", name="Execute").click()
+    answer = operation.locator(".live-responses-table")
+    await expect(answer.locator(".response-col_status").nth(1)).to_contain_text("200")
+    await expect(answer).to_contain_text("action-successful")
+    await shoot(page, "docs-answered")
+    assert await site.database.fetchval("SELECT value FROM requirements") == "gold"
+
+
+async def test_the_docs_tell_a_refusal(page: Page, site: Site, seen: Seen) -> None:
+    """A token in the body that nobody owns is answered with the status, and nothing is written."""
+    await page.goto(f"{site.api}/docs")
+    operation = page.locator(".opblock-post").first
+    await operation.locator(".opblock-summary-control").click()
+    await operation.get_by_role("button", name="Try it out").click()
+    await operation.locator("textarea.body-param__text").fill(json.dumps({"token": "nobody's"}))
+    await operation.get_by_role("button", name="Execute").click()
+    answer = operation.locator(".live-responses-table")
+    await expect(answer.locator(".response-col_status").nth(1)).to_contain_text("401")
+    await expect(answer).to_contain_text("invalid-token")
+    assert await site.database.fetchval("SELECT count(*) FROM requirements") == 0
+    seen.complaints.clear()  # the browser tells of each answer that is no success
