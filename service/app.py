@@ -5,7 +5,7 @@ from aiohttp import web
 from service import keys
 from service.config import Config
 from service.handlers import docs, health, requirements
-from service.lifespan import lifespan
+from service.lifespan import lifespan, stop_dispatching
 from service.middlewares import GUARDED, OUTER
 from service.openapi import render_document
 from service.params import CreateParamsReader
@@ -17,6 +17,7 @@ def create_app(config: Config) -> web.Application:
     app[keys.CONFIG] = config
     app[keys.CREATE_PARAMS] = CreateParamsReader(config.associations)
     app.cleanup_ctx.append(lifespan)
+    app.on_shutdown.append(stop_dispatching)
 
     app.router.add_get("/ping", health.ping)
     app.router.add_get("/ready", health.ready)

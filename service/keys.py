@@ -10,6 +10,9 @@ from service.callers import Caller
 from service.config import Config
 from service.errors import Status
 from service.health import Health
+from service.mail.courier import Courier
+from service.mail.dispatcher import Dispatcher
+from service.notifications import CrashNotifier
 from service.params import CreateParamsReader
 from service.recording import Recorder
 from service.registry import RegistryFollower
@@ -19,6 +22,9 @@ CONFIG = web.AppKey("config", Config)
 REGISTRY = web.AppKey("registry", RegistryFollower)
 AUTHENTICATOR = web.AppKey("authenticator", Authenticator)
 RECORDER = web.AppKey("recorder", Recorder)
+COURIER = web.AppKey("courier", Courier)  # this and the dispatcher only where e-mails are sent
+DISPATCHER = web.AppKey("dispatcher", Dispatcher)
+CRASH_NOTIFIER = web.AppKey("crash_notifier", CrashNotifier)
 CREATE_PARAMS = web.AppKey("create_params", CreateParamsReader)
 HEALTH = web.AppKey("health", Health)
 

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Coroutine, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from service.batching import Batcher
 from service.database.errors import ConnectionLost, DatabaseAway, DatabaseError, DataRejected, TryAgain
@@ -20,6 +20,18 @@ RETRY_PAUSE_SECONDS = 0.05
 IDEMPOTENCY_KEY = "Idempotency-Key"
 
 
+class Recorded(NamedTuple):
+    """A requirement as recorded for a call, which `created` it or `replayed` it.
+
+    `email_id` is that of its e-mail, which the call is to send. It is None too where the row is the call's own but the
+    answer that told of it was lost.
+    """
+
+    requirement: Requirement
+    outcome: Outcome
+    email_id: int | None
+
+
 class Recorder:
     """Writes submissions, each to the one outcome that its caller is told."""
 
@@ -30,8 +42,8 @@ class Recorder:
         self._writes = Batcher(self._write_together)
         self._own: set[asyncio.Task[Written]] = set()
 
-    async def record(self, item: Submission, deadline: float) -> tuple[Requirement, Outcome]:
-        """The requirement recorded for `item`, and whether this call `created` it or it was `replayed`.
+    async def record(self, item: Submission, deadline: float) -> Recorded:
+        """The requirement recorded for `item`, and whether this call created it.
 
         `deadline` is on the event loop's clock. Raises `InvalidParam` for a reference that does not exist or an
         Idempotency-Key used before with other params, and `ApplicationCrash`, whose outcome says whether the write
@@ -40,10 +52,10 @@ class Recorder:
         written = await self._write(item, deadline)
         requirement = written.requirement or await self._known(item, written, deadline)
         if item.params_digest is None:
-            return requirement, "created"
+            return Recorded(requirement, "created", written.email_id)
         if requirement.params_digest != item.params_digest:
             raise InvalidParam(ParamError(IDEMPOTENCY_KEY, "was used before, with other params"))
-        return requirement, "created" if written.created else "replayed"
+        return Recorded(requirement, "created" if written.created else "replayed", written.email_id)
 
     async def _write(self, item: Submission, deadline: float) -> Written:
         """Attempt the write until it is answered: its request_uid makes attempting it twice harmless.
@@ -131,7 +143,7 @@ def _failure(error: DatabaseError, *, unknown: bool) -> InvalidParam | Applicati
 def _share(written: Written, *, first: bool) -> Written | None:
     if written.requirement is None:
         return None
-    return written if first else replace(written, created=False)
+    return written if first else replace(written, created=False, email_id=None)
 
 
 def _absent(written: Written) -> list[ParamError]:

@@ -2,6 +2,7 @@
 -- Write each submitted requirement whose two references exist, holding the rows referred to against deletion.
 -- A row that already holds the request_uid wins over everything else: it is returned as it stands. The update then
 -- changes nothing, but makes the answer wait for a synchronous standby as an insert does.
+-- With recipients in $12, each new row has its e-mail in the outbox, which is the submitter's to send for $13.
 -- $1 to $11 are the columns of the submissions. {references} is a block below for each association type.
 WITH submitted AS (
     SELECT *
@@ -36,6 +37,13 @@ written AS (
         OR EXISTS (SELECT FROM requirements AS known WHERE known.request_uid = judged.request_uid)
     ON CONFLICT (request_uid) DO UPDATE SET params_digest = requirements.params_digest
     RETURNING *, xmax = 0 AS created
+),
+queued AS (
+    INSERT INTO emails (requirement_id, recipients, attempts, sending, leased_until)
+    SELECT id, $12::text[], 1, true, now() + $13::interval
+    FROM written
+    WHERE created AND $12::text[] IS NOT NULL
+    RETURNING requirement_id, id AS email_id
 )
 SELECT
     judged.request_uid,
@@ -51,8 +59,11 @@ SELECT
     written.params_digest,
     written.created_at,
     written.updated_at,
-    written.created
-FROM judged LEFT JOIN written USING (request_uid);
+    written.created,
+    queued.email_id
+FROM judged
+LEFT JOIN written USING (request_uid)
+LEFT JOIN queued ON queued.requirement_id = written.id;
 
 -- name: hold_references
 -- The rows of one association table that are referred to, held until the transaction ends; waits for whoever is
