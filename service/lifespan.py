@@ -62,6 +62,8 @@ async def lifespan(app: web.Application) -> AsyncIterator[None]:
 async def _mailing(app: web.Application, database: Database) -> AsyncIterator[None]:
     settings = app[keys.CONFIG].mandrill
     if not settings.enabled:
+        if settings.api_key or settings.recipients:
+            log.warning("no-emails", reason="mandrill.api_key and mandrill.recipients must both be set")
         yield
         return
     async with mailing(database, settings) as (app[keys.COURIER], app[keys.DISPATCHER]):

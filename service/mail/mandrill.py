@@ -1,10 +1,6 @@
-"""Handing one e-mail to Mandrill, and judging its answer.
-
-https://mailchimp.com/developer/transactional/api/messages/
-"""
+"""Handing one e-mail to Mandrill. https://mailchimp.com/developer/transactional/api/messages/ describes the call."""
 
 import asyncio
-import re
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
@@ -13,8 +9,7 @@ import aiohttp
 import orjson
 
 from service.config import Mandrill as Settings
-
-ACCEPTED = frozenset({"sent", "queued", "scheduled"})
+from service.mail.verdicts import MandrillNonsense, MandrillTimeout, MandrillUnreachable, judge
 
 # A recipient takes about 200 bytes of an answer.
 MAX_ANSWER_BYTES = 256 * 1024
@@ -22,40 +17,7 @@ MAX_ANSWER_BYTES = 256 * 1024
 # Mandrill closes idle connections some time later: no e-mail is sent on one that is about to go.
 KEEPALIVE_SECONDS = 10.0
 
-OK = 200
-
-# Such as Invalid_Key or hard-bounce: nothing else of an answer is repeated.
-_WORD = re.compile(r"[A-Za-z][A-Za-z_ -]{0,39}")
-
 Content = Mapping[str, Any]
-
-
-class MandrillError(Exception):
-    """The e-mail was not accepted for every recipient. The message is a few words of ours that say why."""
-
-    def __init__(self, reason: str, accepted: Sequence[str] = ()) -> None:
-        super().__init__(reason)
-        self.accepted = accepted
-
-
-class MandrillUnreachable(MandrillError):
-    """No answer came: the connection was refused, or failed."""
-
-
-class MandrillTimeout(MandrillError):
-    """No whole answer came in time."""
-
-
-class MandrillRefused(MandrillError):
-    """It answered with another code than 200; redirects are not followed."""
-
-
-class MandrillNonsense(MandrillError):
-    """It answered with what is no list of recipients."""
-
-
-class RecipientsRefused(MandrillError):
-    """It accepted the e-mail for some recipients at the most."""
 
 
 class Mandrill:
@@ -88,45 +50,6 @@ class Mandrill:
                 if len(answer) > MAX_ANSWER_BYTES:
                     raise MandrillNonsense("Mandrill's answer is too long")
             return response.status, bytes(answer)
-
-
-def judge(code: int, answer: bytes, recipients: Sequence[str]) -> None:
-    """Raise the `MandrillError` that an answer amounts to, unless it accepts the e-mail for all `recipients`."""
-    content = _parse(answer)
-    if code != OK:
-        name = _word(content.get("name")) if isinstance(content, dict) else None
-        raise MandrillRefused(f"Mandrill answered with {code}" + (f" {name}" if name else ""))
-    if not isinstance(content, list) or not all(isinstance(verdict, dict) for verdict in content):
-        raise MandrillNonsense("Mandrill's answer is no list of recipients")
-    refused = {_address(verdict): _why(verdict) for verdict in content if str(verdict.get("status")) not in ACCEPTED}
-    accepted = {_address(verdict) for verdict in content} - refused.keys()
-    missed = [recipient for recipient in recipients if recipient.lower() not in accepted]
-    if missed:
-        reasons = sorted({refused.get(recipient.lower(), "not answered for") for recipient in missed})
-        raise RecipientsRefused(
-            f"Mandrill did not accept {len(missed)} of {len(recipients)} recipients: {', '.join(reasons)}",
-            [recipient for recipient in recipients if recipient not in missed],
-        )
-
-
-def _parse(answer: bytes) -> Any:
-    try:
-        return orjson.loads(answer)
-    except orjson.JSONDecodeError:
-        return None
-
-
-def _address(verdict: Content) -> str:
-    return str(verdict.get("email")).lower()
-
-
-def _why(verdict: Content) -> str:
-    words = (_word(verdict.get("status")), _word(verdict.get("reject_reason")))
-    return " ".join(filter(None, words)) or "no status"
-
-
-def _word(value: object) -> str | None:
-    return value if isinstance(value, str) and _WORD.fullmatch(value) else None
 
 
 @asynccontextmanager

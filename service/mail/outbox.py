@@ -9,7 +9,7 @@ import structlog
 from service.config import Mandrill as Settings
 from service.database.errors import ConnectionLost, DatabaseAway, TryAgain
 from service.database.pool import Database
-from service.mail.mandrill import MandrillError
+from service.mail.verdicts import MandrillError
 from service.storage.emails import Claimed, Settlement, settle_email
 from service.storage.notifications import EMAIL_DEAD, EMAIL_FAILED, Notification
 

@@ -39,7 +39,8 @@ class Writes:
         user = Reference("User", user_id)
         params = CreateParams(user, to or user, key, None, None, None)
         deadline = asyncio.get_running_loop().time() + BUDGET_SECONDS
-        return await self.recorder.record(submission(self._caller, params, idempotency_key), deadline)
+        recorded = await self.recorder.record(submission(self._caller, params, idempotency_key), deadline)
+        return recorded.requirement, recorded.outcome
 
 
 @pytest.fixture
