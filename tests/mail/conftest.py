@@ -3,6 +3,7 @@
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import replace
+from typing import Any
 
 import asyncpg
 import pytest
@@ -83,7 +84,7 @@ def closed_port() -> int:
     return port
 
 
-async def only(connection: asyncpg.Connection, table: str) -> dict[str, object]:
+async def only(connection: asyncpg.Connection, table: str) -> dict[str, Any]:
     """The one row there is in a table."""
     (row,) = await connection.fetch(f"SELECT * FROM {table}")  # noqa: S608 - a name of ours
     return dict(row)

@@ -131,6 +131,16 @@ async def hang(_server: MandrillServer, _request: web.Request, _body: Body) -> w
     raise AssertionError
 
 
+def holding(release: asyncio.Event) -> Behaviour:
+    """Say nothing until `release` is set, then accept."""
+
+    async def hold(server: MandrillServer, request: web.Request, body: Body) -> web.StreamResponse:
+        await release.wait()
+        return await answering("sent")(server, request, body)
+
+    return hold
+
+
 async def hang_up(_server: MandrillServer, request: web.Request, _body: Body) -> web.Response:
     """End the connection without a word."""
     assert request.transport is not None
@@ -141,7 +151,7 @@ async def hang_up(_server: MandrillServer, request: web.Request, _body: Body) ->
 async def babble(_server: MandrillServer, request: web.Request, _body: Body) -> web.Response:
     """Answer with what is no HTTP."""
     assert request.transport is not None
-    request.transport.write(b"220 smtp.example.com ready\r\n")  # type: ignore[attr-defined]  # a TCP transport writes
+    request.transport.write(b"220 smtp.example.com ready\r\n")
     request.transport.close()
     return web.Response()
 
