@@ -4,7 +4,9 @@ from collections.abc import Sequence
 
 import click
 
-from service.cli.running import print_table, run
+from service.cli.configured import ConfiguredGroup
+from service.cli.running import run
+from service.cli.tables import print_table
 from service.config import Config
 from service.storage.emails import STATES, retry_emails
 from service.storage.emails import list_emails as list_rows
@@ -12,7 +14,7 @@ from service.storage.emails import list_emails as list_rows
 DEFAULT_LIMIT = 50
 
 
-@click.group()
+@click.group(cls=ConfiguredGroup)
 def emails() -> None:
     """Show the e-mails on new requirements, and have them tried again."""
 

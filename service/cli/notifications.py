@@ -4,7 +4,9 @@ from collections.abc import Sequence
 
 import click
 
-from service.cli.running import print_table, run
+from service.cli.configured import ConfiguredGroup
+from service.cli.running import run
+from service.cli.tables import print_table
 from service.config import Config
 from service.storage.notifications import acknowledge_notifications
 from service.storage.notifications import list_notifications as list_rows
@@ -12,7 +14,7 @@ from service.storage.notifications import list_notifications as list_rows
 DEFAULT_LIMIT = 50
 
 
-@click.group()
+@click.group(cls=ConfiguredGroup)
 def notifications() -> None:
     """Show and acknowledge what went wrong: crashes, and e-mails that were not accepted."""
 
