@@ -76,6 +76,14 @@ async def user_id(records: Records) -> int:
 
 
 @pytest.fixture
+async def other(database_url: str) -> AsyncIterator[asyncpg.Connection]:
+    """A second connection to the test's own database."""
+    connection = await asyncpg.connect(database_url)
+    yield connection
+    await connection.close()
+
+
+@pytest.fixture
 def closed_port() -> int:
     """A port that nobody listens on."""
     with socket.socket() as probe:

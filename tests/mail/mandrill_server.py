@@ -23,6 +23,7 @@ class MandrillServer:
         self.requests: list[Body] = []
         self.accepted: list[tuple[int, str]] = []  # the e-mail's id and a recipient, in the order of acceptance
         self.overlaps = 0  # how often an e-mail came in while it was being answered already
+        self.again: list[int] = []  # e-mails that came in for somebody who was marked as having accepted
         self.arrived = asyncio.Event()
         self._under_way: Counter[int] = Counter()
 
