@@ -16,8 +16,8 @@ from service.database.checks import check_database
 from service.database.migrations import load_migrations
 from service.database.pool import Database, connect, open_database
 from service.health import Health
-from service.mail.dispatcher import mailing
-from service.mail.outbox import lease
+from service.mail.opening import mailing
+from service.mail.schedule import lease
 from service.notifications import CrashNotifier
 from service.recording import Recorder
 from service.registry import RegistryFollower

@@ -8,8 +8,7 @@ from service.cli.configured import ConfiguredGroup
 from service.cli.running import run
 from service.cli.tables import print_table
 from service.config import Config
-from service.storage.emails import STATES, retry_emails
-from service.storage.emails import list_emails as list_rows
+from service.storage import emails as outbox
 
 DEFAULT_LIMIT = 50
 
@@ -20,12 +19,12 @@ def emails() -> None:
 
 
 @emails.command("list")
-@click.option("--state", type=click.Choice(STATES), help="Only those in this state.")
+@click.option("--state", type=click.Choice(outbox.STATES), help="Only those in this state.")
 @click.option("--limit", type=click.IntRange(min=1), default=DEFAULT_LIMIT, show_default=True)
 @click.pass_obj
 def list_emails(config: Config, state: str | None, limit: int) -> None:
     """The latest e-mails."""
-    rows = run(lambda c: list_rows(c, state, limit), config)
+    rows = run(lambda c: outbox.list_emails(c, state, limit), config)
     print_table(
         ("id", "requirement", "state", "attempts", "accepted", "created at", "sent at", "next attempt", "last error"),
         (
@@ -53,7 +52,7 @@ def retry(config: Config, email_ids: Sequence[int], everything: bool) -> None:
     """Have e-mails tried at once and anew: those with these ids that were not accepted, or all such."""
     if bool(email_ids) == everything:
         raise click.UsageError("give either ids of e-mails or --all")
-    retried = run(lambda c: retry_emails(c, None if everything else email_ids), config)
+    retried = run(lambda c: outbox.retry_emails(c, None if everything else email_ids), config)
     for email_id in sorted(set(email_ids) - set(retried)):
         click.echo(f"e-mail {email_id} is accepted already, is being sent, or does not exist", err=True)
     if email_ids and not retried:

@@ -8,8 +8,7 @@ from service.cli.configured import ConfiguredGroup
 from service.cli.running import run
 from service.cli.tables import print_table
 from service.config import Config
-from service.storage.notifications import acknowledge_notifications
-from service.storage.notifications import list_notifications as list_rows
+from service.storage import notifications as stored
 
 DEFAULT_LIMIT = 50
 
@@ -26,7 +25,7 @@ def notifications() -> None:
 @click.pass_obj
 def list_notifications(config: Config, unread: bool, kind: str | None, limit: int) -> None:
     """The latest notifications."""
-    rows = run(lambda c: list_rows(c, limit, unread=unread, kind=kind), config)
+    rows = run(lambda c: stored.list_notifications(c, limit, unread=unread, kind=kind), config)
     columns = ("id", "kind", "count", "created_at", "acknowledged_at", "request_id", "message")
     print_table(
         [column.replace("_", " ") for column in columns],
@@ -42,7 +41,7 @@ def acknowledge(config: Config, notification_ids: Sequence[int], everything: boo
     """Mark notifications as read: those with these ids, or all."""
     if bool(notification_ids) == everything:
         raise click.UsageError("give either ids of notifications or --all")
-    marked = run(lambda c: acknowledge_notifications(c, None if everything else notification_ids), config)
+    marked = run(lambda c: stored.acknowledge_notifications(c, None if everything else notification_ids), config)
     if notification_ids and not marked:
         raise click.ClickException("there is no such unread notification: `notifications list` shows what there is")
     click.echo(f"acknowledged {len(marked)} notification{'' if len(marked) == 1 else 's'}")

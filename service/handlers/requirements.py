@@ -9,7 +9,7 @@ from service import keys
 from service.callers import Caller
 from service.envelope import respond
 from service.errors import ActionSuccessful, MandrillEmailFailed, ParamError
-from service.mail.verdicts import MandrillError
+from service.mail.faults import MandrillError
 from service.recording import IDEMPOTENCY_KEY, Recorded
 from service.requirements import submission
 from service.schemas import CreateParams

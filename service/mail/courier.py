@@ -9,10 +9,11 @@ import structlog
 from service.config import Mandrill as Settings
 from service.database.errors import DatabaseError
 from service.database.pool import Database
+from service.mail.faults import MandrillError
 from service.mail.mandrill import Mandrill
 from service.mail.message import compose
-from service.mail.outbox import GRACE_SECONDS, Outbox
-from service.mail.verdicts import MandrillError
+from service.mail.outbox import Outbox
+from service.mail.schedule import GRACE_SECONDS
 from service.requirements import Requirement
 from service.storage.emails import Claimed, find_own_email
 

@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 
 import sentry_sdk
 import structlog
@@ -11,8 +11,7 @@ from service.config import Mandrill as Settings
 from service.database.errors import DatabaseError
 from service.database.pool import Database
 from service.mail.courier import Courier
-from service.mail.mandrill import connected
-from service.mail.outbox import GRACE_SECONDS, lease
+from service.mail.schedule import GRACE_SECONDS, lease
 from service.storage.emails import Claimed, claim_emails
 
 # How long an e-mail that is due may wait to be noticed.
@@ -99,16 +98,3 @@ class Dispatcher:
     def _delivered(self, _task: asyncio.Task[None]) -> None:
         self._sending -= 1
         self._woken.set()
-
-
-@contextlib.asynccontextmanager
-async def mailing(database: Database, settings: Settings) -> AsyncIterator[tuple[Courier, Dispatcher]]:
-    """E-mails are sent meanwhile: by the courier for requests, and by the dispatcher on its own."""
-    async with connected(settings) as mandrill:
-        courier = Courier(mandrill, database, settings)
-        dispatcher = Dispatcher(database, courier, settings)
-        dispatcher.start()
-        try:
-            yield courier, dispatcher
-        finally:
-            await dispatcher.close()

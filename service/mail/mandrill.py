@@ -9,13 +9,16 @@ import aiohttp
 import orjson
 
 from service.config import Mandrill as Settings
-from service.mail.verdicts import MandrillNonsense, MandrillTimeout, MandrillUnreachable, judge
+from service.mail.faults import MandrillNonsense, MandrillTimeout, MandrillUnreachable, RecipientsRefused
+from service.mail.verdicts import judge
 
 # A recipient takes about 200 bytes of an answer.
 MAX_ANSWER_BYTES = 256 * 1024
 
 # Mandrill closes idle connections some time later: no e-mail is sent on one that is about to go.
 KEEPALIVE_SECONDS = 10.0
+
+USER_AGENT = "requirements-service"
 
 Content = Mapping[str, Any]
 
@@ -30,6 +33,8 @@ class Mandrill:
 
     async def send(self, message: Content, recipients: Sequence[str], seconds: float) -> None:
         """Have `message` accepted for all `recipients` within `seconds`. Raises a `MandrillError`."""
+        if not recipients:
+            raise RecipientsRefused("there is nobody to send it to")
         to = [{"email": recipient, "type": "to"} for recipient in recipients]
         body = orjson.dumps({"key": self._api_key, "message": {**message, "to": to}, "async": False})
         try:
@@ -60,11 +65,7 @@ async def connected(settings: Settings) -> AsyncIterator[Mandrill]:
         cookie_jar=aiohttp.DummyCookieJar(),
         # An answer in a content coding stays what it is: it could be small here and huge unpacked.
         auto_decompress=False,
-        headers={
-            "Content-Type": "application/json",
-            "Accept-Encoding": "identity",
-            "User-Agent": "requirements-service",
-        },
+        headers={"Content-Type": "application/json", "Accept-Encoding": "identity", "User-Agent": USER_AGENT},
         timeout=aiohttp.ClientTimeout(total=None),
     ) as session:
         yield Mandrill(session, settings)

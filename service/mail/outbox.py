@@ -1,40 +1,21 @@
-"""How long an e-mail is whose, when it is due again, and the record of what came of an attempt."""
+"""What came of an attempt: judged, and recorded however often the database has to be asked."""
 
 import asyncio
 import random
-from datetime import timedelta
 
 import structlog
 
 from service.config import Mandrill as Settings
 from service.database.errors import ConnectionLost, DatabaseAway, TryAgain
 from service.database.pool import Database
-from service.mail.verdicts import MandrillError
+from service.mail.faults import MandrillError
+from service.mail.schedule import retry_delay
 from service.storage.emails import Claimed, Settlement, settle_email
 from service.storage.notifications import EMAIL_DEAD, EMAIL_FAILED, Notification
-
-# Beyond the time to send: to record what came of it, also when the database or this process is halted for a while.
-GRACE_SECONDS = 10.0
-
-FIRST_DELAY_SECONDS = 1.0
-LONGEST_DELAY_SECONDS = 300.0
-JITTER = 0.25
 
 SETTLE_PAUSE_SECONDS = 0.2
 
 log = structlog.get_logger()
-
-
-def lease(seconds: float) -> timedelta:
-    """How long an e-mail is its sender's own, who has `seconds` to send it."""
-    return timedelta(seconds=seconds + GRACE_SECONDS)
-
-
-def retry_delay(attempt: int, chance: float) -> timedelta:
-    """How long after attempt number `attempt` has failed the next one is due; `chance`, from 0 to 1, spreads them."""
-    doubled = FIRST_DELAY_SECONDS * 2 ** min(attempt - 1, 30)
-    spread = JITTER * chance
-    return timedelta(seconds=min(doubled * (1 + spread), LONGEST_DELAY_SECONDS * (1 - spread)))
 
 
 def settlement(email: Claimed, fault: MandrillError | None, max_attempts: int, request_id: str | None) -> Settlement:
@@ -69,7 +50,7 @@ def _notification(kind: str, email: Claimed, fault: MandrillError, request_id: s
 
 
 class Outbox:
-    """The record of attempts, written however often the database has to be asked."""
+    """Where attempts are recorded."""
 
     def __init__(self, database: Database, settings: Settings) -> None:
         self._database = database

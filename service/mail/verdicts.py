@@ -6,39 +6,13 @@ from typing import Any
 
 import orjson
 
+from service.mail.faults import MandrillNonsense, MandrillRefused, RecipientsRefused
+
 ACCEPTED = frozenset({"sent", "queued", "scheduled"})
 OK = 200
 
 # Such as Invalid_Key or hard-bounce: nothing else of an answer is repeated.
 _WORD = re.compile(r"[A-Za-z][A-Za-z_ -]{0,39}")
-
-
-class MandrillError(Exception):
-    """The e-mail was not accepted for every recipient. The message is a few words of ours that say why."""
-
-    def __init__(self, reason: str, accepted: Sequence[str] = ()) -> None:
-        super().__init__(reason)
-        self.accepted = accepted
-
-
-class MandrillUnreachable(MandrillError):
-    """No answer came: the connection was refused, or failed."""
-
-
-class MandrillTimeout(MandrillError):
-    """No whole answer came in time."""
-
-
-class MandrillRefused(MandrillError):
-    """It answered with another code than 200; redirects are not followed."""
-
-
-class MandrillNonsense(MandrillError):
-    """It answered with what is no list of recipients."""
-
-
-class RecipientsRefused(MandrillError):
-    """It accepted the e-mail for some recipients at the most."""
 
 
 def judge(code: int, answer: bytes, recipients: Sequence[str]) -> None:

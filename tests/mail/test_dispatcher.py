@@ -15,7 +15,7 @@ from aiohttp import web
 
 from service.config import Config
 from service.database.pool import open_database
-from service.mail.dispatcher import mailing
+from service.mail.opening import mailing
 from service.observability import sentry
 from tests.api.exchange import ask
 from tests.api.waiting import until
@@ -105,6 +105,17 @@ async def test_an_email_dies_of_its_last_attempt(
         None,
     )
     assert len(transport.events()) == 1
+
+
+async def test_an_email_for_nobody_is_not_sent(
+    config: Config, mandrill: MandrillServer, connection: asyncpg.Connection
+) -> None:
+    """A row that another program wrote without recipients dies like any other, and is no request to Mandrill."""
+    await queue(connection, recipients=())
+    async with dispatching(replace(config, mandrill=replace(config.mandrill, max_attempts=2))):
+        await hurry(connection, "SELECT state = 'dead' FROM emails")
+    assert (await only(connection, "emails"))["last_error"] == "there is nobody to send it to"
+    assert mandrill.requests == []
 
 
 async def test_no_email_is_sent_twice_at_a_time(

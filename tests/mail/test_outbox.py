@@ -10,8 +10,9 @@ import pytest
 
 from service.config import Config
 from service.database.pool import Database, open_database
-from service.mail.outbox import Outbox, lease, retry_delay, settlement
-from service.mail.verdicts import MandrillError
+from service.mail.faults import MandrillError
+from service.mail.outbox import Outbox, settlement
+from service.mail.schedule import lease, retry_delay
 from service.storage.emails import Claimed, Settlement, claim_emails, retry_emails, settle_email
 from service.storage.notifications import Notification
 from tests.mail.conftest import only

@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from service.mail.verdicts import MandrillError, MandrillNonsense, MandrillRefused, RecipientsRefused, judge
+from service.mail.faults import MandrillError, MandrillNonsense, MandrillRefused, RecipientsRefused
+from service.mail.verdicts import judge
 
 A, B = "ann@example.com", "Bob@example.com"
 
