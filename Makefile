@@ -1,7 +1,7 @@
 # Each target sets up what it needs by itself. `make` alone lists them.
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-postgres15 check lint format types layers bench bench-full lock clean runtime peers tools
+.PHONY: help run test test-postgres15 soak check lint format types layers bench bench-full lock clean runtime peers tools
 
 BIN := .venv/bin/python -m
 COMPILE := uv pip compile pyproject.toml --extra embedded --universal --generate-hashes --no-emit-index-url \
@@ -20,6 +20,9 @@ test: tools ## Run the tests on the embedded PostgreSQL; ARGS="-k create" runs s
 
 test-postgres15: tools ## Run the tests on an installed PostgreSQL 15, the oldest that is served
 	@bash .ci/postgres15 $(BIN) pytest $(ARGS)
+
+soak: tools ## Create 10,000 requirements against a Mandrill full of faults, and lose or double no e-mail
+	@SOAK_CREATES=10000 $(BIN) pytest tests/mail/test_dispatcher.py -k soak $(ARGS)
 
 check: lint types layers test ## Run everything that a change has to pass
 
