@@ -28,6 +28,10 @@ from tests.mail.outbox import EXPIRE, HURRY, queue
 from tests.unit.test_sentry import DSN, Captured
 
 ALL_SENT = "SELECT bool_and(state = 'sent') FROM emails"
+CLAIMED = """
+SELECT count(*) > 0 FROM pg_stat_activity
+WHERE datname = current_database() AND pid <> pg_backend_pid() AND query LIKE '%SKIP LOCKED%'
+"""
 ANN, BOB = RECIPIENTS
 
 SOAK_CREATES = int(os.environ.get("SOAK_CREATES", "300"))
@@ -198,6 +202,19 @@ async def test_the_database_may_go_and_come_back(
                 "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
                 "WHERE datname = current_database() AND pid <> pg_backend_pid()"
             )
+    assert len(mandrill.requests) == 3
+
+
+async def test_a_table_that_is_away_ends_no_dispatcher(
+    config: Config, mandrill: MandrillServer, connection: asyncpg.Connection
+) -> None:
+    """Whatever the database says to a claim, the dispatcher asks again."""
+    await queue(connection, 3)
+    await connection.execute("ALTER TABLE emails RENAME TO away")
+    async with dispatching(config):
+        await until(connection, CLAIMED)
+        await connection.execute("ALTER TABLE away RENAME TO emails")
+        await until(connection, ALL_SENT)
     assert len(mandrill.requests) == 3
 
 

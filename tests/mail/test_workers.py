@@ -19,7 +19,7 @@ from tests.factories import CREATE, AppRecord, Records, params
 from tests.mail import mandrill_server as fake
 from tests.mail.conftest import API_KEY, RECIPIENTS, SENDER, only
 from tests.mail.mandrill_server import MandrillServer, answering
-from tests.mail.outbox import EXPIRE
+from tests.mail.outbox import EXPIRE, queue
 from tests.serving.process import Serve, serving
 
 
@@ -89,6 +89,21 @@ async def test_a_worker_killed_before_it_marks_is_stood_in_for(
     row = await only(connection, "emails")
     assert mandrill.sent_ids == [row["id"]] * 2
     assert (row["attempts"], row["last_error"]) == (2, None)
+
+
+async def test_a_stop_does_not_wait_for_a_mandrill_that_hangs(
+    tmp_path: Path, environ: Mapping[str, str], mandrill: MandrillServer, connection: asyncpg.Connection
+) -> None:
+    """SIGTERM ends the service in time, and what it was sending is left to the next one."""
+    mandrill.behaviour = fake.hang
+    await queue(connection, 20)
+    slow = {"REQUIREMENTS__MANDRILL__TIMEOUT_SECONDS": "60"}
+    async with serving(tmp_path, environ={**environ, **slow}) as serve:
+        await mandrill.arrived.wait()
+        serve.process.send_signal(signal.SIGTERM)
+        assert await serve.ended(12) == 0
+    assert not any(line["event"] == "worker-killed" for line in serve.events)
+    assert await connection.fetchval("SELECT bool_and(state = 'pending') FROM emails")
 
 
 async def test_workers_share_the_retries_and_no_log_holds_the_key(
