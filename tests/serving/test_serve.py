@@ -165,6 +165,6 @@ async def test_without_demo_pending_migrations_are_refused(folder: Path) -> None
         assert await serve.ended() == 1
     (line,) = serve.errors
     assert line == (
-        "requirements-service: migrations are pending (0001_tables, 0002_registry_notifications): "
+        "requirements-service: migrations are pending (0001_tables, 0002_registry_notifications, 0003_email_outbox): "
         "run `requirements-service migrate`"
     )
