@@ -1,7 +1,7 @@
 # Each target sets up what it needs by itself. `make` alone lists them.
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-postgres15 test-browser check lint format types layers bench bench-full lock clean runtime peers tools
+.PHONY: help run test test-postgres15 test-browser soak check lint format types layers bench bench-full lock clean runtime peers tools
 
 BIN := .venv/bin/python -m
 COMPILE := uv pip compile pyproject.toml --extra embedded --universal --generate-hashes --no-emit-index-url \
@@ -24,6 +24,9 @@ test-postgres15: tools ## Run the tests on an installed PostgreSQL 15, the oldes
 test-browser: tools ## Drive the console and /docs in a headless Chromium; pictures in build/screenshots
 	@mkdir -p build/screenshots
 	@SCREENSHOTS=build/screenshots $(BIN) pytest tests/browser $(ARGS)
+
+soak: tools ## Create 10,000 requirements against a Mandrill full of faults, and lose or double no e-mail
+	@SOAK_CREATES=10000 $(BIN) pytest tests/mail/test_dispatcher.py -k soak $(ARGS)
 
 check: lint types layers test ## Run everything that a change has to pass
 

@@ -6,7 +6,7 @@ from service import keys
 from service.config import Config
 from service.envelope import CREATE_PATH
 from service.handlers import docs, health, requirements
-from service.lifespan import lifespan
+from service.lifespan import lifespan, stop_dispatching
 from service.metrics.recorded import Metrics
 from service.middlewares import GUARDED, OUTER
 from service.openapi import render_document
@@ -24,6 +24,7 @@ def create_app(config: Config, metrics: Metrics | None = None) -> web.Applicatio
     app[keys.METRICS] = metrics or Metrics()
     app[keys.METRICS].expect_faults(CREATE_PATH)
     app.cleanup_ctx.append(lifespan)
+    app.on_shutdown.append(stop_dispatching)
 
     app.router.add_get("/ping", health.ping)
     app.router.add_get("/ready", health.ready)

@@ -16,6 +16,19 @@ Positive = validate.Range(min=0, min_inclusive=False)
 Port = validate.Range(min=0, max=65535)
 AtLeastOne = validate.Range(min=1)
 LongEnough = validate.Length(min=12)
+# No character that could end a header, or make a list or a name of one address.
+Address = validate.Regexp(
+    r"[^\s@<>,;:\"\x00-\x1f\x7f]+@[^\s@<>,;:\"\x00-\x1f\x7f]+\Z", error="Must be an e-mail address."
+)
+BaseUrl = validate.Regexp(r"https?://[^\s?#@]+\Z", error="Must be an address such as https://mandrillapp.com/api/1.0.")
+
+
+def _addresses(values: list[str]) -> None:
+    """Raise `ValidationError` unless `values` are e-mail addresses, each of them once."""
+    for value in values:
+        Address(value)
+    if len({value.lower() for value in values}) < len(values):
+        raise ValidationError("Must name each address once.")
 
 
 # What these two say never repeats the text: it may hold a password.
@@ -75,6 +88,29 @@ class Database:
 
 
 @dataclass(frozen=True, slots=True)
+class Mandrill:
+    """How people are told of new requirements by e-mail."""
+
+    api_key: str | None = field(repr=False)
+    recipients: Annotated[tuple[str, ...], _addresses]
+    sender: Annotated[str | None, Address]
+    base_url: Annotated[str, BaseUrl]
+    timeout_seconds: Annotated[float, Positive]
+    max_attempts: Annotated[int, AtLeastOne]
+    connections: Annotated[int, AtLeastOne]
+
+    def __post_init__(self) -> None:
+        """Raise `ConfigError` for settings that every single e-mail would fail by."""
+        if self.enabled and self.sender is None:
+            raise ConfigError("mandrill.sender: is required where api_key and recipients are set")
+
+    @property
+    def enabled(self) -> bool:
+        """Whether e-mails are sent at all."""
+        return bool(self.api_key and self.recipients)
+
+
+@dataclass(frozen=True, slots=True)
 class Sessions:
     """How the use of a session is recorded."""
 
@@ -121,6 +157,7 @@ class Config:
     console: Console
     database: Database
     associations: Mapping[str, str]
+    mandrill: Mandrill
     sessions: Sessions
     registry: Registry
     retention: Retention
@@ -134,7 +171,8 @@ class Config:
         parts = urlsplit(self.database.url or "")
         # The driver tells neither form from the other, and takes a password from the query too.
         passwords = [parts.password or "", unquote(parts.password or ""), *parse_qs(parts.query).get("password", [])]
-        return tuple(secret for secret in (*passwords, self.sentry.dsn, self.console.password) if secret)
+        named = (self.sentry.dsn, self.console.password, self.mandrill.api_key)
+        return tuple(secret for secret in (*passwords, *named) if secret)
 
 
 SHORT_NAMES = {

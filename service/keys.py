@@ -13,9 +13,12 @@ from service.database.pool import Database
 from service.errors import Status
 from service.health import Health
 from service.logins import Login, Logins
+from service.mail.courier import Courier
+from service.mail.dispatcher import Dispatcher
 from service.metrics.facts import FactFinder
 from service.metrics.history import History
 from service.metrics.recorded import Metrics
+from service.notifications import CrashNotifier
 from service.params import CreateParamsReader
 from service.recording import Recorder
 from service.registry import RegistryFollower
@@ -25,6 +28,9 @@ CONFIG = web.AppKey("config", Config)
 REGISTRY = web.AppKey("registry", RegistryFollower)
 AUTHENTICATOR = web.AppKey("authenticator", Authenticator)
 RECORDER = web.AppKey("recorder", Recorder)
+COURIER = web.AppKey("courier", Courier)  # this and the dispatcher only where e-mails are sent
+DISPATCHER = web.AppKey("dispatcher", Dispatcher)
+CRASH_NOTIFIER = web.AppKey("crash_notifier", CrashNotifier)
 CREATE_PARAMS = web.AppKey("create_params", CreateParamsReader)
 HEALTH = web.AppKey("health", Health)
 METRICS = web.AppKey("metrics", Metrics)

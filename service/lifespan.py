@@ -14,13 +14,16 @@ from service.authentication import Authenticator
 from service.config import Config
 from service.database.checks import check_database
 from service.database.migrations import load_migrations
-from service.database.pool import connect, open_database
+from service.database.pool import Database, connect, open_database
 from service.health import Health
+from service.mail.opening import mailing
+from service.mail.schedule import lease
 from service.metrics.sampling import Sampler
+from service.notifications import CrashNotifier
 from service.recording import Recorder
 from service.registry import RegistryFollower
 from service.resources import resource
-from service.storage.requirements import RequirementStore
+from service.storage.requirements import Outgoing, RequirementStore
 
 log = structlog.get_logger()
 
@@ -36,21 +39,22 @@ async def lifespan(app: web.Application) -> AsyncIterator[None]:
             log.warning("database-at-risk", reason=warning)
         return connection
 
-    async with open_database(config.database, _url(config)) as database:
+    async with open_database(config.database, _url(config)) as database, _mailing(app, database):
         app[keys.HEALTH] = Health(database, known)
-        app[keys.RECORDER] = recorder = Recorder(
-            RequirementStore(database, config.associations), config.database.lock_timeout_seconds
-        )
+        store = RequirementStore(database, config.associations, _outgoing(config))
+        app[keys.RECORDER] = recorder = Recorder(store, config.database)
         app[keys.REGISTRY] = registry = RegistryFollower(fit_connection, config.registry.poll_seconds)
         app[keys.AUTHENTICATOR] = authenticator = Authenticator(
             database, timedelta(seconds=config.sessions.touch_interval_seconds)
         )
+        app[keys.CRASH_NOTIFIER] = crash_notifier = CrashNotifier(database)
         sampler = Sampler(app[keys.METRICS], database, registry, authenticator, recorder)
         async with _running(registry.follow()), _running(sampler.run()):
             await registry.attempted.wait()
             yield
         await recorder.close()
         await authenticator.close()
+        await crash_notifier.close()
         sampler.sample()
 
 
@@ -63,6 +67,31 @@ async def _running(work: Coroutine[None, None, None]) -> AsyncIterator[None]:
         task.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await task
+
+
+@contextlib.asynccontextmanager
+async def _mailing(app: web.Application, database: Database) -> AsyncIterator[None]:
+    settings = app[keys.CONFIG].mandrill
+    if not settings.enabled:
+        if settings.api_key or settings.recipients:
+            log.warning("no-emails", reason="mandrill.api_key and mandrill.recipients must both be set")
+        yield
+        return
+    async with mailing(database, settings) as (app[keys.COURIER], app[keys.DISPATCHER]):
+        yield
+
+
+async def stop_dispatching(app: web.Application) -> None:
+    """Let e-mails under way end while the requests under way do."""
+    if keys.DISPATCHER in app:
+        app[keys.DISPATCHER].stop()
+
+
+def _outgoing(config: Config) -> Outgoing | None:
+    """The e-mail to be written with each requirement: a request has until its own end to send it."""
+    if not config.mandrill.enabled:
+        return None
+    return Outgoing(config.mandrill.recipients, lease(config.server.request_timeout_seconds))
 
 
 def _url(config: Config) -> str:

@@ -3,9 +3,10 @@
 import asyncio
 from collections.abc import Coroutine, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from service.batching import Batcher
+from service.config import Database
 from service.database.errors import ConnectionLost, DatabaseAway, DatabaseError, DataRejected, TryAgain
 from service.errors import ApplicationCrash, InvalidParam, Outcome, ParamError
 from service.requirements import Requirement, Submission
@@ -20,18 +21,32 @@ RETRY_PAUSE_SECONDS = 0.05
 IDEMPOTENCY_KEY = "Idempotency-Key"
 
 
+class Recorded(NamedTuple):
+    """A requirement as recorded for a call, which `created` it or `replayed` it.
+
+    `email_id` is that of its e-mail, which the call is to send. It is None too where the row is the call's own but the
+    answer that told of it was lost.
+    """
+
+    requirement: Requirement
+    outcome: Outcome
+    email_id: int | None
+
+
 class Recorder:
     """Writes submissions, each to the one outcome that its caller is told."""
 
-    def __init__(self, store: RequirementStore, lock_timeout_seconds: float) -> None:
-        """`lock_timeout_seconds` is how long the server may let a statement wait for a lock."""
+    def __init__(self, store: RequirementStore, settings: Database) -> None:
+        """`settings` say how many connections there are, and how long a statement may wait for a lock."""
         self._store = store
-        self._lock_timeout_seconds = lock_timeout_seconds
+        self._lock_timeout_seconds = settings.lock_timeout_seconds
+        # Those that wait for a lock must not take every connection from those that need not.
+        self._alone = asyncio.Semaphore(max(1, settings.pool_size // 2))
         self.writes = Batcher(self._write_together)
         self._own: set[asyncio.Task[Written]] = set()
 
-    async def record(self, item: Submission, deadline: float) -> tuple[Requirement, Outcome]:
-        """The requirement recorded for `item`, and whether this call `created` it or it was `replayed`.
+    async def record(self, item: Submission, deadline: float) -> Recorded:
+        """The requirement recorded for `item`, and whether this call created it.
 
         `deadline` is on the event loop's clock. Raises `InvalidParam` for a reference that does not exist or an
         Idempotency-Key used before with other params, and `ApplicationCrash`, whose outcome says whether the write
@@ -40,10 +55,10 @@ class Recorder:
         written = await self._write(item, deadline)
         requirement = written.requirement or await self._known(item, written, deadline)
         if item.params_digest is None:
-            return requirement, "created"
+            return Recorded(requirement, "created", written.email_id)
         if requirement.params_digest != item.params_digest:
             raise InvalidParam(ParamError(IDEMPOTENCY_KEY, "was used before, with other params"))
-        return requirement, "created" if written.created else "replayed"
+        return Recorded(requirement, "created" if written.created else "replayed", written.email_id)
 
     async def _write(self, item: Submission, deadline: float) -> Written:
         """Attempt the write until it is answered: its request_uid makes attempting it twice harmless.
@@ -72,10 +87,7 @@ class Recorder:
         written = await self.writes.submit(item)
         if written is not None:
             return written
-        if _left(deadline) < self._lock_timeout_seconds:
-            # Given up now, it is known that nothing was written; later, the server may still be at it.
-            raise DatabaseError("no time was left to wait for a lock")
-        return await self._in_own_task(self._write_alone(item))
+        return await self._in_own_task(self._write_alone(item, deadline))
 
     async def _write_together(self, items: Sequence[Submission]) -> list[Written | None]:
         """What became of each, None where that takes an attempt alone."""
@@ -90,8 +102,17 @@ class Recorder:
             return [None] * len(items)
         return [_share(written[item.request_uid], first=leaders[item.request_uid] is item) for item in items]
 
-    async def _write_alone(self, item: Submission) -> Written:
-        return (await self._store.create([item], wait=True))[item.request_uid]
+    async def _write_alone(self, item: Submission, deadline: float) -> Written:
+        try:
+            async with asyncio.timeout_at(deadline - self._lock_timeout_seconds):
+                await self._alone.acquire()
+        except TimeoutError:
+            # Given up now, it is known that nothing was written; later, the server may still be at it.
+            raise DatabaseError("no time was left to wait for a lock") from None
+        try:
+            return (await self._store.create([item], wait=True))[item.request_uid]
+        finally:
+            self._alone.release()
 
     async def _in_own_task(self, write: Coroutine[Any, Any, Written]) -> Written:
         """A write that goes on when the request that wants it is cancelled."""
@@ -108,7 +129,10 @@ class Recorder:
             raise ApplicationCrash from error
         if known is not None:
             return known
-        raise InvalidParam(*_absent(written))
+        absent = _absent(written)
+        # With nothing absent, the row of an earlier call went away this very moment, or a rule of the database's own
+        # took the new one: neither is the caller's fault.
+        raise InvalidParam(*absent) if absent else ApplicationCrash
 
     async def close(self) -> None:
         """Wait for every write under way, also of requests that no longer wait for it."""
@@ -131,7 +155,7 @@ def _failure(error: DatabaseError, *, unknown: bool) -> InvalidParam | Applicati
 def _share(written: Written, *, first: bool) -> Written | None:
     if written.requirement is None:
         return None
-    return written if first else replace(written, created=False)
+    return written if first else replace(written, created=False, email_id=None)
 
 
 def _absent(written: Written) -> list[ParamError]:

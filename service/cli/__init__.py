@@ -6,7 +6,9 @@ from service import __version__
 from service.cli.applications import applications
 from service.cli.configured import ConfiguredGroup
 from service.cli.demo import demo
+from service.cli.emails import emails
 from service.cli.migrate import migrate
+from service.cli.notifications import notifications
 from service.cli.purge import purge
 from service.cli.routes import routes
 from service.cli.serve import console, serve, worker
@@ -31,7 +33,20 @@ def cli() -> None:
     """Record that one thing requires another, over HTTP and in PostgreSQL."""
 
 
-for command in (serve, worker, console, migrate, demo, routes, applications, users, sessions, purge):
+for command in (
+    serve,
+    worker,
+    console,
+    migrate,
+    demo,
+    routes,
+    applications,
+    users,
+    sessions,
+    emails,
+    notifications,
+    purge,
+):
     cli.add_command(command)
 
 

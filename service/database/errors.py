@@ -27,7 +27,7 @@ class TryAgain(DatabaseError):
 
 
 class DataRejected(DatabaseError):
-    """A value does not fit its type or breaks a constraint."""
+    """A value does not fit its type."""
 
 
 # Classes of SQLSTATE (its first two characters) and single codes, the more exact first.
@@ -42,7 +42,6 @@ _BY_SQLSTATE: tuple[tuple[str, type[DatabaseError]], ...] = (
     ("08", ConnectionLost),
     ("53", ConnectionLost),  # out of connections, memory or disk
     ("22", DataRejected),
-    ("23", DataRejected),
 )
 
 

@@ -1,6 +1,6 @@
 """Creating a requirement."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from aiohttp import HttpVersion11, web
@@ -8,8 +8,9 @@ from aiohttp import HttpVersion11, web
 from service import keys
 from service.callers import Caller
 from service.envelope import respond
-from service.errors import ActionSuccessful, ParamError
-from service.recording import IDEMPOTENCY_KEY
+from service.errors import ActionSuccessful, MandrillEmailFailed, ParamError
+from service.mail.faults import MandrillError
+from service.recording import IDEMPOTENCY_KEY, Recorded
 from service.requirements import submission
 from service.schemas import CreateParams
 from service.views import application_view, session_view
@@ -24,9 +25,20 @@ async def create(request: web.Request) -> web.Response:
     reader = request[keys.HOLDER][keys.CREATE_PARAMS]
     params = reader.read(request[keys.PARAMS], *_key_errors(idempotency_keys))
     item = submission(caller, params, idempotency_keys[0] if idempotency_keys else None)
-    requirement, outcome = await request[keys.HOLDER][keys.RECORDER].record(item, request[keys.DEADLINE])
-    views = _views(caller, params, request[keys.TOKEN])
-    return respond(request, ActionSuccessful(data=requirement.view(), views=views, outcome=outcome))
+    recorded = await request[keys.HOLDER][keys.RECORDER].record(item, request[keys.DEADLINE])
+    told = {"data": recorded.requirement.view(), "views": _views(caller, params, request[keys.TOKEN])}
+    if recorded.outcome == "created" and keys.COURIER in request[keys.HOLDER]:
+        await _send_email(request, recorded, told)
+    return respond(request, ActionSuccessful(**told, outcome=recorded.outcome))
+
+
+async def _send_email(request: web.Request, recorded: Recorded, told: Mapping[str, Any]) -> None:
+    courier = request[keys.HOLDER][keys.COURIER]
+    deadline, request_id = request[keys.DEADLINE], request[keys.REQUEST_ID]
+    try:
+        await courier.send(recorded.requirement, recorded.email_id, deadline, request_id)
+    except MandrillError as error:
+        raise MandrillEmailFailed(**told, outcome=recorded.outcome) from error
 
 
 async def invite_body(request: web.Request) -> None:

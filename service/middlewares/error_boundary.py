@@ -23,13 +23,21 @@ async def error_boundary(request: web.Request, handler: Handler) -> web.StreamRe
     except Refusal as refusal:
         if refusal.__cause__ is not None:
             _report(refusal, refusal.__cause__)
+        if isinstance(refusal, ApplicationCrash):
+            _notify(request, refusal.__cause__ or refusal)
         return respond(request, refusal)
     except Exception as error:  # noqa: BLE001 - this is the boundary
         crash = ApplicationCrash() if keys.ROUTE in request else IdentifyRequestError()
         _report(crash, error)
+        if isinstance(crash, ApplicationCrash):
+            _notify(request, error)
         return respond(request, crash)
 
 
 def _report(refusal: Refusal, cause: BaseException) -> None:
     log.error("request-failed", status=refusal.name, outcome=refusal.outcome, exc_info=cause)
     sentry_sdk.capture_exception(cause)
+
+
+def _notify(request: web.Request, error: BaseException) -> None:
+    request[keys.HOLDER][keys.CRASH_NOTIFIER].crashed(error, request[keys.REQUEST_ID])

@@ -10,6 +10,10 @@ from service.database.errors import running
 from service.database.queries import QUERIES
 
 
+# A connection that has died in silence is given up in time for a change to arrive by another within 5 s.
+LOAD_TIMEOUT_SECONDS = 1.5
+
+
 @dataclass(frozen=True, slots=True)
 class Route:
     """A route's record and its service's."""
@@ -25,7 +29,7 @@ Registry = Mapping[str, Route]
 async def load_registry(connection: asyncpg.Connection) -> Registry:
     """Every route by its name, such as `requirements/v1/create`. Raises a `DatabaseError`."""
     with running():
-        rows = await connection.fetch(QUERIES["load_registry"])
+        rows = await connection.fetch(QUERIES["load_registry"], timeout=LOAD_TIMEOUT_SECONDS)
     return MappingProxyType(
         {
             f"{row['service']}/{row['version']}/{row['action']}": Route(

@@ -19,7 +19,10 @@ FROM (
         ('services', 'SELECT'), ('routes', 'SELECT'), ('users', 'SELECT'), ('clients', 'SELECT'),
         ('employees', 'SELECT'), ('liaisons', 'SELECT'), ('applications', 'SELECT'),
         ('application_tokens', 'SELECT'), ('sessions', 'SELECT'), ('sessions', 'UPDATE'),
-        ('requirements', 'SELECT'), ('requirements', 'INSERT'), ('requirements', 'UPDATE')
+        ('requirements', 'SELECT'), ('requirements', 'INSERT'), ('requirements', 'UPDATE'),
+        ('emails', 'SELECT'), ('emails', 'INSERT'), ('emails', 'UPDATE'), ('notifications', 'SELECT'),
+        ('notifications', 'INSERT'), ('notifications', 'UPDATE'), ('notification_windows', 'SELECT'),
+        ('notification_windows', 'INSERT'), ('notification_windows', 'UPDATE')
 ) AS needed (table_name, privilege)
 WHERE NOT has_table_privilege(needed.table_name, needed.privilege);
 

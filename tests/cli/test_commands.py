@@ -12,7 +12,7 @@ from service.storage.callers import digest
 from tests.cli.command import CommandLine
 from tests.factories import Records
 
-MIGRATIONS = ["0001_tables", "0002_registry_notifications"]
+MIGRATIONS = ["0001_tables", "0002_registry_notifications", "0003_email_outbox"]
 
 COMMANDS = [
     (),
@@ -40,6 +40,12 @@ COMMANDS = [
     ("sessions", "revoke"),
     ("sessions", "purge"),
     ("purge",),
+    ("emails",),
+    ("emails", "list"),
+    ("emails", "retry"),
+    ("notifications",),
+    ("notifications", "list"),
+    ("notifications", "acknowledge"),
 ]
 
 

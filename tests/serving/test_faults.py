@@ -198,7 +198,8 @@ async def test_migrations_found_pending_at_first_contact(
         await postgres.start()
         said = (await serve.event("registry-not-loaded", 2))[-1]["reason"]
         assert said == (
-            "migrations are pending (0001_tables, 0002_registry_notifications): run `requirements-service migrate`"
+            "migrations are pending (0001_tables, 0002_registry_notifications, 0003_email_outbox): "
+            "run `requirements-service migrate`"
         )
         assert await caller.ready() == unavailable(migrations="pending")
         assert (await caller.create()).told == refused(IdentifyRequestError)

@@ -13,7 +13,7 @@ from service.database.queries import QUERIES, load_queries, quote_identifier, qu
 from service.resources import resource
 from service.storage.requirements import compose_create
 
-HOLD = ("hold_references", "hold_free_references")
+COMPOSED = ("create_requirements", "hold_references", "hold_free_references")
 PLACEHOLDER = re.compile(r"\{\w+\}")
 
 
@@ -32,13 +32,13 @@ async def test_every_query_fits_the_schema(connection: asyncpg.Connection) -> No
     """The server can prepare every statement, as it stands in its file, against the migrated tables."""
     whole = {name: statement for name, statement in QUERIES.items() if not PLACEHOLDER.search(statement)}
     assert await prepare_all(connection, whole) == {}
-    assert QUERIES.keys() - whole.keys() == {"create_requirements", *HOLD}
+    assert QUERIES.keys() - whole.keys() == set(COMPOSED)
 
 
 async def test_queries_fit_every_association_type(connection: asyncpg.Connection, config: Config) -> None:
     """The statement that creates requirements can be prepared for each association type, and for all at once."""
     maps = [{name: table} for name, table in config.associations.items()] + [config.associations]
-    statements = {f"{hold} {names}": compose_create(QUERIES[hold], names) for names in maps for hold in HOLD}
+    statements = {f"{wait} {names}": compose_create(names, wait=wait) for names in maps for wait in (True, False)}
     assert await prepare_all(connection, statements) == {}
 
 

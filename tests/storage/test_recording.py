@@ -39,7 +39,8 @@ class Writes:
         user = Reference("User", user_id)
         params = CreateParams(user, to or user, key, None, None, None)
         deadline = asyncio.get_running_loop().time() + BUDGET_SECONDS
-        return await self.recorder.record(submission(self._caller, params, idempotency_key), deadline)
+        recorded = await self.recorder.record(submission(self._caller, params, idempotency_key), deadline)
+        return recorded.requirement, recorded.outcome
 
 
 @pytest.fixture
@@ -50,7 +51,7 @@ async def write(config: Config, database_url: str, records: Records) -> AsyncIte
     assert row is not None
     caller = Caller(Application(**dict(row)), None, revoked=False)
     async with open_database(config.database, database_url) as database:
-        recorder = Recorder(RequirementStore(database, config.associations), config.database.lock_timeout_seconds)
+        recorder = Recorder(RequirementStore(database, config.associations), config.database)
         yield Writes(recorder, caller)
         await recorder.close()
 

@@ -24,9 +24,11 @@ TABLES = {
     "key text null, value text null, application_id bigint null, user_id bigint null, session_id bigint null, "
     f"request_uid uuid gen_random_uuid(), params_digest bytea null, {STAMPS}",
     "emails": f"{ID}, requirement_id bigint, state text 'pending', attempts integer 0, leased_until timestamptz now(), "
-    f"last_error text null, {STAMPS}",
+    f"last_error text null, {STAMPS}, recipients text[] '{{}}', accepted text[] '{{}}', sending boolean false, "
+    "sent_at timestamptz null",
     "notifications": f"{ID}, kind text, message text, request_id text null, count bigint 1, details jsonb '{{}}', "
-    "created_at timestamptz now(), acknowledged_at timestamptz null",
+    "created_at timestamptz now(), acknowledged_at timestamptz null, cause text null",
+    "notification_windows": "kind text, cause text, opened_at timestamptz now()",
     "audit": f"{ID}, actor text, action text, details jsonb '{{}}', created_at timestamptz now()",
 }
 
@@ -54,11 +56,13 @@ RULES = {
     "emails_requirement_id_fkey": "FOREIGN KEY (requirement_id) REFERENCES requirements(id) ON DELETE CASCADE",
     "emails_state": "CHECK ((state = ANY (ARRAY['pending'::text, 'sent'::text, 'dead'::text])))",
     **{f"{table}_pkey": "PRIMARY KEY (id)" for table in TABLES},
+    "notification_windows_pkey": "PRIMARY KEY (kind, cause)",
 }
 
 COLUMNS = """
 SELECT string_agg(
-    concat_ws(' ', column_name, replace(data_type, 'timestamp with time zone', 'timestamptz'),
+    concat_ws(' ', column_name,
+        replace(replace(data_type, 'timestamp with time zone', 'timestamptz'), 'ARRAY', 'text[]'),
         split_part(column_default, '::', 1),
         CASE WHEN identity_generation = 'BY DEFAULT' THEN 'identity' END, CASE is_nullable WHEN 'YES' THEN 'null' END),
     ', ' ORDER BY ordinal_position)

@@ -80,11 +80,11 @@ FILES = [
 
 
 def at(config: Config, *place: str) -> Any:
-    """The setting at a place."""
+    """The setting at a place, a list where YAML has one."""
     value: Any = config
     for name in place:
         value = getattr(value, name)
-    return value
+    return list(value) if isinstance(value, tuple) else value
 
 
 def test_the_file_names_every_setting_and_explains_it() -> None:

@@ -18,7 +18,6 @@ from service.database.errors import (
 CLASSES: dict[str, type[DatabaseError]] = {
     "08": ConnectionLost,
     "22": DataRejected,
-    "23": DataRejected,
     "53": ConnectionLost,
 }
 CODES: dict[str, type[DatabaseError]] = {

@@ -1,0 +1,153 @@
+"""Crashes that the team is told of: one notification a minute for each cause, which counts them all."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+
+import asyncpg
+import pytest
+
+from service.app import create_app
+from service.config import Config
+from service.database.pool import Database, open_database
+from service.notifications import MAX_CAUSES, CrashNotifier, cause_of
+from service.storage.notifications import Notification, count_notification
+from tests.api.exchange import ask
+from tests.api.waiting import until
+from tests.conftest import AppClient, Client
+from tests.factories import AppRecord, params
+
+CAUSE = "DatabaseError at service/database/errors.py in running"
+BREAK = "ALTER TABLE requirements RENAME TO broken"
+COUNTED = "SELECT coalesce(sum(count), 0) = $1 FROM notifications"
+
+# In one transaction both are the same moment, as they were before.
+AGE = [
+    "UPDATE notifications SET created_at = now() - $1 * interval '1 second'",
+    "UPDATE notification_windows SET opened_at = now() - $1 * interval '1 second'",
+]
+
+
+@pytest.fixture
+async def database(config: Config, database_url: str) -> AsyncIterator[Database]:
+    """A pool on the test's own database."""
+    async with open_database(config.database, database_url) as database:
+        yield database
+
+
+async def crash(client: Client, application: AppRecord, user_id: int, request_id: str = "the-request") -> None:
+    """A create that crashes, and says nothing of why."""
+    answer = await ask(client, params(application.token, user_id), {"X-Request-ID": request_id})
+    assert (answer.status, answer.outcome) == ("application-crash", "none")
+
+
+async def test_a_crash_is_notified(
+    client: Client, connection: asyncpg.Connection, application: AppRecord, user_id: int
+) -> None:
+    """A crash leaves what it was, where, and the id of its request."""
+    await connection.execute(BREAK)
+    await crash(client, application, user_id)
+    await until(connection, COUNTED, 1)
+    row = dict(await connection.fetchrow("SELECT * FROM notifications") or {})
+    assert {name: value for name, value in row.items() if name not in ("id", "created_at", "details")} == {
+        "kind": "application-crash",
+        "message": f"A request crashed: {CAUSE}.",
+        "request_id": "the-request",
+        "count": 1,
+        "cause": CAUSE,
+        "acknowledged_at": None,
+    }
+    assert json.loads(row["details"]) == {"cause": CAUSE}
+
+
+async def test_many_crashes_are_one_notification(
+    config: Config,
+    client: Client,
+    aiohttp_client: AppClient,
+    connection: asyncpg.Connection,
+    application: AppRecord,
+    user_id: int,
+) -> None:
+    """Crashes of one cause in two processes within a minute are counted by one row."""
+    clients = [client, await aiohttp_client(create_app(config))]
+    await connection.execute(BREAK)
+    await asyncio.gather(*(crash(each, application, user_id) for each in clients * 15))
+    await until(connection, COUNTED, 30)
+    assert await connection.fetchval("SELECT count(*) FROM notifications") == 1
+
+
+@pytest.mark.parametrize(("seconds", "notifications"), [(58, 1), (61, 2)])
+async def test_the_next_minute_is_another_notification(
+    database: Database, connection: asyncpg.Connection, seconds: int, notifications: int
+) -> None:
+    """A minute after a notification was made, crashes make another; just before that they do not."""
+    notification = Notification("application-crash", "Bang.", "r", {})
+    await count_notification(database, notification, "a", 3)
+    async with connection.transaction():
+        for statement in AGE:
+            await connection.execute(statement, seconds)
+    await count_notification(database, notification, "a", 4)
+    assert await connection.fetchval("SELECT count(*) FROM notifications") == notifications
+    assert await connection.fetchval(COUNTED, 7)
+    await count_notification(database, notification, "another", 1)
+    assert await connection.fetchval("SELECT count(*) FROM notifications") == notifications + 1
+
+
+async def test_an_acknowledged_crash_that_goes_on_is_unread_again(
+    client: Client, connection: asyncpg.Connection, application: AppRecord, user_id: int
+) -> None:
+    """Nobody has acknowledged what came after."""
+    await connection.execute(BREAK)
+    await crash(client, application, user_id)
+    await until(connection, COUNTED, 1)
+    await connection.execute("UPDATE notifications SET acknowledged_at = now()")
+    await crash(client, application, user_id)
+    await until(connection, COUNTED, 2)
+    assert await connection.fetchval("SELECT acknowledged_at FROM notifications") is None
+
+
+async def test_no_answer_waits_for_a_notification(
+    client: Client, connection: asyncpg.Connection, other: asyncpg.Connection, application: AppRecord, user_id: int
+) -> None:
+    """While the table of notifications is locked, crashes are told at once; they are counted when it is free."""
+    await connection.execute(BREAK)
+    async with other.transaction():
+        await other.execute("LOCK TABLE notifications")
+        for _ in range(20):
+            await crash(client, application, user_id)
+        assert await connection.fetchval("SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'") <= 1
+    await until(connection, COUNTED, 20)
+
+
+async def test_crashes_are_kept_until_the_database_takes_them(
+    client: Client, connection: asyncpg.Connection, application: AppRecord, user_id: int
+) -> None:
+    """What could not be written is written when that is possible again."""
+    await connection.execute(f"{BREAK}; ALTER TABLE notifications RENAME TO away")
+    for _ in range(3):
+        await crash(client, application, user_id)
+    await connection.execute("ALTER TABLE away RENAME TO notifications")
+    await until(connection, COUNTED, 3)
+
+
+async def test_a_stop_writes_what_waits(database: Database, connection: asyncpg.Connection) -> None:
+    """Crashes just before a worker ends are not forgotten."""
+    notifier = CrashNotifier(database)
+    for _ in range(5):
+        notifier.crashed(ValueError(), "r")
+    await notifier.close()
+    assert await connection.fetchval(COUNTED, 5)
+
+
+async def test_causes_are_bounded(database: Database, connection: asyncpg.Connection) -> None:
+    """However many kinds of crash come at once, no more are kept than anyone could read."""
+    notifier = CrashNotifier(database)
+    for number in range(MAX_CAUSES + 50):
+        notifier.crashed(type(f"Kind{number}", (Exception,), {})(), "r")
+    await notifier.close()
+    assert await connection.fetchval("SELECT count(*) FROM notifications") == MAX_CAUSES
+
+
+def test_a_cause_holds_no_text_of_the_error() -> None:
+    """Crashes are told apart by kind and place; the text of an error may be a caller's."""
+    assert cause_of(ValueError("secret")) == "ValueError"

@@ -1,0 +1,139 @@
+"""E-mails of the real service: worker processes that are killed, and a log that holds no key."""
+
+import asyncio
+import base64
+import os
+import signal
+from collections.abc import AsyncIterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import asyncpg
+import pytest
+from aiohttp import web
+
+from tests.api.exchange import read
+from tests.api.waiting import until
+from tests.factories import CREATE, AppRecord, Records, params
+from tests.mail import mandrill_server as fake
+from tests.mail.conftest import API_KEY, RECIPIENTS, SENDER, only
+from tests.mail.mandrill_server import MandrillServer, answering
+from tests.mail.outbox import EXPIRE, queue
+from tests.serving.process import Serve, serving
+
+
+@pytest.fixture
+async def environ(database_url: str, mandrill: MandrillServer, records: Records) -> dict[str, str]:
+    """Settings by which two workers send e-mails to that Mandrill."""
+    await records.deploy()
+    return {
+        "DATABASE_URL": database_url,
+        "WEB_CONCURRENCY": "2",
+        "LOG_LEVEL": "debug",
+        "REQUIREMENTS__DATABASE__REQUIRE_DURABLE": "false",
+        "REQUIREMENTS__MANDRILL__API_KEY": API_KEY,
+        "REQUIREMENTS__MANDRILL__RECIPIENTS": ",".join(RECIPIENTS),
+        "REQUIREMENTS__MANDRILL__SENDER": SENDER,
+        "REQUIREMENTS__MANDRILL__BASE_URL": mandrill.url,
+        "REQUIREMENTS__MANDRILL__TIMEOUT_SECONDS": "1",
+    }
+
+
+@pytest.fixture
+async def http() -> AsyncIterator[aiohttp.ClientSession]:
+    """A caller."""
+    async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(20)) as session:
+        yield session
+
+
+def accepting_unheard(release: asyncio.Event) -> fake.Behaviour:
+    """Accept at once, and answer when nobody may be there any more to hear it."""
+
+    async def accept(server: MandrillServer, request: web.Request, body: fake.Body) -> Any:
+        answer = await answering("sent")(server, request, body)
+        await release.wait()
+        return answer
+
+    return accept
+
+
+async def test_a_worker_killed_before_it_marks_is_stood_in_for(
+    tmp_path: Path,
+    environ: Mapping[str, str],
+    http: aiohttp.ClientSession,
+    mandrill: MandrillServer,
+    connection: asyncpg.Connection,
+    application: AppRecord,
+    user_id: int,
+) -> None:
+    """Killed between sending and marking: once its lease is over another one sends the e-mail and marks it."""
+    mandrill.behaviour = accepting_unheard(asyncio.Event())
+    async with serving(tmp_path, environ={**environ, "REQUIREMENTS__MANDRILL__TIMEOUT_SECONDS": "8"}) as serve:
+        workers = await serve.workers()
+        asking = asyncio.create_task(http.post(f"{serve.url}{CREATE}", json=params(application.token, user_id)))
+        await mandrill.arrived.wait()
+        for pid in workers:
+            os.kill(pid, signal.SIGKILL)
+        with pytest.raises(aiohttp.ClientError):
+            await asking
+        mandrill.behaviour = answering("sent")
+        await serve.workers(4)
+        row = await only(connection, "emails")
+        assert (row["state"], row["sending"], row["attempts"]) == ("pending", True, 1)
+        left = await connection.fetchval("SELECT extract(epoch FROM leased_until - now()) FROM emails")
+        assert 5 < left < 20
+        assert len(mandrill.requests) == 1
+        await connection.execute(EXPIRE)
+        await until(connection, "SELECT state = 'sent' FROM emails", seconds=10)
+    row = await only(connection, "emails")
+    assert mandrill.sent_ids == [row["id"]] * 2
+    assert (row["attempts"], row["last_error"]) == (2, None)
+
+
+async def test_a_stop_does_not_wait_for_a_mandrill_that_hangs(
+    tmp_path: Path, environ: Mapping[str, str], mandrill: MandrillServer, connection: asyncpg.Connection
+) -> None:
+    """SIGTERM ends the service in time, and what it was sending is left to the next one."""
+    mandrill.behaviour = fake.hang
+    await queue(connection, 20)
+    slow = {"REQUIREMENTS__MANDRILL__TIMEOUT_SECONDS": "60"}
+    async with serving(tmp_path, environ={**environ, **slow}) as serve:
+        await mandrill.arrived.wait()
+        serve.process.send_signal(signal.SIGTERM)
+        assert await serve.ended(12) == 0
+    assert not any(line["event"] == "worker-killed" for line in serve.events)
+    assert await connection.fetchval("SELECT bool_and(state = 'pending') FROM emails")
+
+
+async def test_workers_share_the_retries_and_no_log_holds_the_key(
+    tmp_path: Path,
+    environ: Mapping[str, str],
+    http: aiohttp.ClientSession,
+    mandrill: MandrillServer,
+    connection: asyncpg.Connection,
+    application: AppRecord,
+    user_id: int,
+) -> None:
+    """A Mandrill that repeats the key in its errors: every e-mail is sent in the end, and no log holds the key."""
+    mandrill.behaviour = fake.failing(500, API_KEY)
+    async with serving(tmp_path, environ=environ) as serve:
+        for value in (API_KEY, "gold"):
+            sent = params(application.token, user_id, value=value)
+            async with http.post(f"{serve.url}{CREATE}", json=sent) as response:
+                assert (await read(response)).status == "mandrill-email-failed"
+        mandrill.behaviour = answering("sent")
+        await until(connection, "SELECT bool_and(state = 'sent') FROM emails", seconds=10)
+        await serve.event("email-accepted", 2)
+    told(serve)
+    assert len(set(mandrill.accepted)) == len(mandrill.accepted) == 4
+    assert mandrill.overlaps == 0
+
+
+def told(serve: Serve) -> None:
+    """The log tells of each attempt, and holds the key in no form."""
+    names = [line["event"] for line in serve.events]
+    assert (names.count("email-not-accepted"), names.count("email-accepted")) == (2, 2)
+    text = "\n".join([*serve.output, *serve.errors])
+    for form in (API_KEY, base64.b64encode(API_KEY.encode()).decode().rstrip("=")):
+        assert form not in text
