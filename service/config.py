@@ -12,7 +12,9 @@ from sentry_sdk.utils import BadDsn, Dsn
 
 from service.settings import ConfigError, build, layered
 
-Positive = validate.Range(min=0, min_inclusive=False)
+# What a person can mean: the upper ends are a day, and a century.
+Positive = validate.Range(min=0, max=86_400, min_inclusive=False)
+Days = validate.Range(min=0, max=36_500)
 Port = validate.Range(min=0, max=65535)
 AtLeastOne = validate.Range(min=1)
 LongEnough = validate.Length(min=12)
@@ -114,7 +116,7 @@ class Mandrill:
 class Sessions:
     """How the use of a session is recorded."""
 
-    touch_interval_seconds: Annotated[float, validate.Range(min=0)]
+    touch_interval_seconds: Annotated[float, validate.Range(min=0, max=86_400)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,9 +130,9 @@ class Registry:
 class Retention:
     """How old a record that has served its purpose may get."""
 
-    expired_sessions_days: Annotated[int, validate.Range(min=0)]
-    sent_emails_days: Annotated[int, validate.Range(min=0)]
-    notifications_days: Annotated[int, validate.Range(min=0)]
+    expired_sessions_days: Annotated[int, Days]
+    sent_emails_days: Annotated[int, Days]
+    notifications_days: Annotated[int, Days]
 
 
 @dataclass(frozen=True, slots=True)

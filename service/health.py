@@ -7,6 +7,7 @@ import structlog
 from service.database.errors import DatabaseError
 from service.database.migrations import Known, pending_migrations
 from service.database.pool import Database
+from service.registry import RegistryFollower
 
 # /ready promises an answer within 2 s whatever the database does.
 CHECK_TIMEOUT_SECONDS = 1.5
@@ -17,17 +18,23 @@ log = structlog.get_logger()
 
 
 class Health:
-    """Checks the database and its migrations on demand, and knows whether this worker is stopping."""
+    """Checks the database and its migrations on demand, and knows whether this worker serves."""
 
-    def __init__(self, database: Database, known: Known) -> None:
+    def __init__(self, database: Database, known: Known, registry: RegistryFollower) -> None:
         self._database = database
         self._known = known
+        self._registry = registry
         self.stopping = False
 
     async def check(self) -> Checks:
         """Each check and `ok`, or a few words on what is wrong."""
-        serving = "stopping" if self.stopping else "ok"
-        return {**await self._check_database(), "serving": serving}
+        return {**await self._check_database(), "serving": self._serving()}
+
+    def _serving(self) -> str:
+        if self.stopping:
+            return "stopping"
+        # The log says why: the database's own words are not for here.
+        return "ok" if self._registry.loaded else "registry not loaded"
 
     async def _check_database(self) -> Checks:
         try:

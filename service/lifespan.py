@@ -33,17 +33,18 @@ async def lifespan(app: web.Application) -> AsyncIterator[None]:
     config = app[keys.CONFIG]
     known = load_migrations(resource("sql") / "migrations")
 
-    async def fit_connection() -> asyncpg.Connection:
-        connection = await connect(config.database, _url(config), "requirements-service registry")
+    async def listener() -> asyncpg.Connection:
+        return await connect(config.database, _url(config), "requirements-service registry")
+
+    async def check(connection: asyncpg.Connection) -> None:
         for warning in await check_database(connection, config, known):
             log.warning("database-at-risk", reason=warning)
-        return connection
 
     async with open_database(config.database, _url(config)) as database, _mailing(app, database):
-        app[keys.HEALTH] = Health(database, known)
         store = RequirementStore(database, config.associations, _outgoing(config))
         app[keys.RECORDER] = recorder = Recorder(store, config.database)
-        app[keys.REGISTRY] = registry = RegistryFollower(fit_connection, config.registry.poll_seconds)
+        app[keys.REGISTRY] = registry = RegistryFollower(listener, check, config.registry.poll_seconds)
+        app[keys.HEALTH] = Health(database, known, registry)
         app[keys.AUTHENTICATOR] = authenticator = Authenticator(
             database, timedelta(seconds=config.sessions.touch_interval_seconds)
         )

@@ -15,6 +15,7 @@ CHANNEL = "registry_changed"  # the trigger of migration 0002 notifies it
 RETRY_PAUSE_SECONDS = 0.5
 
 Connect = Callable[[], Awaitable[asyncpg.Connection]]
+Check = Callable[[asyncpg.Connection], Awaitable[None]]
 
 log = structlog.get_logger()
 
@@ -26,15 +27,24 @@ class RegistryNeverLoaded(Exception):
 class RegistryFollower:
     """Keeps the registry as it was last loaded; the last good one serves while the database is away."""
 
-    def __init__(self, connect: Connect, poll_seconds: float) -> None:
-        """`connect` opens a connection that is fit to serve; `poll_seconds` bounds what a lost notification costs."""
+    def __init__(self, connect: Connect, check: Check, poll_seconds: float) -> None:
+        """`connect` opens a connection. `check` raises a `DatabaseError` if its database must not be served from.
+
+        `poll_seconds` bounds what a lost notification costs.
+        """
         self._connect = connect
+        self._check = check
         self._poll_seconds = poll_seconds
         self._registry: Registry | None = None
         self._as_of = time.monotonic()
         self.loads = 0  # how often the registry was loaded
         self._changed = asyncio.Event()
         self.attempted = asyncio.Event()  # set once the registry was loaded, or could not be
+
+    @property
+    def loaded(self) -> bool:
+        """Whether the registry was ever loaded."""
+        return self._registry is not None
 
     @property
     def registry(self) -> Registry:
@@ -66,6 +76,9 @@ class RegistryFollower:
     async def _listening(self) -> AsyncIterator[asyncpg.Connection]:
         connection = await self._connect()
         try:
+            # On first contact only: once requests are served, a change of the registry must reach this worker.
+            if not self.loaded:
+                await self._check(connection)
             with running():
                 await connection.add_listener(CHANNEL, self._on_change)
             # A change may go unheard until another connection listens: look at once, which finds this one ended.

@@ -7,6 +7,7 @@ from service.cli.running import run
 from service.cli.tables import print_table
 from service.cli.words import WORD
 from service.config import Config
+from service.schemas import MAX_ID
 from service.storage import operating
 
 
@@ -57,7 +58,9 @@ def token(config: Config, slug: str) -> None:
 
 @applications.command()
 @click.argument("slug")
-@click.option("--token", "token_id", type=int, help="The id of one token; all live ones if none is given.")
+@click.option(
+    "--token", "token_id", type=click.IntRange(1, MAX_ID), help="The id of one token; all live ones if none is given."
+)
 @click.pass_obj
 def revoke(config: Config, slug: str, token_id: int | None) -> None:
     """Revoke tokens of SLUG."""

@@ -8,6 +8,7 @@ from service.cli.configured import ConfiguredGroup
 from service.cli.running import run
 from service.cli.tables import print_table
 from service.config import Config
+from service.schemas import MAX_ID
 from service.storage import emails as outbox
 
 DEFAULT_LIMIT = 50
@@ -45,7 +46,7 @@ def list_emails(config: Config, state: str | None, limit: int) -> None:
 
 
 @emails.command()
-@click.argument("email_ids", type=int, nargs=-1)
+@click.argument("email_ids", type=click.IntRange(1, MAX_ID), nargs=-1)
 @click.option("--all", "everything", is_flag=True, help="Every e-mail that is dead, or waits for its next attempt.")
 @click.pass_obj
 def retry(config: Config, email_ids: Sequence[int], everything: bool) -> None:

@@ -8,6 +8,7 @@ from service.cli.configured import ConfiguredGroup
 from service.cli.running import run
 from service.cli.tables import print_table
 from service.config import Config
+from service.schemas import MAX_ID
 from service.storage import notifications as stored
 
 DEFAULT_LIMIT = 50
@@ -34,7 +35,7 @@ def list_notifications(config: Config, unread: bool, kind: str | None, limit: in
 
 
 @notifications.command()
-@click.argument("notification_ids", type=int, nargs=-1)
+@click.argument("notification_ids", type=click.IntRange(1, MAX_ID), nargs=-1)
 @click.option("--all", "everything", is_flag=True, help="Every unread notification.")
 @click.pass_obj
 def acknowledge(config: Config, notification_ids: Sequence[int], everything: bool) -> None:

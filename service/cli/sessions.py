@@ -6,6 +6,7 @@ from service.cli.configured import ConfiguredGroup
 from service.cli.running import run
 from service.cli.tables import print_table
 from service.config import Config
+from service.schemas import MAX_ID
 from service.storage import operating
 
 DEFAULT_LIMIT = 50
@@ -48,7 +49,7 @@ def list_sessions(config: Config, email: str | None, limit: int) -> None:
 
 
 @sessions.command()
-@click.argument("session_id", type=int, required=False)
+@click.argument("session_id", type=click.IntRange(1, MAX_ID), required=False)
 @click.option("--user", "email", help="Every live session of this e-mail address instead.")
 @click.pass_obj
 def revoke(config: Config, session_id: int | None, email: str | None) -> None:

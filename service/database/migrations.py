@@ -89,7 +89,9 @@ async def migrate(connection: asyncpg.Connection, known: Known) -> Known:
 async def _apply(connection: asyncpg.Connection, migration: Migration) -> bool:
     with running():
         async with connection.transaction():
+            await connection.execute(QUERIES["wait_for_migrations"])
             await connection.execute(QUERIES["lock_migrations"])
+            await connection.execute(QUERIES["wait_no_longer"])
             await connection.execute(QUERIES["create_schema_migrations"])
             applied = (await applied_migrations(connection)).get(migration.version)
             if applied is None:

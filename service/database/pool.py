@@ -57,7 +57,8 @@ def _connection_settings(settings: Settings, application_name: str, statement_se
 
 
 def _milliseconds(seconds: float) -> str:
-    return str(round(seconds * 1000))
+    # To PostgreSQL 0 is no limit at all: the shortest one is a millisecond.
+    return str(max(1, round(seconds * 1000))) if seconds else "0"
 
 
 async def _keep_session(_connection: object) -> None:

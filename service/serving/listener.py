@@ -21,6 +21,8 @@ def listen(host: str, port: int, setting: str = "PORT") -> socket.socket:
     try:
         family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
         listener = socket.create_server(address[:2], family=family, backlog=BACKLOG)
+    except UnicodeError:
+        raise ConfigError(f"cannot listen on {host!r}: that is no host name") from None
     except OSError as error:
         if error.errno == errno.EADDRINUSE:
             advice = f"stop what listens there, or choose another {setting}"

@@ -27,7 +27,7 @@ LONGEST_PAUSE_SECONDS = 5.0
 PORT_PAUSE_SECONDS = 2.0
 
 # What a worker gets beyond its own time to stop, before it is killed.
-STOP_GRACE_SECONDS = 1.5
+STOP_GRACE_SECONDS = 5.0
 
 log = structlog.get_logger()
 

@@ -9,7 +9,6 @@ import asyncpg
 from service.database.errors import running
 from service.database.queries import QUERIES
 
-
 # A connection that has died in silence is given up in time for a change to arrive by another within 5 s.
 LOAD_TIMEOUT_SECONDS = 1.5
 

@@ -1,6 +1,14 @@
+-- name: wait_for_migrations
+-- Have this transaction wait for as long as another process migrates.
+SELECT set_config('lock_timeout', '0', true);
+
 -- name: lock_migrations
 -- Let one process migrate at a time: the others wait for the end of its transaction.
 SELECT pg_advisory_xact_lock(hashtextextended('requirements-service migrations', 0));
+
+-- name: wait_no_longer
+-- From here on this transaction waits for locks no longer than its connection says.
+SELECT set_config('lock_timeout', reset_val, true) FROM pg_settings WHERE name = 'lock_timeout';
 
 -- name: create_schema_migrations
 -- The table that says which migrations are applied.

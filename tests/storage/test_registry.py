@@ -35,6 +35,10 @@ CHANGES = [
 NEVER = 60.0
 
 
+async def fit(_connection: asyncpg.Connection) -> None:
+    """Any database is fit to be followed."""
+
+
 @contextlib.asynccontextmanager
 async def following(database_url: str, poll_seconds: float) -> AsyncIterator[RegistryFollower]:
     """A follower at work, once it has tried."""
@@ -42,7 +46,7 @@ async def following(database_url: str, poll_seconds: float) -> AsyncIterator[Reg
     async def connect() -> asyncpg.Connection:
         return await asyncpg.connect(database_url)
 
-    follower = RegistryFollower(connect, poll_seconds)
+    follower = RegistryFollower(connect, fit, poll_seconds)
     task = asyncio.create_task(follower.follow())
     await follower.attempted.wait()
     try:
@@ -124,7 +128,7 @@ async def test_never_loaded() -> None:
         attempts += 1
         raise DatabaseAway("nobody there")
 
-    follower = RegistryFollower(connect, NEVER)
+    follower = RegistryFollower(connect, fit, NEVER)
     task = asyncio.create_task(follower.follow())
     await follower.attempted.wait()
     with pytest.raises(RegistryNeverLoaded):
