@@ -49,7 +49,7 @@ FAULTS = [
     ({"RECIPIENTS": "a@example.com,A@example.com"}, "mandrill.recipients: must name each address once"),
     ({"BASE_URL": "mandrillapp.com"}, "mandrill.base_url: must be an address such as https://mandrillapp.com/api/1.0"),
     ({"BASE_URL": "https://x/?key=1"}, "mandrill.base_url: must be an address such as https://mandrillapp.com/api/1.0"),
-    ({"TIMEOUT_SECONDS": "0"}, "mandrill.timeout_seconds: must be greater than 0"),
+    ({"TIMEOUT_SECONDS": "0"}, "mandrill.timeout_seconds: must be greater than 0 and less than or equal to 86400"),
     ({"MAX_ATTEMPTS": "0"}, "mandrill.max_attempts: must be greater than or equal to 1"),
     ({"CONNECTIONS": "0"}, "mandrill.connections: must be greater than or equal to 1"),
 ]
