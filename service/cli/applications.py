@@ -26,9 +26,10 @@ def _unknown(slug: str) -> click.ClickException:
 @click.pass_obj
 def create(config: Config, slug: str, name: str | None) -> None:
     """Make the application SLUG."""
-    if run(lambda c: operating.create_application(c, slug, name or slug), config) is None:
+    application_id = run(lambda c: operating.create_application(c, slug, name or slug), config)
+    if application_id is None:
         raise click.ClickException(f"there is an application {slug} already")
-    click.echo(f"created {slug}: issue a token with `applications token {slug}`")
+    click.echo(f"created application {application_id}, {slug}: issue a token with `applications token {slug}`")
 
 
 @applications.command("list")

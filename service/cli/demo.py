@@ -15,7 +15,7 @@ from service.storage.demo import Demo, make_demo
 @click.option("--yes", is_flag=True, help="Write to a database that is not the embedded one.")
 @click.pass_obj
 def demo(config: Config, yes: bool) -> None:
-    """Make demo records, deploy the route, issue fresh demo tokens, and print a call that works."""
+    """Make demo records and fresh demo tokens (earlier ones end), and print a call that works."""
     if config.database.url is not None and not yes:
         place = urlsplit(config.database.url).hostname or "DATABASE_URL"
         raise click.UsageError(f"this writes demo records into the database at {place}: say --yes if that is meant")
@@ -31,6 +31,7 @@ def show_demo(made: Demo, url: str) -> None:
         "key": "tier",
         "value": "gold",
     }
+    click.echo(f"API                {url}, described at {url}/docs")
     click.echo(f"application token  {made.application_token}")
     click.echo(f"session token      {made.session_token}")
     click.echo(

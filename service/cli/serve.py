@@ -82,6 +82,7 @@ async def _serve(config: Config, config_path: Path | None, listener: socket.sock
         loop.add_signal_handler(number, stop.set)
     async with _database(config) as url:
         made = await _prepare(config, url, with_demo=with_demo)
+        password = console_password(config)
         address = base_url(config.server.host, listener.getsockname()[1])
 
         def on_ready() -> None:
@@ -92,7 +93,7 @@ async def _serve(config: Config, config_path: Path | None, listener: socket.sock
         def on_console(url: str) -> None:
             log.info("console-listening", url=url)
             if made is not None:
-                show_console(console_password(config), url)
+                show_console(password, url)
 
         await Supervisor(config, config_path, listener, url).run(stop, on_ready, on_console)
     log.info("stopped")

@@ -57,6 +57,8 @@ def revoke(config: Config, session_id: int | None, email: str | None) -> None:
     if (session_id is None) == (email is None):
         raise click.UsageError("give either the id of a session or --user")
     if email is not None:
+        if run(lambda c: operating.find_user(c, email), config) is None:
+            raise click.ClickException(f"there is no user {email}")
         count = run(lambda c: operating.revoke_user_sessions(c, email), config)
         click.echo(f"revoked {count} session{'' if count == 1 else 's'} of {email}")
     elif run(lambda c: operating.revoke_session(c, session_id or 0), config):

@@ -27,7 +27,7 @@ async def make_demo(connection: asyncpg.Connection) -> Demo:
     """Make the demo's records where they are missing, and its tokens anew: earlier ones are revoked."""
     with running():
         async with connection.transaction():
-            await operating.deploy_route(connection, ROUTE, sensitive_params=None)
+            await operating.deploy_route(connection, ROUTE, sensitive_params=False)
             await operating.create_application(connection, APPLICATION, "Demo")
             await operating.set_application_active(connection, APPLICATION, active=True)
             await operating.create_user(connection, EMAIL)

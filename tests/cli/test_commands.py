@@ -8,11 +8,13 @@ import pytest
 from click.testing import CliRunner
 
 from service.cli import cli
+from service.database.migrations import load_migrations
+from service.resources import resource
 from service.storage.callers import digest
 from tests.cli.command import CommandLine
 from tests.factories import Records
 
-MIGRATIONS = ["0001_tables", "0002_registry_notifications", "0003_email_outbox"]
+MIGRATIONS = [str(migration) for migration in load_migrations(resource("sql") / "migrations")]
 
 COMMANDS = [
     (),
@@ -83,8 +85,9 @@ async def test_migrate(bare: CommandLine) -> None:
 async def test_demo(command: CommandLine, records: Records) -> None:
     """Each run issues fresh tokens and revokes the earlier ones; the last line is a curl command."""
     for _ in range(2):
-        application, session, curl = (await command.says("demo", "--yes")).splitlines()
+        where, application, session, curl = (await command.says("demo", "--yes")).splitlines()
     tokens = [application.split()[-1], session.split()[-1]]
+    assert where.split()[-1] == "http://127.0.0.1:8080/docs"
     assert curl.startswith("curl -sS http://127.0.0.1:8080/api/v1/requirements/create ")
     assert f'"token": "{tokens[0]}"' in curl
     live = [
@@ -124,7 +127,7 @@ async def test_a_redeployed_route_keeps_what_it_is(command: CommandLine, records
 async def test_applications(command: CommandLine, records: Records) -> None:
     """An application is made, gets tokens, loses one and then all, is switched off and on."""
     assert await command.says("applications", "create", "shop", "--name", "The Shop") == (
-        "created shop: issue a token with `applications token shop`\n"
+        "created application 1, shop: issue a token with `applications token shop`\n"
     )
     tokens = [await command.tells("applications", "token", "shop") for _ in range(3)]
     stored = await records.connection.fetch("SELECT token_digest FROM application_tokens ORDER BY id")
@@ -144,7 +147,8 @@ async def test_applications(command: CommandLine, records: Records) -> None:
 async def test_users(command: CommandLine, records: Records) -> None:
     """A user is made with the roles given, and with no other."""
     said = await command.says("users", "create", "a@example.com", "--role", "client", "--role", "liaison")
-    assert said == "created a@example.com: open a session with `sessions create a@example.com`\n"
+    assert said == "user 1, a@example.com (client, liaison): open a session with `sessions create a@example.com`\n"
+    assert "user 1," in await command.says("users", "create", "a@example.com", "--role", "liaison")
     roles = [
         await records.connection.fetchval(f"SELECT count(*) FROM {table}")  # noqa: S608
         for table in ("users", "clients", "employees", "liaisons")

@@ -21,7 +21,7 @@ UNKNOWN = [
     ("sessions create nobody@example.com", "there is no user nobody@example.com"),
     ("sessions create known@example.com --application nobody", "or no application nobody"),
     ("sessions revoke 99", "there is no session 99"),
-    ("sessions revoke 99999999999999999999", "out of int64 range"),
+    ("sessions revoke --user nobody@example.com", "there is no user nobody@example.com"),
     ("users create known@example.com", "there is a user known@example.com already"),
 ]
 
@@ -36,6 +36,7 @@ BAD_USAGE = [
     ("routes deploy a//b", "'a//b' is no name such as requirements/v1/create"),
     ("sessions revoke", "give either the id of a session or --user"),
     ("sessions revoke 1 --user a@example.com", "give either the id of a session or --user"),
+    ("sessions revoke 99999999999999999999", "99999999999999999999 is not in the range 1<=x<=9223372036854775807"),
     ("sessions revoke one", "'one' is not a valid integer"),
     ("sessions list --limit 0", "0 is not in the range x>=1"),
     ("users create a@example.com --role boss", "'boss' is not one of 'client', 'employee', 'liaison'"),
