@@ -89,6 +89,7 @@ def unavailable(**checks: str) -> tuple[int, dict[str, object]]:
 
 
 NO_ANSWER = unavailable(database="no answer", migrations="unknown")
+NEVER_MET = unavailable(database="no answer", migrations="unknown", serving="registry not loaded")
 
 
 async def rows(postgres: Postgres, value: str) -> int:

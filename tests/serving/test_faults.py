@@ -15,7 +15,7 @@ from service.errors import IdentifyRequestError, InvalidToken
 from service.resources import resource
 from service.storage.demo import Demo
 from tests.api.exchange import refused
-from tests.serving.calling import BUDGET_SECONDS, CRASH, NO_ANSWER, QUICK, Caller, execute, rows, unavailable
+from tests.serving.calling import BUDGET_SECONDS, CRASH, NEVER_MET, NO_ANSWER, QUICK, Caller, execute, rows, unavailable
 from tests.serving.postgres import Postgres
 from tests.serving.process import serving, started
 
@@ -178,7 +178,7 @@ async def test_started_before_the_database(
     async with serving(place, environ=QUICK | {"DATABASE_URL": url}) as serve:
         caller = Caller(http, serve, await serve.workers(), demo)
         assert (await caller.create()).told == refused(IdentifyRequestError)
-        assert await caller.ready() == NO_ANSWER
+        assert await caller.ready() == NEVER_MET
         assert await caller.ping() < 0.5
         await postgres.start()
         await caller.becomes_ready()
@@ -197,11 +197,9 @@ async def test_migrations_found_pending_at_first_contact(
         caller = Caller(http, serve, await serve.workers(1), demo)
         await postgres.start()
         said = (await serve.event("registry-not-loaded", 2))[-1]["reason"]
-        assert said == (
-            "migrations are pending (0001_tables, 0002_registry_notifications, 0003_email_outbox): "
-            "run `requirements-service migrate`"
-        )
-        assert await caller.ready() == unavailable(migrations="pending")
+        names = ", ".join(map(str, load_migrations(resource("sql") / "migrations")))
+        assert said == f"migrations are pending ({names}): run `requirements-service migrate`"
+        assert await caller.ready() == unavailable(migrations="pending", serving="registry not loaded")
         assert (await caller.create()).told == refused(IdentifyRequestError)
         connection = await asyncpg.connect(url)
         await migrate(connection, load_migrations(resource("sql") / "migrations"))

@@ -10,7 +10,7 @@ import pytest
 from service.errors import IdentifyRequestError
 from service.storage.demo import Demo
 from tests.api.exchange import refused
-from tests.serving.calling import CRASH, NO_ANSWER, QUICK, Caller, rows
+from tests.serving.calling import CRASH, NEVER_MET, NO_ANSWER, QUICK, Caller, rows
 from tests.serving.postgres import Postgres
 from tests.serving.process import serving
 from tests.serving.proxy import Proxy, proxied
@@ -58,6 +58,6 @@ async def test_a_black_hole(place: Path, demo: Demo, http: aiohttp.ClientSession
         url = f"postgresql://someone@127.0.0.1:{hole.getsockname()[1]}/nothing"
         async with serving(place, environ=QUICK | {"DATABASE_URL": url}) as serve:
             caller = Caller(http, serve, await serve.workers(), demo)
-            assert await caller.ready() == NO_ANSWER
+            assert await caller.ready() == NEVER_MET
             assert (await caller.create()).told == refused(IdentifyRequestError)
             assert await serve.stop() == 0
