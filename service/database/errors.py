@@ -30,6 +30,10 @@ class DataRejected(DatabaseError):
     """A value does not fit its type."""
 
 
+class ConstraintBroken(DatabaseError):
+    """The write would break a constraint."""
+
+
 # Classes of SQLSTATE (its first two characters) and single codes, the more exact first.
 # https://www.postgresql.org/docs/current/errcodes-appendix.html
 _BY_SQLSTATE: tuple[tuple[str, type[DatabaseError]], ...] = (
@@ -42,6 +46,7 @@ _BY_SQLSTATE: tuple[tuple[str, type[DatabaseError]], ...] = (
     ("08", ConnectionLost),
     ("53", ConnectionLost),  # out of connections, memory or disk
     ("22", DataRejected),
+    ("23", ConstraintBroken),
 )
 
 

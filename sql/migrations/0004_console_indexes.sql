@@ -12,8 +12,3 @@ CREATE INDEX requirements_requireable_idx ON requirements (requireable_type, req
 CREATE INDEX requirements_required_idx ON requirements (required_type, required_id, id);
 -- squawk-ignore require-concurrent-index-creation
 CREATE INDEX requirements_key_idx ON requirements (key, id) WHERE key IS NOT NULL;
-
--- squawk-ignore require-concurrent-index-creation
-CREATE INDEX notifications_kind_idx ON notifications (kind, id);
--- squawk-ignore require-concurrent-index-creation
-CREATE INDEX IF NOT EXISTS notifications_unread_idx ON notifications (id) WHERE acknowledged_at IS NULL;

@@ -34,7 +34,7 @@ PLANS = [
     ("list_requirements_by_key", (LAST_ID, 51, "old"), "requirements_key_idx"),
     ("list_audit", (40_000, 51), "audit_pkey"),
     ("page_notifications", (40_000, None, False, 51), "notifications_pkey"),
-    ("list_notification_kinds", (), "notifications_kind_idx"),
+    ("list_notification_kinds", (), "notifications_kind_cause_created_at_idx"),
     ("count_unread_notifications", (1000,), "notifications_unread_idx"),
 ]
 

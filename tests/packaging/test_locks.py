@@ -11,7 +11,13 @@ from packaging.utils import canonicalize_name
 ROOT = Path(__file__).parents[2]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
 RUNTIME = PROJECT["project"]["dependencies"] + PROJECT["project"]["optional-dependencies"]["embedded"]
-DECLARED = {"requirements.lock": RUNTIME, "requirements-dev.lock": RUNTIME + PROJECT["dependency-groups"]["dev"]}
+GROUPS = PROJECT["dependency-groups"]
+DEV = [text for text in GROUPS["dev"] if isinstance(text, str)]  # what else it names is the group below
+DECLARED = {
+    "requirements.lock": RUNTIME,
+    "requirements-bench.lock": RUNTIME + GROUPS["bench"],
+    "requirements-dev.lock": RUNTIME + DEV + GROUPS["bench"],
+}
 LOCKS = list(DECLARED)
 
 

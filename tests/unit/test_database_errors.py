@@ -5,6 +5,7 @@ import pytest
 
 from service.database.errors import (
     ConnectionLost,
+    ConstraintBroken,
     DatabaseAway,
     DatabaseError,
     DatabaseUnusable,
@@ -18,6 +19,7 @@ from service.database.errors import (
 CLASSES: dict[str, type[DatabaseError]] = {
     "08": ConnectionLost,
     "22": DataRejected,
+    "23": ConstraintBroken,
     "53": ConnectionLost,
 }
 CODES: dict[str, type[DatabaseError]] = {

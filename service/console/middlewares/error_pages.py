@@ -5,7 +5,7 @@ from aiohttp import web
 from aiohttp.typedefs import Handler
 
 from service.console.rendering import error_page
-from service.database.errors import ConnectionLost, DatabaseAway, DatabaseError, DataRejected
+from service.database.errors import ConnectionLost, ConstraintBroken, DatabaseAway, DatabaseError, DataRejected
 
 SENTENCES = {
     404: "There is no such page, or no such record any more.",
@@ -29,7 +29,7 @@ async def error_pages(request: web.Request, handler: Handler) -> web.StreamRespo
         if error.status < 400:  # noqa: PLR2004 - redirects come as exceptions too
             raise
         return error_page(request, error.status, SENTENCES.get(error.status) or error.text or error.reason)
-    except DataRejected:
+    except (ConstraintBroken, DataRejected):
         return error_page(request, 400, REJECTED)
     except DatabaseError as error:
         log.warning("console-database-failed", kind=type(error).__name__, reason=str(error))
