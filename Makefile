@@ -1,7 +1,7 @@
 # Each target sets up what it needs by itself. `make` alone lists them.
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-postgres15 test-browser soak check lint format types layers bench bench-full lock clean runtime peers tools
+.PHONY: help run test test-postgres15 test-browser soak check lint format types layers bench bench-full bench-mail lock clean runtime peers tools
 
 BIN := .venv/bin/python -m
 COMPILE := uv pip compile pyproject.toml --extra embedded --universal --generate-hashes --no-emit-index-url \
@@ -50,6 +50,9 @@ bench: peers ## Compare the service with its limits and a peer, in under 2 minut
 
 bench-full: peers ## The same in under 20 minutes: more rounds, and tables of millions of rows
 	@exec $(BIN) tests.benchmark --full $(ARGS)
+
+bench-mail: tools ## Compare requests without e-mail while Mandrill accepts and while it hangs, in about a minute
+	@$(BIN) tests.benchmark.mail_outage
 
 lock: tools ## Pin the dependencies of pyproject.toml anew; ARGS=--upgrade takes newer versions
 	@$(BIN) $(COMPILE) $(ARGS) --output-file requirements.lock

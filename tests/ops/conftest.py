@@ -3,7 +3,7 @@
 import contextlib
 import secrets
 import socket
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -57,12 +57,15 @@ def settings(folder: Path, database_url: str, console_port: int = 0) -> dict[str
 
 
 @contextlib.asynccontextmanager
-async def watched(folder: Path, database_url: str) -> AsyncIterator[Watched]:
-    """A service with two workers on `database_url`, once all of it serves."""
+async def watched(folder: Path, database_url: str, changes: Mapping[str, str] | None = None) -> AsyncIterator[Watched]:
+    """A service with two workers on `database_url`, once all of it serves; `changes` are more of its settings."""
     connection = await asyncpg.connect(database_url)
     demo = await make_demo(connection)
     await connection.close()
-    async with http_session() as http, serving(folder, environ=settings(folder, database_url)) as serve:
+    async with (
+        http_session() as http,
+        serving(folder, environ=settings(folder, database_url) | dict(changes or {})) as serve,
+    ):
         await serve.workers()
         yield Watched(serve, http, demo, (await serve.event("console-listening"))[0]["url"])
 
