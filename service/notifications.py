@@ -61,7 +61,8 @@ class CrashNotifier:
             if self._closing.is_set():
                 return
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._closing.wait(), PAUSE_SECONDS)
+                async with asyncio.timeout(PAUSE_SECONDS):
+                    await self._closing.wait()
 
     async def _write_once(self) -> None:
         for cause, crashes in list(self._waiting.items()):

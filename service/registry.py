@@ -94,8 +94,10 @@ class RegistryFollower:
             self._as_of = time.monotonic()
             self.loads += 1
             self.attempted.set()
+            # Not by wait_for: until Python 3.12 it forgets a cancellation that comes together with the change.
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._changed.wait(), self._poll_seconds)
+                async with asyncio.timeout(self._poll_seconds):
+                    await self._changed.wait()
 
     def _on_change(self, *_: object) -> None:
         self._changed.set()

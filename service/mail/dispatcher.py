@@ -79,7 +79,8 @@ class Dispatcher:
                     reason = str(error)
                     log.warning("emails-not-claimed", reason=reason)
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._woken.wait(), POLL_SECONDS)
+                async with asyncio.timeout(POLL_SECONDS):
+                    await self._woken.wait()
 
     async def _dispatch(self) -> None:
         if self._sending >= self._limit:

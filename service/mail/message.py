@@ -8,14 +8,17 @@ import jinja2
 
 from service.requirements import Requirement
 
+MOST_OF_FOUR_DIGITS = 0xFFFF
+
 
 def single_line(text: str) -> str:
-    r"""`text` with every character that is not seen, a line's end above all, written as \\u000a is."""
+    r"""`text` with every character that is not seen, a line's end above all, written as \u000a is."""
     return "".join(character if character.isprintable() else _escaped(character) for character in text)
 
 
 def _escaped(character: str) -> str:
-    return f"\\u{ord(character):04x}" if ord(character) <= 0xFFFF else f"\\U{ord(character):08x}"  # noqa: PLR2004 - \u takes four digits
+    number = ord(character)
+    return f"\\u{number:04x}" if number <= MOST_OF_FOUR_DIGITS else f"\\U{number:08x}"
 
 
 def _templates() -> jinja2.Environment:

@@ -147,3 +147,23 @@ async def test_two_followers_both_hear(records: Records, database_url: str) -> N
         await records.connection.execute("UPDATE routes SET deployed_at = NULL")
         for follower in (first, second):
             await becomes(follower, WITHDRAWN, 1)
+
+
+@pytest.mark.parametrize("turns", range(6))
+async def test_a_stop_at_the_moment_of_a_change_is_a_stop(database_url: str, turns: int) -> None:
+    """A follower ends when told to, even as its connection ends: both come at once when a supervisor is killed."""
+    connection = await asyncpg.connect(database_url)
+
+    async def connect() -> asyncpg.Connection:
+        return connection
+
+    follower = RegistryFollower(connect, fit, NEVER)
+    task = asyncio.create_task(follower.follow())
+    await follower.attempted.wait()
+    connection.terminate()
+    for _ in range(turns):
+        await asyncio.sleep(0)
+    task.cancel()
+    done, _ = await asyncio.wait([task], timeout=3)
+    task.cancel()
+    assert done == {task}
