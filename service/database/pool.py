@@ -11,7 +11,7 @@ import asyncpg
 from asyncpg.pool import PoolConnectionProxy
 
 from service.config import Database as Settings
-from service.database.errors import ConnectionLost, DatabaseAway, reaching, running
+from service.database.errors import DRIVER_ERRORS, ConnectionLost, DatabaseAway, reaching, running
 
 # How much later than the server the client gives up: only a server that says nothing at all is left to the client.
 CLIENT_GRACE_SECONDS = 1.0
@@ -151,5 +151,6 @@ async def open_database(
     finally:
         try:
             await asyncio.wait_for(pool.close(), timeout=CLIENT_GRACE_SECONDS)
-        except TimeoutError:
+        except DRIVER_ERRORS:
+            # A server that is silent, or gone at this very moment: there is nobody left to say goodbye to.
             pool.terminate()
