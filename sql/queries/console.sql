@@ -49,7 +49,8 @@ SELECT * FROM requirements WHERE id < $1 ORDER BY id DESC LIMIT $2;
 -- name: list_requirements_by_required
 -- The $2 requirements before the id $1 that name the thing $3, $4 as required, newest first.
 -- Plain equality would let the planner walk the primary key instead, through any number of rows of other things:
--- only the index of these columns has this order.
+-- only the index of these columns has this order. Before PostgreSQL 18, the last page of an end reads on through the
+-- index to the end of its type.
 SELECT * FROM requirements
 WHERE (required_type, required_id, id) < ($3, $4, $1) AND (required_type, required_id) >= ($3, $4)
 ORDER BY required_type DESC, required_id DESC, id DESC
