@@ -29,15 +29,14 @@ class Authenticator:
     async def look_up(self, token: str, deadline: float) -> Found | None:
         """The caller whose token this is, if it is anyone's, by `deadline` on the event loop's clock.
 
-        Raises a `DatabaseError` when the look-up could not be completed, TimeoutError when it was not in time.
+        Raises a `DatabaseError` when the look-up could not be completed in time.
         """
         token_digest = digest(token)
-        async with asyncio.timeout_at(deadline):
-            try:
-                return await self.look_ups.submit(token_digest)
-            except (ConnectionLost, TryAgain):
-                # A pooled connection may have died unnoticed; reading twice does no harm.
-                return await self.look_ups.submit(token_digest)
+        try:
+            return await self.look_ups.submit(token_digest, deadline)
+        except (ConnectionLost, TryAgain):
+            # A pooled connection may have died unnoticed; reading twice does no harm.
+            return await self.look_ups.submit(token_digest, deadline)
 
     async def _find_all(self, digests: Sequence[bytes]) -> list[Found | None]:
         found = await find_callers(self._database, set(digests))

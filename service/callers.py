@@ -1,7 +1,7 @@
 """Who calls: the credential found for a token, and the judgement of it."""
 
-from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import NamedTuple
 
 from service.errors import InvalidToken, SessionExpired
 
@@ -10,8 +10,7 @@ MAX_AGE = timedelta(days=7)
 MAX_IDLE = timedelta(hours=72)
 
 
-@dataclass(frozen=True, slots=True)
-class Application:
+class Application(NamedTuple):
     """An application as its record says."""
 
     id: int
@@ -22,8 +21,7 @@ class Application:
     updated_at: datetime
 
 
-@dataclass(frozen=True, slots=True)
-class Session:
+class Session(NamedTuple):
     """A session as found, before this use of it, and the user it belongs to."""
 
     id: int
@@ -42,8 +40,7 @@ class Session:
         return min(self.created_at + MAX_AGE, self.last_used_at + MAX_IDLE)
 
 
-@dataclass(frozen=True, slots=True)
-class Caller:
+class Caller(NamedTuple):
     """The application or the session that a token belongs to.
 
     With an application's token `session` is None. With a session's token `application` is the one that the session

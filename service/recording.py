@@ -2,8 +2,7 @@
 
 import asyncio
 from collections.abc import Coroutine, Sequence
-from dataclasses import replace
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 from service.batching import Batcher
 from service.config import Database
@@ -11,9 +10,6 @@ from service.database.errors import ConnectionLost, DatabaseAway, DatabaseError,
 from service.errors import ApplicationCrash, InvalidParam, Outcome, ParamError
 from service.requirements import Requirement, Submission
 from service.storage.requirements import RequirementStore, Written
-
-if TYPE_CHECKING:
-    from uuid import UUID
 
 # Between attempts at a write of unknown outcome, while the server comes back.
 RETRY_PAUSE_SECONDS = 0.05
@@ -68,12 +64,10 @@ class Recorder:
         unknown = False
         while True:
             try:
-                async with asyncio.timeout_at(deadline):
-                    written = await self._attempt(item, deadline)
-            except TimeoutError as error:
-                raise ApplicationCrash(outcome="unknown") from error
+                written = await self._attempt(item, deadline)
             except DatabaseError as error:
                 unknown = unknown or isinstance(error, ConnectionLost)
+                item = item._replace(retried=unknown)
                 if not _worth_another(error, unknown=unknown) or _left(deadline) <= RETRY_PAUSE_SECONDS:
                     raise _failure(error, unknown=unknown) from error
                 await asyncio.sleep(RETRY_PAUSE_SECONDS)
@@ -84,14 +78,18 @@ class Recorder:
 
     async def _attempt(self, item: Submission, deadline: float) -> Written:
         """Write `item` with others; alone if it may have to wait for a lock, or if its neighbours failed it."""
-        written = await self.writes.submit(item)
+        written = await self.writes.submit(item, deadline)
         if written is not None:
             return written
-        return await self._in_own_task(self._write_alone(item, deadline))
+        try:
+            async with asyncio.timeout_at(deadline):
+                return await self._in_own_task(self._write_alone(item, deadline))
+        except TimeoutError as error:
+            raise ConnectionLost("time ran out") from error
 
     async def _write_together(self, items: Sequence[Submission]) -> list[Written | None]:
         """What became of each, None where that takes an attempt alone."""
-        leaders: dict[UUID, Submission] = {}
+        leaders: dict[str, Submission] = {}
         for item in items:
             leaders.setdefault(item.request_uid, item)
         try:
@@ -155,7 +153,7 @@ def _failure(error: DatabaseError, *, unknown: bool) -> InvalidParam | Applicati
 def _share(written: Written, *, first: bool) -> Written | None:
     if written.requirement is None:
         return None
-    return written if first else replace(written, created=False, email_id=None)
+    return written if first else written._replace(created=False, email_id=None)
 
 
 def _absent(written: Written) -> list[ParamError]:

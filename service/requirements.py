@@ -1,12 +1,10 @@
 """A requirement: as submitted, as recorded, and the identity that makes a repeated request the same request."""
 
-import secrets
+import os
 import time
-from dataclasses import dataclass
 from datetime import datetime
 from hashlib import sha256
-from typing import Any
-from uuid import UUID
+from typing import Any, NamedTuple
 
 import orjson
 
@@ -15,11 +13,13 @@ from service.schemas import CreateParams, Reference
 from service.views import timestamp
 
 
-@dataclass(frozen=True, slots=True)
-class Submission:
-    """A requirement as it is to be written. `params_digest` is None without an Idempotency-Key."""
+class Submission(NamedTuple):
+    """A requirement as it is to be written. `params_digest` is None without an Idempotency-Key.
 
-    request_uid: UUID
+    `retried` tells that an earlier attempt may have written it already.
+    """
+
+    request_uid: str  # a UUID in its usual form
     required: Reference
     requireable: Reference
     key: str | None
@@ -28,10 +28,10 @@ class Submission:
     user_id: int | None
     session_id: int | None
     params_digest: bytes | None
+    retried: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Requirement:
+class Requirement(NamedTuple):
     """A requirement as its record says. `params_digest` stands for the params that it was once created with."""
 
     id: int
@@ -72,27 +72,26 @@ def submission(caller: Caller, params: CreateParams, idempotency_key: str | None
     )
 
 
-def _keyed_uid(caller: Caller, idempotency_key: str) -> UUID:
+def _keyed_uid(caller: Caller, idempotency_key: str) -> str:
     """A key belongs to the user of a session or to the application of a token: no other caller can meet it."""
     if caller.session is not None:
         scope = f"user:{caller.session.user_id}"
     else:
         assert caller.application is not None  # noqa: S101 - a caller is one or the other
         scope = f"application:{caller.application.id}"
-    return _uuid(sha256(f"{scope}:{idempotency_key}".encode()).digest()[:16], version=8)
+    return _uuid(sha256(f"{scope}:{idempotency_key}".encode()).hexdigest(), version=8)
 
 
-def _fresh_uid() -> UUID:
+def _fresh_uid() -> str:
     """Random, and led by the time, so that new rows go to the same pages of the index (RFC 9562, version 7)."""
     milliseconds = time.time_ns() // 1_000_000
-    return _uuid(milliseconds.to_bytes(6, "big") + secrets.token_bytes(10), version=7)
+    return _uuid(f"{milliseconds:012x}{os.urandom(10).hex()}", version=7)
 
 
-def _uuid(octets: bytes, version: int) -> UUID:
-    number = int.from_bytes(octets, "big")
-    number = number & ~(0xF << 76) | version << 76
-    number = number & ~(0x3 << 62) | 0x2 << 62
-    return UUID(int=number)
+def _uuid(digits: str, version: int) -> str:
+    """The first 32 hexadecimal digits as a UUID: RFC 9562 has one of them name the version, two bits the variant."""
+    variant = "89ab"[int(digits[16], 16) & 3]
+    return f"{digits[:8]}-{digits[8:12]}-{version}{digits[13:16]}-{variant}{digits[17:20]}-{digits[20:32]}"
 
 
 def _params_digest(params: CreateParams) -> bytes:

@@ -1,8 +1,7 @@
 """The params of a create, judged without coercion; the OpenAPI document is made from the same schemas."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from marshmallow import EXCLUDE, Schema, ValidationError, fields, missing, validate
 
@@ -19,16 +18,14 @@ MISSING = "is required"
 NO_NUL = "must not contain the NUL character"
 
 
-@dataclass(frozen=True, slots=True)
-class Reference:
+class Reference(NamedTuple):
     """A polymorphic reference: the association type, and the id of a row of its table."""
 
     type: str
     id: int
 
 
-@dataclass(frozen=True, slots=True)
-class CreateParams:
+class CreateParams(NamedTuple):
     """The params of a create, as far as they are written or shape the answer."""
 
     required: Reference

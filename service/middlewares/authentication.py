@@ -28,7 +28,7 @@ async def _authenticate(request: web.Request, token: str) -> Caller:
     authenticator = request[keys.HOLDER][keys.AUTHENTICATOR]
     try:
         found = await authenticator.look_up(token, request[keys.DEADLINE])
-    except (DatabaseError, TimeoutError) as error:
+    except DatabaseError as error:
         raise ApplicationCrash from error
     if found is None:
         raise InvalidToken

@@ -1,9 +1,9 @@
 """The applications and sessions behind tokens, and the record that a session was used."""
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from hashlib import sha256
+from typing import NamedTuple
 
 import asyncpg
 
@@ -12,8 +12,7 @@ from service.database.pool import Database
 from service.database.queries import QUERIES
 
 
-@dataclass(frozen=True, slots=True)
-class Found:
+class Found(NamedTuple):
     """A caller as found, and the database's time when it was."""
 
     caller: Caller

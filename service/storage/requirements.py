@@ -1,23 +1,25 @@
 """Writing requirements: one statement for any number of them, of any mix of association types."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import timedelta
-from uuid import UUID
+from typing import NamedTuple
 
 import asyncpg
+import orjson
 
 from service.database.pool import Database
 from service.database.queries import QUERIES, quote_identifier, quote_literal
 from service.requirements import Requirement, Submission
 from service.schemas import Reference
 
-# The columns of a submission, and what is the same for all.
-FIXED_PARAMETERS = 13
+# The parameters of the statement before the ids of each type.
+FIXED_PARAMETERS = 4
+
+# Each connection plans each statement once, and keeps its plan: only so many mixes of types have one of their own.
+MOST_STATEMENTS = 32
 
 
-@dataclass(frozen=True, slots=True)
-class Written:
+class Written(NamedTuple):
     """What became of a submission.
 
     `requirement` is None when a reference does not exist; `created` tells a new record from one that held the
@@ -31,12 +33,15 @@ class Written:
     requireable_exists: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Outgoing:
+class Outgoing(NamedTuple):
     """The e-mail that is written with each new requirement: to whom, and how long it is its submitter's to send."""
 
     recipients: Sequence[str]
     lease: timedelta
+
+
+# Neither was the submission written, nor is a reference to blame.
+_UNWRITTEN = Written(None, created=False, email_id=None, required_exists=True, requireable_exists=True)
 
 
 class RequirementStore:
@@ -45,36 +50,49 @@ class RequirementStore:
     def __init__(self, database: Database, associations: Mapping[str, str], outgoing: Outgoing | None = None) -> None:
         """`associations` maps each type to its table, or schema.table. Without `outgoing`, no e-mail is to be sent."""
         self._database = database
-        self._outgoing = [outgoing.recipients, outgoing.lease] if outgoing else [None, None]
-        self._types = sorted(associations)
-        self._create_waiting = compose_create(associations, wait=True)
-        self._create_free = compose_create(associations, wait=False)
+        self._outgoing = outgoing or (None, None)
+        self._associations = associations
+        self._statements: dict[tuple[tuple[str, ...], bool], str] = {}
 
     async def create(
         self, submissions: Sequence[Submission], *, wait: bool, timeout: float | None = None
-    ) -> dict[UUID, Written]:
+    ) -> dict[str, Written]:
         """Write them all in one statement, committed when this returns; by request_uid, which must be distinct.
 
         Without `wait`, a row that someone else is changing counts as one that does not exist. `timeout` is in seconds.
         Raises a `DatabaseError`, for all of them together.
         """
-        query = self._create_waiting if wait else self._create_free
-        columns = zip(*map(_row, submissions), strict=True)
-        ids = self._ids_by_type(submissions)
-        rows = await self._database.fetch(query, *columns, *self._outgoing, *ids, timeout=timeout)
-        return {row["request_uid"]: _written(row) for row in rows}
+        ids: dict[str, set[int]] = {}
+        for item in submissions:
+            ids.setdefault(item.required.type, set()).add(item.required.id)
+            ids.setdefault(item.requireable.type, set()).add(item.requireable.id)
+        types, query = self._statement(tuple(sorted(ids)), wait=wait)
+        rows = await self._database.fetch(
+            query,
+            orjson.dumps([_row(item) for item in submissions]).decode(),
+            [item.request_uid for item in submissions if item.retried or item.params_digest is not None],
+            *self._outgoing,
+            *[sorted(ids.get(name, ())) for name in types],
+            timeout=timeout,
+        )
+        written = {item.request_uid: _UNWRITTEN for item in submissions}
+        written.update((row[0], _written(row)) for row in rows)
+        return written
 
-    async def find(self, request_uid: UUID, timeout: float) -> Requirement | None:
+    async def find(self, request_uid: str, timeout: float) -> Requirement | None:
         """The requirement that holds `request_uid`, if any. Raises a `DatabaseError`."""
         rows = await self._database.fetch(QUERIES["find_requirement"], request_uid, timeout=timeout)
         return requirement_of(rows[0]) if rows else None
 
-    def _ids_by_type(self, submissions: Sequence[Submission]) -> list[list[int]]:
-        ids: dict[str, set[int]] = {name: set() for name in self._types}
-        for item in submissions:
-            ids[item.required.type].add(item.required.id)
-            ids[item.requireable.type].add(item.requireable.id)
-        return [sorted(ids[name]) for name in self._types]
+    def _statement(self, types: tuple[str, ...], *, wait: bool) -> tuple[tuple[str, ...], str]:
+        """The statement for these types, or for all where many mixes of types were met; with the types it is for."""
+        if (types, wait) not in self._statements and len(self._statements) >= MOST_STATEMENTS:
+            types = tuple(sorted(self._associations))
+        statement = self._statements.get((types, wait))
+        if statement is None:
+            chosen = {name: self._associations[name] for name in types}
+            statement = self._statements[types, wait] = compose_create(chosen, wait=wait)
+        return types, statement
 
 
 def compose_create(associations: Mapping[str, str], *, wait: bool) -> str:
@@ -91,41 +109,38 @@ def compose_create(associations: Mapping[str, str], *, wait: bool) -> str:
     return create.replace("{references}", "\n    UNION ALL\n    ".join(references))
 
 
-def _row(item: Submission) -> tuple[object, ...]:
-    return (
-        item.request_uid,
-        item.required.type,
-        item.required.id,
-        item.requireable.type,
-        item.requireable.id,
-        item.key,
-        item.value,
-        item.application_id,
-        item.user_id,
-        item.session_id,
-        item.params_digest,
-    )
+def _row(item: Submission) -> dict[str, str | int | None]:
+    """The columns of a submission, as JSON can hold them: bytes as PostgreSQL reads them from text."""
+    digest = item.params_digest
+    return {
+        "request_uid": item.request_uid,
+        "required_type": item.required.type,
+        "required_id": item.required.id,
+        "requireable_type": item.requireable.type,
+        "requireable_id": item.requireable.id,
+        "key": item.key,
+        "value": item.value,
+        "application_id": item.application_id,
+        "user_id": item.user_id,
+        "session_id": item.session_id,
+        "params_digest": None if digest is None else f"\\x{digest.hex()}",
+    }
 
 
 def _written(row: asyncpg.Record) -> Written:
-    return Written(
-        requirement=requirement_of(row) if row["id"] is not None else None,
-        created=bool(row["created"]),
-        email_id=row["email_id"],
-        required_exists=row["required_held"],
-        requireable_exists=row["requireable_held"],
-    )
+    requirement = requirement_of(row) if row["id"] is not None else None
+    return Written(requirement, row["created"], row["email_id"], row["required_held"], row["requireable_held"])
 
 
 def requirement_of(row: asyncpg.Record) -> Requirement:
     """The requirement in a row that holds its columns."""
     return Requirement(
-        id=row["id"],
-        required=Reference(row["required_type"], row["required_id"]),
-        requireable=Reference(row["requireable_type"], row["requireable_id"]),
-        key=row["key"],
-        value=row["value"],
-        created_at=row["created_at"],
-        updated_at=row["updated_at"],
-        params_digest=row["params_digest"],
+        row["id"],
+        Reference(row["required_type"], row["required_id"]),
+        Reference(row["requireable_type"], row["requireable_id"]),
+        row["key"],
+        row["value"],
+        row["created_at"],
+        row["updated_at"],
+        row["params_digest"],
     )

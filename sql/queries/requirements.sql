@@ -3,23 +3,24 @@
 -- A row that already holds the request_uid wins over everything else: it is returned as it stands, whether it is seen
 -- from the start or met when inserting. The update then changes nothing, but makes the answer wait for a synchronous
 -- standby as an insert does. Everyone takes rows in the order of their request_uid, so that nobody deadlocks.
--- With recipients in $12, each new row has its e-mail in the outbox, which is the submitter's to send for $13.
--- $1 to $11 are the columns of the submissions. {references} is hold_references for each association
--- type, {known} is hold_requirements; or both are the blocks that do not wait.
+-- No join that could be planned by scanning a table: the plan is made once, when the tables may still be empty.
+-- $1: the submissions as a JSON array. $2: those of their request_uids that may be held already. With recipients in
+-- $3, each new row has its e-mail in the outbox, which is the submitter's to send for $4. {references} is
+-- hold_references for each association type that is referred to, {known} is hold_requirements; or both are the blocks
+-- that do not wait.
+-- What is returned: a row for each submission that was written, and one without an id for each whose references are
+-- not both held. One that is in neither is held by a row that someone else is changing, or took away just now.
 WITH submitted AS (
     SELECT *
-    FROM unnest(
-        $1::uuid[], $2::text[], $3::bigint[], $4::text[], $5::bigint[], $6::text[], $7::text[],
-        $8::bigint[], $9::bigint[], $10::bigint[], $11::bytea[]
-    ) AS submitted (
-        request_uid, required_type, required_id, requireable_type, requireable_id, key, value,
-        application_id, user_id, session_id, params_digest
+    FROM json_to_recordset($1::json) AS submitted (
+        request_uid uuid, required_type text, required_id bigint, requireable_type text, requireable_id bigint,
+        key text, value text, application_id bigint, user_id bigint, session_id bigint, params_digest bytea
     )
 ),
 held (type, id) AS MATERIALIZED (
     {references}
 ),
-judged AS (
+judged AS MATERIALIZED (
     SELECT
         submitted.*,
         (required_type, required_id) IN (SELECT type, id FROM held) AS required_held,
@@ -27,18 +28,12 @@ judged AS (
     FROM submitted
 ),
 seen AS MATERIALIZED (
-    SELECT id, request_uid FROM requirements WHERE request_uid = ANY ($1::uuid[])
+    SELECT request_uid FROM requirements WHERE request_uid = ANY ($2::uuid[])
 ),
-known AS (
-    UPDATE requirements SET params_digest = requirements.params_digest
-    WHERE id IN ({known})
-    RETURNING
-        requirements.id, requirements.request_uid, requirements.required_type, requirements.required_id,
-        requirements.requireable_type, requirements.requireable_id, requirements.key, requirements.value,
-        requirements.params_digest, requirements.created_at, requirements.updated_at,
-        false AS created
+known AS MATERIALIZED (
+    {known}
 ),
-inserted AS (
+written AS (
     INSERT INTO requirements (
         request_uid, required_type, required_id, requireable_type, requireable_id, key, value,
         application_id, user_id, session_id, params_digest
@@ -47,45 +42,46 @@ inserted AS (
         request_uid, required_type, required_id, requireable_type, requireable_id, key, value,
         application_id, user_id, session_id, params_digest
     FROM judged
-    WHERE required_held AND requireable_held AND request_uid NOT IN (SELECT seen.request_uid FROM seen)
+    WHERE
+        (required_held AND requireable_held AND request_uid NOT IN (SELECT seen.request_uid FROM seen))
+        OR request_uid IN (SELECT known.request_uid FROM known)
     ORDER BY request_uid
     ON CONFLICT (request_uid) DO UPDATE SET params_digest = requirements.params_digest
     RETURNING
-        requirements.id, requirements.request_uid, requirements.required_type, requirements.required_id,
+        requirements.request_uid, requirements.id, requirements.required_type, requirements.required_id,
         requirements.requireable_type, requirements.requireable_id, requirements.key, requirements.value,
-        requirements.params_digest, requirements.created_at, requirements.updated_at,
-        xmax = 0 AS created
-),
-written AS (
-    SELECT * FROM known
-    UNION ALL
-    SELECT * FROM inserted
+        requirements.created_at, requirements.updated_at, requirements.params_digest, xmax = 0 AS created
 ),
 queued AS (
     INSERT INTO emails (requirement_id, recipients, attempts, sending, leased_until)
-    SELECT id, $12::text[], 1, true, now() + $13::interval
+    SELECT id, $3::text[], 1, true, now() + $4::interval
     FROM written
-    WHERE created AND $12::text[] IS NOT NULL
+    WHERE created AND $3::text[] IS NOT NULL
     RETURNING requirement_id, id AS email_id
 )
 SELECT
-    judged.request_uid,
-    judged.required_held,
-    judged.requireable_held,
-    written.id,
-    written.required_type,
-    written.required_id,
-    written.requireable_type,
-    written.requireable_id,
-    written.key,
-    written.value,
-    written.params_digest,
-    written.created_at,
-    written.updated_at,
-    written.created,
-    queued.email_id
+    judged.request_uid::text,
+    NULL::bigint AS id,
+    NULL AS required_type,
+    NULL::bigint AS required_id,
+    NULL AS requireable_type,
+    NULL::bigint AS requireable_id,
+    NULL AS key,
+    NULL AS value,
+    NULL::timestamptz AS created_at,
+    NULL::timestamptz AS updated_at,
+    NULL::bytea AS params_digest,
+    false AS created,
+    NULL::bigint AS email_id,
+    required_held,
+    requireable_held
 FROM judged
-LEFT JOIN written USING (request_uid)
+WHERE NOT (required_held AND requireable_held)
+UNION ALL
+SELECT
+    written.request_uid::text, written.id, required_type, required_id, requireable_type, requireable_id, key, value,
+    created_at, updated_at, params_digest, created, queued.email_id, true, true
+FROM written
 LEFT JOIN queued ON queued.requirement_id = written.id;
 
 -- name: hold_references
@@ -101,12 +97,16 @@ SELECT {type} AS type, id
 FROM (SELECT id FROM {table} WHERE id = ANY ({ids}::bigint[]) ORDER BY id FOR KEY SHARE SKIP LOCKED) AS held
 
 -- name: hold_requirements
--- The requirements that hold a request_uid already; waits for whoever is changing one.
-SELECT id FROM requirements WHERE request_uid = ANY ($1::uuid[]) ORDER BY request_uid FOR NO KEY UPDATE
+-- The request_uids that a requirement holds already; waits for whoever is changing one.
+SELECT request_uid FROM requirements WHERE request_uid = ANY ($2::uuid[]) ORDER BY request_uid FOR NO KEY UPDATE
 
 -- name: hold_free_requirements
 -- The same without waiting: one that someone is changing is left out, and so not written at all.
-SELECT id FROM requirements WHERE request_uid = ANY ($1::uuid[]) ORDER BY request_uid FOR NO KEY UPDATE SKIP LOCKED
+SELECT request_uid
+FROM requirements
+WHERE request_uid = ANY ($2::uuid[])
+ORDER BY request_uid
+FOR NO KEY UPDATE SKIP LOCKED
 
 -- name: find_requirement
 -- The requirement that holds a request_uid, as create_requirements returns it.

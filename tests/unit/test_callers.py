@@ -1,6 +1,5 @@
 """Judging a caller: a pure function of what was found and the database's clock."""
 
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -15,7 +14,7 @@ TICK = timedelta(microseconds=1)
 WEEK, IDLE, NOTHING = timedelta(days=7), timedelta(hours=72), timedelta(0)
 
 APPLICATION = Application(id=7, slug="shop", name="Shop", active=True, created_at=NOW, updated_at=NOW)
-INACTIVE = replace(APPLICATION, active=False)
+INACTIVE = APPLICATION._replace(active=False)
 
 # How old, how long unused, whether remembered, and when it expires as counted from now (None: never).
 SESSIONS = [

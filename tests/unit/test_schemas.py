@@ -12,7 +12,7 @@ from service.schemas import CreateParams, Reference, create_params_schema, load_
 SCHEMA = create_params_schema(["User", "Route"])
 USER = {"type": "User", "id": 1}
 EMOJI = "\U0001f600"
-CREATE_PARAMS = set(CreateParams.__dataclass_fields__)
+CREATE_PARAMS = set(CreateParams._fields)
 
 Scalars = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=6)
 Anything = Scalars | st.lists(Scalars, max_size=3) | st.dictionaries(st.sampled_from(["type", "id", "x"]), Scalars)
