@@ -9,20 +9,24 @@ from service.handlers import docs, health, requirements
 from service.lifespan import lifespan, stop_dispatching
 from service.metrics.recorded import Metrics
 from service.middlewares import GUARDED, OUTER
+from service.observability.requests import RequestLog, log_by_structlog
 from service.openapi import render_document
 from service.params import CreateParamsReader
 
 
-def create_app(config: Config, metrics: Metrics | None = None) -> web.Application:
+def create_app(
+    config: Config, metrics: Metrics | None = None, log_request: RequestLog = log_by_structlog
+) -> web.Application:
     """The service as one independent application. What it needs is opened when it starts, closed when it ends.
 
-    It measures into `metrics`, or into some of its own.
+    It measures into `metrics`, or into some of its own, and tells `log_request` of each request.
     """
     app = web.Application(middlewares=OUTER, client_max_size=config.server.max_body_bytes)
     app[keys.CONFIG] = config
     app[keys.CREATE_PARAMS] = CreateParamsReader(config.associations)
     app[keys.METRICS] = metrics or Metrics()
     app[keys.METRICS].expect_faults(CREATE_PATH)
+    app[keys.REQUEST_LOG] = log_request
     app.cleanup_ctx.append(lifespan)
     app.on_shutdown.append(stop_dispatching)
 

@@ -19,6 +19,7 @@ from service.metrics.facts import FactFinder
 from service.metrics.history import History
 from service.metrics.recorded import Metrics
 from service.notifications import CrashNotifier
+from service.observability.requests import RequestLog
 from service.params import CreateParamsReader
 from service.recording import Recorder
 from service.registry import RegistryFollower
@@ -34,6 +35,7 @@ CRASH_NOTIFIER = web.AppKey("crash_notifier", CrashNotifier)
 CREATE_PARAMS = web.AppKey("create_params", CreateParamsReader)
 HEALTH = web.AppKey("health", Health)
 METRICS = web.AppKey("metrics", Metrics)
+REQUEST_LOG = web.AppKey("request_log", RequestLog)
 
 # Of the internal listener.
 DATABASE = web.AppKey("database", Database)

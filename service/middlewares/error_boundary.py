@@ -4,6 +4,7 @@ import sentry_sdk
 import structlog
 from aiohttp import web
 from aiohttp.typedefs import Handler
+from structlog.contextvars import bound_contextvars
 
 from service import keys
 from service.envelope import respond
@@ -22,21 +23,22 @@ async def error_boundary(request: web.Request, handler: Handler) -> web.StreamRe
         return await handler(request)
     except Refusal as refusal:
         if refusal.__cause__ is not None:
-            _report(refusal, refusal.__cause__)
+            _report(request, refusal, refusal.__cause__)
         if isinstance(refusal, ApplicationCrash):
             _notify(request, refusal.__cause__ or refusal)
         return respond(request, refusal)
     except Exception as error:  # noqa: BLE001 - this is the boundary
         crash = ApplicationCrash() if keys.ROUTE in request else IdentifyRequestError()
-        _report(crash, error)
+        _report(request, crash, error)
         if isinstance(crash, ApplicationCrash):
             _notify(request, error)
         return respond(request, crash)
 
 
-def _report(refusal: Refusal, cause: BaseException) -> None:
-    log.error("request-failed", status=refusal.name, outcome=refusal.outcome, exc_info=cause)
-    sentry_sdk.capture_exception(cause)
+def _report(request: web.Request, refusal: Refusal, cause: BaseException) -> None:
+    with bound_contextvars(request_id=request[keys.REQUEST_ID]):
+        log.error("request-failed", status=refusal.name, outcome=refusal.outcome, exc_info=cause)
+        sentry_sdk.capture_exception(cause)
 
 
 def _notify(request: web.Request, error: BaseException) -> None:

@@ -5,13 +5,10 @@ import re
 import secrets
 import time
 
-import structlog
 from aiohttp import web
 from aiohttp.typedefs import Handler
-from structlog.contextvars import bind_contextvars
 
 from service import keys
-from service.metrics.recorded import Metrics
 
 REQUEST_ID_HEADER = "X-Request-ID"
 _WELL_FORMED_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
@@ -21,8 +18,6 @@ _QUIET_PATHS = frozenset({"/ping", "/ready"})
 
 # Nobody needs to know which versions answer.
 _HEADERS = {"Server": "requirements-service", "X-Content-Type-Options": "nosniff"}
-
-log = structlog.get_logger()
 
 
 @web.middleware
@@ -34,8 +29,6 @@ async def request_context(request: web.Request, handler: Handler) -> web.StreamR
     metrics = app[keys.METRICS]
     request[keys.REQUEST_ID] = request_id = _request_id(request.headers.get(REQUEST_ID_HEADER, ""))
     request[keys.DEADLINE] = asyncio.get_running_loop().time() + app[keys.CONFIG].server.request_timeout_seconds
-    # Bound until the connection's next request binds its own: nothing is logged in between.
-    bind_contextvars(request_id=request_id)
     metrics.in_flight += 1
     try:
         response = await handler(request)
@@ -43,7 +36,7 @@ async def request_context(request: web.Request, handler: Handler) -> web.StreamR
         metrics.in_flight -= 1
     response.headers.update(_HEADERS)
     response.headers[REQUEST_ID_HEADER] = request_id
-    _record(request, response, metrics, time.perf_counter() - started)
+    _record(request, response, time.perf_counter() - started)
     return response
 
 
@@ -51,21 +44,24 @@ def _request_id(offered: str) -> str:
     return offered if _WELL_FORMED_ID.fullmatch(offered) else secrets.token_hex(16)
 
 
-def _record(request: web.Request, response: web.StreamResponse, metrics: Metrics, seconds: float) -> None:
+def _record(request: web.Request, response: web.StreamResponse, seconds: float) -> None:
+    app = request[keys.HOLDER]
     told = response.get(keys.STATUS)
     status = told.name if told else None
     route = _route(request)
     outcome = response.headers.get("Requirement-Outcome")
-    metrics.answered(route, status, response.status, outcome, seconds)
-    log_at = log.debug if request.path in _QUIET_PATHS else log.info
-    log_at(
-        "request",
-        method=request.method,
-        route=route,
-        http_code=response.status,
-        status=status,
-        outcome=outcome,
-        milliseconds=round(seconds * 1000, 3),
+    app[keys.METRICS].answered(route, status, response.status, outcome, seconds)
+    app[keys.REQUEST_LOG](
+        {
+            "request_id": request[keys.REQUEST_ID],
+            "method": request.method,
+            "route": route,
+            "http_code": response.status,
+            "status": status,
+            "outcome": outcome,
+            "milliseconds": round(seconds * 1000, 3),
+        },
+        quiet=request.path in _QUIET_PATHS,
     )
 
 

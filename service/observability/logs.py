@@ -7,12 +7,13 @@ import sys
 import traceback
 from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import IO
+from typing import IO, Self
 
 import orjson
 import structlog
 from structlog.typing import EventDict, ExcInfo, Processor, WrappedLogger
 
+from service.observability.requests import DirectRequestLog
 from service.observability.secrets import REDACTED, clip, is_sensitive, plain
 from service.observability.sink import LogSink
 
@@ -29,16 +30,34 @@ _UNPRINTABLE_IN_BLOCK = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029]")
 _Render = Callable[[EventDict], bytes]
 
 
+class Logs:
+    """Where log lines go, until it is closed: what is written by `requests`, and all events."""
+
+    def __init__(self, sink: LogSink, requests: DirectRequestLog) -> None:
+        self._sink = sink
+        self.requests = requests
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Write what is queued, waiting at most 2 seconds, and accept nothing more."""
+        self._sink.close()
+
+
 def configure(
     level: str,
     format: str,  # noqa: A002  # the name of the setting
     stream: IO[bytes] | IO[str] | int | None = None,
-) -> LogSink:
+) -> Logs:
     """Send the log events of structlog and the standard library to `stream`; to be called in each process.
 
     `level` is the least that is logged. `format` is `json` (one object a line), `console` (readable, coloured
     on a terminal unless NO_COLOR is set), or `auto`: console on a terminal, json elsewhere. `stream` is an
-    open file or a descriptor, standard output unless given. Returns the sink to close at the process's end.
+    open file or a descriptor, standard output unless given. What is returned is to be closed at the process's end.
 
     An earlier configuration is replaced and its sink closed; loggers already used follow the new one in all
     but their level. Raises ValueError for an unknown level or format.
@@ -56,7 +75,7 @@ def configure(
     sink = LogSink(fd, lambda dropped: _note(render, "log-lines-dropped", count=dropped))
     _configure_structlog(threshold, sink, render)
     _configure_logging(threshold, sink)
-    return sink
+    return Logs(sink, DirectRequestLog(sink, render, threshold))
 
 
 def _configure_structlog(threshold: int, sink: LogSink, render: _Render) -> None:

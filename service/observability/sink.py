@@ -6,7 +6,6 @@ import threading
 import time
 import weakref
 from collections.abc import Callable, Iterable, Iterator
-from typing import Self
 
 _QUEUED_LINES = 10_000
 _QUEUED_BYTES = 8 * 1024 * 1024
@@ -28,12 +27,6 @@ class LogSink:
         self._thread: threading.Thread | None = None
         self._reset()
         _reset_in_child(weakref.ref(self))
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *exc_info: object) -> None:
-        self.close()
 
     def write(self, line: bytes) -> None:
         """Queue one whole line, its newline included. Never waits; after `close` it does nothing."""

@@ -41,11 +41,12 @@ def work(config: Config, listener: socket.socket, lifeline: int, ready: int, nam
     are accepted. What it measures is written under `name`, which no other process that runs has.
     """
     write_as(name)
-    with logs.configure(config.logging.level, config.logging.format):
+    with logs.configure(config.logging.level, config.logging.format) as log_lines:
         protect(*config.secrets)
         logging.getLogger("aiohttp.server").addFilter(CallersFault())
         sentry.start(config.sentry.dsn, config.sentry.environment, __version__)
-        uvloop.run(_serve(create_app(config, Metrics(name)), config, listener, lifeline, ready))
+        app = create_app(config, Metrics(name), log_lines.requests)
+        uvloop.run(_serve(app, config, listener, lifeline, ready))
         sentry_sdk.flush(timeout=1)
 
 

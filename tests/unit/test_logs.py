@@ -62,7 +62,7 @@ def lines(pipe: tuple[int, int]) -> Lines:
     return lambda: finish(sink, pipe[0])
 
 
-def finish(sink: LogSink, end: int) -> list[dict[str, object]]:
+def finish(sink: logs.Logs, end: int) -> list[dict[str, object]]:
     """Close `sink` and parse what stands in the pipe."""
     sink.close()
     return [json.loads(line) for line in read(end).decode().splitlines()]
