@@ -13,8 +13,9 @@ from service import keys
 from service.authentication import Authenticator
 from service.config import Config
 from service.database.checks import check_database
+from service.database.connection import connect
 from service.database.migrations import load_migrations
-from service.database.pool import Database, connect, open_database
+from service.database.pool import Database, open_database
 from service.health import Health
 from service.mail.opening import mailing
 from service.mail.schedule import lease

@@ -9,9 +9,9 @@ import asyncpg
 
 from service.config import Config
 from service.database.checks import UnfitDatabaseError
+from service.database.connection import connect
 from service.database.embedded import attach_or_run
 from service.database.migrations import load_migrations, pending_migrations
-from service.database.pool import connect
 from service.resources import resource
 
 T = TypeVar("T")

@@ -15,9 +15,9 @@ from service.cli.demo import base_url, show_console, show_demo
 from service.config import Config
 from service.console_password import console_password
 from service.database.checks import check_database
+from service.database.connection import connect
 from service.database.errors import ConnectionLost, DatabaseAway, DatabaseUnusable
 from service.database.migrations import load_migrations, migrate
-from service.database.pool import connect
 from service.observability import logs
 from service.observability.secrets import protect
 from service.resources import resource

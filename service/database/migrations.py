@@ -8,7 +8,6 @@ from hashlib import sha256
 from pathlib import Path
 
 import asyncpg
-from asyncpg.pool import PoolConnectionProxy
 
 from service.database.errors import DatabaseError, running
 from service.database.queries import QUERIES
@@ -47,7 +46,6 @@ class Applied:
 
 
 Known = tuple[Migration, ...]
-Connection = asyncpg.Connection | PoolConnectionProxy
 
 
 def load_migrations(folder: Path) -> Known:
@@ -63,7 +61,7 @@ def load_migrations(folder: Path) -> Known:
     return tuple(migrations)
 
 
-async def applied_migrations(connection: Connection) -> Mapping[int, Applied]:
+async def applied_migrations(connection: asyncpg.Connection) -> Mapping[int, Applied]:
     """What is applied, by version. Raises a `DatabaseError`."""
     with running():
         if not await connection.fetchval(QUERIES["has_schema_migrations"]):
@@ -72,7 +70,7 @@ async def applied_migrations(connection: Connection) -> Mapping[int, Applied]:
     return {row["version"]: Applied(row["name"], row["sha256"], row["applied_at"]) for row in rows}
 
 
-async def pending_migrations(connection: Connection, known: Known) -> Known:
+async def pending_migrations(connection: asyncpg.Connection, known: Known) -> Known:
     """Those of `known` that are not applied yet. Raises a `DatabaseError`."""
     applied = await applied_migrations(connection)
     return tuple(migration for migration in known if migration.version not in applied)

@@ -1,20 +1,16 @@
-"""Connections to PostgreSQL: each step has a time limit, and the server is the first to give up."""
+"""A pool of connections to PostgreSQL, each of which is used by one statement at a time."""
 
 import asyncio
 import contextlib
 import math
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import asyncpg
-from asyncpg.pool import PoolConnectionProxy
 
 from service.config import Database as Settings
-from service.database.errors import DRIVER_ERRORS, ConnectionLost, DatabaseAway, reaching, running
-
-# How much later than the server the client gives up: only a server that says nothing at all is left to the client.
-CLIENT_GRACE_SECONDS = 1.0
+from service.database.connection import CLIENT_GRACE_SECONDS, connect
+from service.database.errors import ConnectionLost, DatabaseAway, reaching, running
 
 # Of the internal listener's process: a team looks on, the connections are the workers'.
 CONSOLE_POOL_SIZE = 4
@@ -29,42 +25,6 @@ ONE_PLAN = {
 }
 
 
-async def connect(
-    settings: Settings, url: str, application_name: str, *, statement_timeout_seconds: float | None = None
-) -> asyncpg.Connection:
-    """A connection of its own, closed by the caller; a statement timeout of 0 is none.
-
-    Raises `DatabaseAway`, or its kind `DatabaseUnusable` when trying again will not help.
-    """
-    seconds = settings.statement_timeout_seconds if statement_timeout_seconds is None else statement_timeout_seconds
-    with reaching():
-        return await asyncpg.connect(url, **_connection_settings(settings, application_name, seconds))
-
-
-def _connection_settings(settings: Settings, application_name: str, statement_seconds: float) -> dict[str, Any]:
-    return {
-        "timeout": settings.connect_timeout_seconds,
-        "command_timeout": statement_seconds + CLIENT_GRACE_SECONDS if statement_seconds else None,
-        "server_settings": {
-            "application_name": application_name,
-            "statement_timeout": _milliseconds(statement_seconds),
-            "lock_timeout": _milliseconds(settings.lock_timeout_seconds),
-            "idle_in_transaction_session_timeout": _milliseconds(statement_seconds),
-            # Every statement is short and runs thousands of times a second: compiling one never pays.
-            "jit": "off",
-        },
-    }
-
-
-def _milliseconds(seconds: float) -> str:
-    # To PostgreSQL 0 is no limit at all: the shortest one is a millisecond.
-    return str(max(1, round(seconds * 1000))) if seconds else "0"
-
-
-async def _keep_session(_connection: object) -> None:
-    """Reset nothing: no session state is ever set, and the usual reset costs a round trip for every statement."""
-
-
 @dataclass(frozen=True, slots=True)
 class PoolUse:
     """How many connections are in use and idle, how many there may be, and how many tasks wait for one."""
@@ -76,12 +36,21 @@ class PoolUse:
 
 
 class Database:
-    """A pool of connections. It reaches PostgreSQL when first used, and again after every loss."""
+    """A pool of connections. It reaches PostgreSQL when first used, and again after every loss.
 
-    def __init__(self, pool: asyncpg.Pool, settings: Settings) -> None:
-        self._pool = pool
+    A connection is taken and given back without a word to the server: no session state is ever set that would have to
+    be reset, and the driver's own pool takes two tasks and a timer for it, as long as the statement itself.
+    """
+
+    def __init__(self, connect: Callable[[], Awaitable[asyncpg.Connection]], settings: Settings) -> None:
+        """`connect` opens one more connection, of `settings.pool_size` at the most."""
+        self._connect = connect
         self._acquire_timeout = settings.acquire_timeout_seconds
         self._statement_timeout = settings.statement_timeout_seconds + CLIENT_GRACE_SECONDS
+        self._limit = settings.pool_size
+        self._places = asyncio.Semaphore(settings.pool_size)
+        self._idle: list[asyncpg.Connection] = []
+        self._in_use = 0
         self._waiting = 0
         self.statements = 0  # how many `fetch` was asked to run
 
@@ -102,36 +71,74 @@ class Database:
                 return await connection.fetch(query, *args, timeout=left)
 
     @contextlib.asynccontextmanager
-    async def connection(self, timeout: float | None = None) -> AsyncIterator[PoolConnectionProxy]:
+    async def connection(self, timeout: float | None = None) -> AsyncIterator[asyncpg.Connection]:
         """A connection of the pool, given back at the end; one that was lost is dropped. Raises `DatabaseAway`.
 
         `timeout`, in seconds, can only shorten the time that it takes to get one.
         """
-        connection = await self._acquire(
-            self._acquire_timeout if timeout is None else min(timeout, self._acquire_timeout)
-        )
+        seconds = self._acquire_timeout if timeout is None else min(timeout, self._acquire_timeout)
+        connection = await self._take(seconds)
         try:
             yield connection
-        except (ConnectionLost, asyncio.CancelledError):
-            # Giving back a connection whose server is silent would wait for it; one already closed has left the pool.
-            with contextlib.suppress(asyncpg.InterfaceError):
-                connection.terminate()
+        except ConnectionLost:
+            connection.terminate()
+            # Those beside it lead to the same server.
+            self.close()
+            raise
+        except asyncio.CancelledError:
+            # Whatever it still says would be taken for the answer to the next statement.
+            connection.terminate()
             raise
         finally:
-            await self._pool.release(connection)
+            self._give_back(connection)
 
-    async def _acquire(self, timeout: float) -> PoolConnectionProxy:
+    async def _take(self, seconds: float) -> asyncpg.Connection:
+        await self._take_place(seconds)
+        while self._idle:
+            # The one used last: the server's side of it is the warmest.
+            connection = self._idle.pop()
+            if not connection.is_closed():
+                return connection
+        try:
+            return await self._connect()
+        except BaseException:
+            self._leave_place()
+            raise
+
+    async def _take_place(self, seconds: float) -> None:
+        if self._places.locked():
+            await self._wait_for_place(seconds)
+        else:
+            await self._places.acquire()
+        self._in_use += 1
+
+    async def _wait_for_place(self, seconds: float) -> None:
         self._waiting += 1
         try:
             with reaching():
-                return await self._pool.acquire(timeout=timeout)
+                async with asyncio.timeout(seconds):
+                    await self._places.acquire()
         finally:
             self._waiting -= 1
 
+    def _leave_place(self) -> None:
+        self._in_use -= 1
+        self._places.release()
+
+    def _give_back(self, connection: asyncpg.Connection) -> None:
+        if not connection.is_closed():
+            self._idle.append(connection)
+        self._leave_place()
+
     def use(self) -> PoolUse:
         """What the pool is doing now."""
-        idle = self._pool.get_idle_size()
-        return PoolUse(self._pool.get_size() - idle, idle, self._pool.get_max_size(), self._waiting)
+        idle = sum(not connection.is_closed() for connection in self._idle)
+        return PoolUse(self._in_use, idle, self._limit, self._waiting)
+
+    def close(self) -> None:
+        """Drop the connections that nobody uses; each of them takes its leave without waiting for the server."""
+        while self._idle:
+            self._idle.pop().terminate()
 
 
 @contextlib.asynccontextmanager
@@ -142,15 +149,12 @@ async def open_database(
 
     `planning` are the server's settings for its statements, by default those that fit a request's.
     """
-    connection_settings = _connection_settings(settings, "requirements-service", settings.statement_timeout_seconds)
-    connection_settings["server_settings"] |= planning
-    pool = asyncpg.create_pool(url, min_size=0, max_size=settings.pool_size, reset=_keep_session, **connection_settings)
-    await pool
+
+    async def one_more() -> asyncpg.Connection:
+        return await connect(settings, url, "requirements-service", planning=planning)
+
+    database = Database(one_more, settings)
     try:
-        yield Database(pool, settings)
+        yield database
     finally:
-        try:
-            await asyncio.wait_for(pool.close(), timeout=CLIENT_GRACE_SECONDS)
-        except DRIVER_ERRORS:
-            # A server that is silent, or gone at this very moment: there is nobody left to say goodbye to.
-            pool.terminate()
+        database.close()

@@ -38,8 +38,7 @@ async def audited(database: Database, actor: str, action: str, details: Details)
     `details` may be added to while the change is made. Raises a `DatabaseError`: after `ConnectionLost` both may be
     there, or neither.
     """
-    async with database.connection() as pooled:
-        connection: asyncpg.Connection = pooled  # type: ignore[assignment]  # the pool's proxy is one in all but type
+    async with database.connection() as connection:
         with running():
             async with connection.transaction():
                 yield connection

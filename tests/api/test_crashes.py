@@ -13,6 +13,7 @@ from service.errors import ApplicationCrash, IdentifyRequestError
 from service.lifespan import lifespan
 from service.metrics.recorded import Metrics
 from service.middlewares import GUARDED, OUTER
+from service.observability.requests import log_by_structlog
 from tests.api.exchange import KEY, ask, read, recorded, refused
 from tests.api.proxy import Proxy
 from tests.conftest import AppClient, Client
@@ -45,6 +46,7 @@ def misbehaving(config: Config, misbehave: Callable[[], BaseException]) -> web.A
     app = web.Application(middlewares=OUTER)
     app[keys.CONFIG] = config
     app[keys.METRICS] = Metrics()
+    app[keys.REQUEST_LOG] = log_by_structlog
     app.cleanup_ctx.append(lifespan)
     app.router.add_post("/early", handler)
     api = web.Application(middlewares=GUARDED)

@@ -18,7 +18,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from service.observability import logs, secrets
-from service.observability.sink import LogSink
 
 TOKEN = random.token_urlsafe(32)
 Lines = Callable[[], list[dict[str, object]]]
