@@ -26,6 +26,11 @@ class Authenticator:
         self._touching: asyncio.Task[None] | None = None
         self.touched = 0  # how many uses of sessions were recorded
 
+    @property
+    def outstanding(self) -> int:
+        """How many callers are being looked up, or wait for it."""
+        return self.look_ups.outstanding
+
     async def look_up(self, token: str, deadline: float) -> Found | None:
         """The caller whose token this is, if it is anyone's, by `deadline` on the event loop's clock.
 

@@ -62,6 +62,7 @@ class Server:
     max_body_bytes: Annotated[int, AtLeastOne]
     body_timeout_seconds: Annotated[float, Positive]
     request_timeout_seconds: Annotated[float, Positive]
+    max_waiting: Annotated[int, AtLeastOne]
     keepalive_seconds: Annotated[float, Positive]
     shutdown_seconds: Annotated[float, Positive]
 

@@ -162,6 +162,10 @@ class ApplicationCrash(Refusal):
     http_code = 500
 
 
+class Overloaded(ApplicationCrash):
+    """More requests are waiting than can be served. Please try again later."""
+
+
 class MandrillEmailFailed(Refusal):
     """The requirement is recorded, but its e-mail could not be sent. The team has been notified."""
 

@@ -41,6 +41,11 @@ class Recorder:
         self.writes = Batcher(self._write_together)
         self._own: set[asyncio.Task[Written]] = set()
 
+    @property
+    def outstanding(self) -> int:
+        """How many writes are under way, or wait for it."""
+        return self.writes.outstanding + len(self._own)
+
     async def record(self, item: Submission, deadline: float) -> Recorded:
         """The requirement recorded for `item`, and whether this call created it.
 

@@ -6,7 +6,7 @@ from aiohttp.typedefs import Handler
 from service import keys
 from service.callers import Caller, judge
 from service.database.errors import DatabaseError
-from service.errors import ApplicationCrash, ClientRequired, InvalidToken, MissingParam, ParamError
+from service.errors import ApplicationCrash, ClientRequired, InvalidToken, MissingParam, Overloaded, ParamError
 from service.observability.secrets import remember
 from service.schemas import MISSING
 from service.views import SESSION_VIEWS, session_view
@@ -25,7 +25,11 @@ async def authentication(request: web.Request, handler: Handler) -> web.StreamRe
 
 
 async def _authenticate(request: web.Request, token: str) -> Caller:
-    authenticator = request[keys.HOLDER][keys.AUTHENTICATOR]
+    app = request[keys.HOLDER]
+    authenticator = app[keys.AUTHENTICATOR]
+    # Told early it is safe to try again, and those who wait already are served the sooner.
+    if authenticator.outstanding + app[keys.RECORDER].outstanding >= app[keys.CONFIG].server.max_waiting:
+        raise Overloaded
     try:
         found = await authenticator.look_up(token, request[keys.DEADLINE])
     except DatabaseError as error:

@@ -1,6 +1,7 @@
 """One worker process: serves from the socket that its supervisor listens on."""
 
 import asyncio
+import gc
 import logging
 import os
 import signal
@@ -19,6 +20,9 @@ from service.metrics.files import write_as
 from service.metrics.recorded import Metrics
 from service.observability import logs, sentry
 from service.observability.secrets import protect
+
+# A request leaves few cycles behind; at the default of 700 objects the collector took a twentieth of the time.
+GARBAGE_OBJECTS = 20_000
 
 log = structlog.get_logger()
 
@@ -50,6 +54,13 @@ def work(config: Config, listener: socket.socket, lifeline: int, ready: int, nam
         sentry_sdk.flush(timeout=1)
 
 
+def _spare_the_collector() -> None:
+    """Have the garbage collector pass over what lives as long as the process, and look at the rest less often."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(GARBAGE_OBJECTS)
+
+
 async def _serve(app: web.Application, config: Config, listener: socket.socket, lifeline: int, ready: int) -> None:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -65,6 +76,7 @@ async def _serve(app: web.Application, config: Config, listener: socket.socket, 
     )
     await runner.setup()
     await web.SockSite(runner, listener).start()
+    _spare_the_collector()
     os.write(ready, b"\n")
     os.close(ready)
     await stop.wait()

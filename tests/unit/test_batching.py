@@ -6,6 +6,7 @@ from collections.abc import Sequence
 import pytest
 
 from service.batching import MAX_ITEMS, Batcher
+from service.database.errors import ConnectionLost, DatabaseAway
 
 FAR = float("inf")
 
@@ -103,3 +104,45 @@ async def test_close_waits_for_what_was_submitted() -> None:
     waiting = [batcher.submit(item, FAR) for item in (1, 2)]
     await batcher.close()
     assert [future.result() for future in waiting] == [-1, -2]
+
+
+async def test_a_call_out_of_time_before_it_began_is_never_run() -> None:
+    """Past its deadline while it waits, a call fails as one that was not sent, and no later batch holds it."""
+    statement = Statement()
+    batcher = Batcher(statement.run)
+    first = batcher.submit(1, FAR)
+    while not statement.batches:
+        await asyncio.sleep(0)
+    late = batcher.submit(2, asyncio.get_running_loop().time())
+    with pytest.raises(DatabaseAway):
+        await late
+    kept = batcher.submit(3, FAR)
+    statement.gate.set()
+    assert [await first, await kept] == [-1, -3]
+    assert statement.batches == [[1], [3]]
+
+
+async def test_a_call_out_of_time_while_it_runs_may_have_been_carried_out() -> None:
+    """Past its deadline while its statement runs, a call fails as one of unknown outcome; its neighbour is answered."""
+    statement = Statement()
+    batcher = Batcher(statement.run)
+    late, kept = batcher.submit(1, asyncio.get_running_loop().time() + 0.05), batcher.submit(2, FAR)
+    with pytest.raises(ConnectionLost):
+        await late
+    statement.gate.set()
+    assert await kept == -2
+    assert statement.batches == [[1, 2]]
+
+
+async def test_each_deadline_is_kept() -> None:
+    """Calls with other deadlines than those before them, earlier or later ones, each fail at their own."""
+    statement = Statement()
+    batcher = Batcher(statement.run)
+    now = asyncio.get_running_loop().time()
+    calls = [batcher.submit(number, now + number / 50) for number in (3, 1, 2)]
+    done, pending = await asyncio.wait(calls, return_when=asyncio.FIRST_EXCEPTION)
+    assert (done, pending) == ({calls[1]}, {calls[0], calls[2]})
+    failed = await asyncio.gather(*calls, return_exceptions=True)
+    assert [type(error) for error in failed] == [ConnectionLost] * 3
+    statement.gate.set()
+    await batcher.close()
