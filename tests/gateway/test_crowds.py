@@ -68,8 +68,8 @@ async def honest(http: aiohttp.ClientSession, nginx: Gateway, token: str, user_i
 def at_the_service(serve: Serve) -> int:
     """How many connections there are to it."""
     port = int(serve.url.rpartition(":")[2])
-    listening = psutil.net_connections("tcp")
-    return sum(c.status == psutil.CONN_ESTABLISHED and c.laddr[1] == port for c in listening)
+    there = psutil.net_connections("tcp")
+    return sum(each.status == psutil.CONN_ESTABLISHED and each.laddr[1:] == (port,) for each in there)
 
 
 async def test_idle_connections(
