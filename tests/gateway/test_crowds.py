@@ -122,14 +122,18 @@ async def test_slow_bodies(
     assert among < alone * FACTOR + GRACE_SECONDS
 
 
-@pytest.mark.parametrize("begun", [SLOW_BODY, SLOW_BODY[:60]], ids=["body", "headers"])
-async def test_what_stalls_is_let_go(nginx: Gateway, begun: str) -> None:
-    """A request that stops coming is dropped after its 5 seconds, never passed on."""
-    reader, writer = await asyncio.open_connection("127.0.0.1", nginx.port)
-    writer.write(begun.encode())
-    began = time.monotonic()
-    async with asyncio.timeout(8):
+async def test_what_stalls_is_let_go(nginx: Gateway) -> None:
+    """A request that stops coming, in its headers or in its body, is dropped after 5 seconds, never passed on."""
+
+    async def stall(begun: str) -> float:
+        reader, writer = await asyncio.open_connection("127.0.0.1", nginx.port)
+        writer.write(begun.encode())
+        began = time.monotonic()
         with contextlib.suppress(ConnectionResetError):
             assert await reader.read() == b""
-    assert time.monotonic() - began > 4
-    writer.close()
+        writer.close()
+        return time.monotonic() - began
+
+    async with asyncio.timeout(10):
+        seconds = await asyncio.gather(stall(SLOW_BODY), stall(SLOW_BODY[:60]))
+    assert min(seconds) > 4
