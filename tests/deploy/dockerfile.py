@@ -1,0 +1,43 @@
+"""The Dockerfile, read: what its stages run, copy and set."""
+
+import json
+import re
+import shlex
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Instruction:
+    """One instruction: its name and the rest of it."""
+
+    name: str
+    rest: str
+
+    @property
+    def words(self) -> list[str]:
+        """The rest as separate words, a JSON list taken apart."""
+        return json.loads(self.rest) if self.rest.startswith("[") else shlex.split(self.rest)
+
+
+def stages(path: Path) -> list[list[Instruction]]:
+    """The instructions of each stage, its FROM first."""
+    lines = [line for line in path.read_text().splitlines() if line.strip() and not line.startswith("#")]
+    found: list[list[Instruction]] = []
+    for line in re.sub(r"\\\n\s*", "", "\n".join(lines)).splitlines():
+        name, _, rest = line.partition(" ")
+        if name == "FROM":
+            found.append([])
+        found[-1].append(Instruction(name, rest.strip()))
+    return found
+
+
+def named(stage: list[Instruction], name: str) -> list[Instruction]:
+    """The instructions of a stage by that name, in order."""
+    return [instruction for instruction in stage if instruction.name == name]
+
+
+def only(stage: list[Instruction], name: str) -> Instruction:
+    """The one instruction by that name."""
+    (found,) = named(stage, name)
+    return found

@@ -1,0 +1,75 @@
+"""One service with two workers and one nginx before it, for all these tests."""
+
+import secrets
+from collections.abc import AsyncIterator
+
+import aiohttp
+import asyncpg
+import pytest
+
+from tests.conftest import connected, on_database
+from tests.factories import AppRecord, Records
+from tests.gateway.nginx import Gateway, gateway
+from tests.serving.process import Serve, serving
+
+SETTINGS = {
+    "WEB_CONCURRENCY": "2",
+    "REQUIREMENTS__DATABASE__REQUIRE_DURABLE": "false",
+    "REQUIREMENTS__SERVER__SHUTDOWN_SECONDS": "2",
+}
+
+
+@pytest.fixture(scope="package")
+async def gateway_database(server_url: str, template: str) -> AsyncIterator[str]:
+    """The address of a migrated database for these tests."""
+    name = f"gateway_{secrets.token_hex(6)}"
+    async with connected(server_url) as server:
+        await server.execute(f"CREATE DATABASE {name} TEMPLATE {template}")
+    yield on_database(server_url, name)
+    async with connected(server_url) as server:
+        await server.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture
+async def connection(gateway_database: str) -> AsyncIterator[asyncpg.Connection]:
+    """A connection to it."""
+    async with connected(gateway_database) as connection:
+        yield connection
+
+
+@pytest.fixture(scope="package")
+async def serve(gateway_database: str, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Serve]:
+    """The service, with the create route deployed and both workers ready."""
+    async with connected(gateway_database) as connection:
+        await Records(connection).deploy()
+    environ = {**SETTINGS, "DATABASE_URL": gateway_database}
+    async with serving(tmp_path_factory.mktemp("behind"), environ=environ) as serve:
+        await serve.workers()
+        yield serve
+
+
+@pytest.fixture(scope="package")
+async def nginx(serve: Serve, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Gateway]:
+    """An nginx as it is shipped."""
+    async with gateway(tmp_path_factory.mktemp("nginx"), serve.url) as nginx:
+        yield nginx
+
+
+@pytest.fixture
+async def http() -> AsyncIterator[aiohttp.ClientSession]:
+    """A caller that opens a connection for each request."""
+    connector = aiohttp.TCPConnector(force_close=True, limit=0)
+    async with aiohttp.ClientSession(connector=connector, timeout=aiohttp.ClientTimeout(25)) as session:
+        yield session
+
+
+@pytest.fixture
+async def application(records: Records) -> AppRecord:
+    """An application with a token."""
+    return await records.application()
+
+
+@pytest.fixture
+async def user_id(records: Records) -> int:
+    """A user to refer to."""
+    return (await records.user())[0]
