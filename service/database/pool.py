@@ -99,11 +99,11 @@ class Database:
             connection = self._idle.pop()
             if not connection.is_closed():
                 return connection
-        try:
-            return await self._connect()
-        except BaseException:
-            self._leave_place()
-            raise
+        with contextlib.ExitStack() as failing:
+            failing.callback(self._leave_place)
+            connection = await self._connect()
+            failing.pop_all()
+        return connection
 
     async def _take_place(self, seconds: float) -> None:
         if self._places.locked():
