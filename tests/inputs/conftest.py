@@ -1,10 +1,14 @@
 """The service that generated requests are sent to."""
 
 from collections.abc import AsyncIterator
+from importlib.util import find_spec
 
 import pytest
 
 from tests.inputs.service import Deployed, deployed
+
+# There are systems that it has no wheels for.
+collect_ignore = [] if find_spec("atheris") else ["test_fuzz_decoding.py"]
 
 
 @pytest.fixture(scope="session")

@@ -5,6 +5,7 @@ It shares no code with the service, so that what one gets wrong the other tells.
 
 import base64
 import re
+from collections.abc import Container
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -93,7 +94,7 @@ def _judge(asked: Asked, world: World, max_body_bytes: int) -> Verdict:
         raise _Refused("invalid-param", "body")
     params = _decode(asked.body if asked.encoding == "plain" else _from_base64(asked.body))
     _require_caller(params, asked.request, world)
-    missing, invalid = _faults(params, world)
+    missing, invalid = _faults(params, world.ids)
     keys = _values(asked.request.headers, KEY)
     if len(keys) > 1 or not all(map(_PRINTABLE.fullmatch, keys)):
         invalid.append(KEY)
@@ -104,11 +105,15 @@ def _judge(asked: Asked, world: World, max_body_bytes: int) -> Verdict:
     return _recorded(params, world)
 
 
+def strict_base64(body: bytes) -> bytes | None:
+    """What `body` encodes, if it is base64 in its one form."""
+    decoded = base64.b64decode(body) if _BASE64.fullmatch(body) else None
+    return decoded if decoded is not None and base64.b64encode(decoded) == body else None
+
+
 def _from_base64(body: bytes) -> bytes:
-    if not _BASE64.fullmatch(body):
-        raise _Refused("invalid-encoded-params")
-    decoded = base64.b64decode(body)
-    if base64.b64encode(decoded) != body:
+    decoded = strict_base64(body)
+    if decoded is None:
         raise _Refused("invalid-encoded-params")
     return decoded
 
@@ -144,11 +149,18 @@ def _bearer(request: Request) -> str | None:
     return token.strip().decode("latin-1") if scheme.lower() == b"bearer" else None
 
 
-def _faults(params: dict[str, Any], world: World) -> tuple[list[str], list[str]]:
+def params_faults(params: dict[str, Any], types: Container[str]) -> tuple[str, list[str]]:
+    """The status that the params alone are owed, empty where they are fine, and the params at fault, sorted."""
+    missing, invalid = _faults(params, types)
+    status = "missing-param" if missing else "invalid-param" if invalid else ""
+    return status, sorted(missing or invalid)
+
+
+def _faults(params: dict[str, Any], types: Container[str]) -> tuple[list[str], list[str]]:
     missing: list[str] = []
     invalid: list[str] = []
     for name in ("required", "requireable"):
-        _judge_reference(name, params.get(name), world, missing, invalid)
+        _judge_reference(name, params.get(name), types, missing, invalid)
     for name, limit in TEXT_LIMITS.items():
         text = params.get(name)
         if text is not None and not (isinstance(text, str) and len(text) <= limit and "\0" not in text):
@@ -161,7 +173,7 @@ def _is_view(name: object) -> bool:
     return name is None or (isinstance(name, str) and name in VIEWS)
 
 
-def _judge_reference(name: str, value: Any, world: World, missing: list[str], invalid: list[str]) -> None:
+def _judge_reference(name: str, value: Any, types: Container[str], missing: list[str], invalid: list[str]) -> None:
     if value is None or value == "":
         missing.append(name)
         return
@@ -170,7 +182,7 @@ def _judge_reference(name: str, value: Any, world: World, missing: list[str], in
         return
     missing += [f"{name}.{part}" for part in ("type", "id") if value.get(part) in (None, "")]
     kind, row_id = value.get("type"), value.get("id")
-    if not (isinstance(kind, str) and kind in world.ids):
+    if not (isinstance(kind, str) and kind in types):
         invalid.append(f"{name}.type")
     if not (type(row_id) is int and 1 <= row_id < 2**63):
         invalid.append(f"{name}.id")
