@@ -1,7 +1,13 @@
 """Requests spoiled as bytes: a bare 400, or an envelope for each request, and never an answer to something else."""
 
-from tests.inputs.framing_run import run_framing
-from tests.inputs.running import Judged
+import asyncio
+
+import pytest
+
+from tests.api.bad_inputs.wire import connected, receive
+from tests.inputs.framing_cases import ANSWERED, GOOD, OWED, REFUSED_FRAMING
+from tests.inputs.framing_run import is_bare, run_framing
+from tests.inputs.running import PATIENCE_SECONDS, Judged
 from tests.inputs.service import Deployed
 from tests.inputs.test_generated import SEED
 
@@ -15,3 +21,36 @@ async def test_a_seed_of_spoiled_bytes(service: Deployed) -> None:
     assert not judged.failures, "\n".join([f"FUZZ_SEED={SEED}", *judged.failures])
     assert judged.counts.total() == COUNT
     assert service.disorder() == []
+
+
+CASES = [pytest.param(octets, told, id=name) for name, octets, told in (*REFUSED_FRAMING, *ANSWERED)]
+
+
+@pytest.mark.parametrize(("octets", "told"), CASES)
+async def test_at_the_edge_of_http(service: Deployed, octets: bytes, told: list[str]) -> None:
+    """Each request on a connection is answered once, within a second; what breaks the framing ends the connection."""
+    async with asyncio.timeout(PATIENCE_SECONDS), connected(service.port) as (reader, writer):
+        writer.write(octets)
+        answers = [await receive(reader) for _ in told]
+        assert ["400" if is_bare(answer) else answer.json()["status"] for answer in answers] == told
+        if told[-1] == "400":
+            assert await ended(reader)
+
+
+async def ended(reader: asyncio.StreamReader) -> bool:
+    """Whether the server has ended the connection, and said nothing more."""
+    try:
+        return await reader.read() == b""
+    except ConnectionError:
+        return True
+
+
+async def test_a_caller_that_has_said_all(service: Deployed) -> None:
+    """A connection closed by the caller in its one direction may be ended unanswered, and harms no other."""
+    async with asyncio.timeout(PATIENCE_SECONDS), connected(service.port) as (reader, writer):
+        writer.write(GOOD[:-10])
+        writer.write_eof()
+        assert b"invalid-token" not in await reader.read()
+    async with asyncio.timeout(PATIENCE_SECONDS), connected(service.port) as (reader, writer):
+        writer.write(GOOD)
+        assert (await receive(reader)).json()["status"] == OWED
