@@ -46,7 +46,7 @@ async def ended(reader: asyncio.StreamReader) -> bool:
 
 
 async def test_a_caller_that_has_said_all(service: Deployed) -> None:
-    """A connection closed by the caller in its one direction may be ended unanswered, and harms no other."""
+    """A caller that ends before its body does is not answered, harms no other, and is no fault of ours."""
     async with asyncio.timeout(PATIENCE_SECONDS), connected(service.port) as (reader, writer):
         writer.write(GOOD[:-10])
         writer.write_eof()
@@ -54,3 +54,4 @@ async def test_a_caller_that_has_said_all(service: Deployed) -> None:
     async with asyncio.timeout(PATIENCE_SECONDS), connected(service.port) as (reader, writer):
         writer.write(GOOD)
         assert (await receive(reader)).json()["status"] == OWED
+    assert service.disorder() == []
