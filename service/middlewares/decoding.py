@@ -30,7 +30,8 @@ async def _read(request: web.Request) -> bytes:
             return await request.read()
     except web.HTTPRequestEntityTooLarge:
         raise _too_long(limits.max_body_bytes) from None
-    except TimeoutError:
+    # Too slow, or gone before the end, which is told by a RuntimeError where it happened earlier.
+    except (OSError, RuntimeError):
         raise InvalidEncodedParams from None
 
 

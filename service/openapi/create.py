@@ -11,6 +11,8 @@ from service.openapi.records import JSONSchema, ref
 from service.openapi.responses import responses
 from service.recording import IDEMPOTENCY_KEY
 
+OPERATION_ID = "createRequirement"
+
 BEARER: JSONSchema = {
     "type": "http",
     "scheme": "bearer",
@@ -21,7 +23,7 @@ BEARER: JSONSchema = {
 def operation() -> JSONSchema:
     """POST on the create path."""
     return {
-        "operationId": "createRequirement",
+        "operationId": OPERATION_ID,
         "summary": "Create a requirement",
         "description": "Records that one thing (`requireable`) requires another (`required`). "
         "`action-successful` is answered only once the requirement is committed.",
@@ -29,7 +31,7 @@ def operation() -> JSONSchema:
         "security": [{"bearer": []}, {}],
         "parameters": [_IDEMPOTENCY_KEY, _REQUEST_ID],
         "requestBody": {"required": True, "content": {PLAIN: _plain(), ENCODED: _encoded()}},
-        "responses": responses(),
+        "responses": responses(_REPEATED),
     }
 
 
@@ -45,6 +47,16 @@ _IDEMPOTENCY_KEY: JSONSchema = {
         # HTTP takes the spaces off both ends of a header's value.
         "pattern": "^[!-~]([ -~]*[!-~])?$",
     },
+}
+
+# What a client does after an answer that it did not get, and a fuzzer after one that it did.
+_REPEATED: JSONSchema = {
+    "repeat": {
+        "operationId": OPERATION_ID,
+        "description": "The same request with the same Idempotency-Key is answered with the same record.",
+        "parameters": {f"header.{IDEMPOTENCY_KEY}": f"$request.header.{IDEMPOTENCY_KEY}"},
+        "requestBody": "$request.body",
+    }
 }
 
 _REQUEST_ID: JSONSchema = {

@@ -32,10 +32,15 @@ HEADERS: dict[str, JSONSchema] = {
 }
 
 
-def responses() -> dict[str, JSONSchema]:
-    """The responses of a create by HTTP code, each with an example of every status that has this code."""
+def responses(links: JSONSchema) -> dict[str, JSONSchema]:
+    """The responses of a create by HTTP code, each with an example of every status that has this code.
+
+    `links` are what may follow a success.
+    """
     by_code = sorted(STATUSES, key=lambda status: status.http_code)
-    return {str(code): _response(code, list(group)) for code, group in groupby(by_code, lambda s: s.http_code)}
+    told = {str(code): _response(code, list(group)) for code, group in groupby(by_code, lambda s: s.http_code)}
+    told[str(HTTPStatus.OK.value)]["links"] = links
+    return told
 
 
 def headers(*names: str) -> JSONSchema:

@@ -1,13 +1,14 @@
 """The service against its own OpenAPI document: schemathesis makes the requests and judges the answers.
 
 It is held to every check that schemathesis has for a single request: documented codes, media types, headers and bodies,
-no server error, what fits the schema accepted, what does not refused.
+no server error, what fits the schema accepted, what does not refused; and in sequences to the links of the document.
 """
 
 import asyncio
 import base64
 import itertools
 import json
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -18,6 +19,7 @@ from hypothesis import HealthCheck, given, settings
 from schemathesis import APIOperation, BaseSchema, Case, GenerationMode, Response
 
 from service.config import Config
+from tests.api.exchange import KEY
 from tests.conftest import Client
 from tests.factories import CREATE, Records
 
@@ -129,6 +131,46 @@ async def test_what_does_not_fit_the_schema_is_refused(
 
     await each(document[CREATE]["POST"], GenerationMode.NEGATIVE, send)
     assert await records.count() == 0
+
+
+def machine(document: Document, database: Database, outcomes: Counter[str]) -> Any:
+    """A state machine that follows the document's links, and holds a repeated key to the record it first gave."""
+    records: dict[str, Any] = {}
+    # Made from the document as it runs: no checker of types can know it.
+    links: Any = document.as_state_machine()
+
+    class Machine(links):  # type: ignore[misc]
+        def before_call(self, case: Request) -> None:
+            if case.headers.get(KEY) not in records:
+                database.fit(case)
+
+        def get_call_kwargs(self, case: Request) -> dict[str, Any]:
+            kwargs: dict[str, Any] = super().get_call_kwargs(case)
+            return kwargs | {"headers": {"Authorization": f"Bearer {database.token}"}}
+
+        def after_call(self, response: Response, case: Request) -> None:
+            outcome, key = response.headers.get("requirement-outcome", ["elsewhere"])[0], case.headers.get(KEY)
+            outcomes[outcome] += 1
+            if outcome == "created" and key:
+                records[key] = response.json()["data"]
+            if outcome == "replayed":
+                assert response.json()["data"] == records[str(key)]
+
+        def validate_response(self, response: Response, case: Request, **checks: Any) -> None:
+            # A key that comes back with other params is refused, and rightly so.
+            if response.status_code != 400 or case.headers.get(KEY) not in records:
+                super().validate_response(response, case, **checks)
+
+    return Machine
+
+
+async def test_sequences_keep_to_the_document(document: Document, database: Database, records: Records) -> None:
+    """Whatever follows what, answers are as documented, and a request repeated with its key gives its first record."""
+    outcomes: Counter[str] = Counter()
+    limits = settings(SETTINGS, max_examples=15, stateful_step_count=6)
+    await asyncio.to_thread(machine(document, database, outcomes).run, settings=limits)
+    assert outcomes["replayed"] >= 3, outcomes
+    assert await records.count() == outcomes["created"]
 
 
 BESIDE = [

@@ -36,7 +36,7 @@ class Request:
         """The request line and all headers."""
         framing = (("Content-Length", str(len(self.body))),) if self.framing is None else self.framing
         lines = [f"{self.method} {self.target} HTTP/1.1".encode("latin-1"), b"Host: localhost"]
-        lines += [name.encode() + b": " + _octets(value) for name, value in (*self.headers, *framing)]
+        lines += [name.encode() + b": " + octets(value) for name, value in (*self.headers, *framing)]
         return b"\r\n".join([*lines, b"", b""])
 
 
@@ -56,7 +56,8 @@ def cases(*families: Iterable[Case]) -> list[Any]:
     return [pytest.param(case, id=case.name) for case in found]
 
 
-def _octets(value: str | bytes) -> bytes:
+def octets(value: str | bytes) -> bytes:
+    """A header's value as it goes over the wire."""
     return value if isinstance(value, bytes) else value.encode("utf-8")
 
 
@@ -93,9 +94,9 @@ def with_header(name: str, value: str | bytes) -> Request:
     return with_headers(("Content-Type", JSON), (name, value))
 
 
-def chunked(body: bytes, *, ended: bool = True) -> Request:
-    """The body in chunks; one that is not `ended` leaves the server to wait for more."""
-    parts = (body[at : at + CHUNK] for at in range(0, len(body), CHUNK))
+def chunked(body: bytes, *, ended: bool = True, size: int = CHUNK) -> Request:
+    """The body in chunks of `size` bytes; one that is not `ended` leaves the server to wait for more."""
+    parts = (body[at : at + size] for at in range(0, len(body), size))
     framed = b"".join(b"%x\r\n%s\r\n" % (len(part), part) for part in parts)
     return Request(framed + b"0\r\n\r\n" * ended, framing=(("Transfer-Encoding", "chunked"),))
 
