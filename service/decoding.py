@@ -6,6 +6,8 @@ import json
 from collections.abc import Mapping
 from typing import Any, NoReturn
 
+import orjson
+
 from service.errors import InvalidEncodedParams, NoParamsDecoded
 
 MAX_DEPTH = 32
@@ -32,6 +34,9 @@ def decode_params(body: bytes) -> Mapping[str, Any]:
     Raises `InvalidEncodedParams` for what is not exactly one document in UTF-8 whose meaning is beyond doubt, and
     `NoParamsDecoded` for a document that holds no params.
     """
+    glanced = _glance(body)
+    if glanced is not None:
+        return glanced
     try:
         text = body.decode("utf-8")
         if not text.strip(" \t\r\n"):
@@ -46,6 +51,33 @@ def decode_params(body: bytes) -> Mapping[str, Any]:
     if not isinstance(document, dict) or not document:
         raise NoParamsDecoded
     return document
+
+
+def _glance(body: bytes) -> dict[str, Any] | None:
+    """The params of a body that surely has one meaning, as most have; else None, and it takes the whole procedure.
+
+    Every key is followed by a colon: where each colon follows a quotation mark, and there are as many as there are
+    keys read, no key was there twice, and none of what was counted stands in a text. Floats are left to the other
+    parser, since this one makes them of integers that are too long for it.
+    """
+    colons = body.count(b":")
+    if colons != body.count(b'":'):
+        return None
+    try:
+        document = orjson.loads(body)
+    except orjson.JSONDecodeError:
+        return None
+    if type(document) is not dict:
+        return None
+    hashes = [document, *[value for value in document.values() if type(value) is dict]]
+    for content in hashes:
+        for value in content.values():
+            if not (type(value) in _PLAIN or (type(value) is dict and content is document)):
+                return None
+    return document if colons and colons == sum(map(len, hashes)) else None
+
+
+_PLAIN = (str, int, bool, type(None))
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

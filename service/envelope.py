@@ -4,6 +4,7 @@ import orjson
 from aiohttp import web
 
 from service import keys
+from service.answer import Answer
 from service.errors import ApplicationCrash, Status
 
 CREATE_PATH = "/api/v1/requirements/create"
@@ -17,7 +18,7 @@ def respond(request: web.Request, status: Status) -> web.Response:
     if status.errors:
         body["errors"] = [{"param": error.param, "message": error.message} for error in status.errors]
     body["request_id"] = request[keys.REQUEST_ID]
-    response = web.Response(
+    response = Answer(
         body=orjson.dumps(body),
         status=status.http_code,
         headers={"Content-Type": CONTENT_TYPE, "Cache-Control": "no-store"},

@@ -25,14 +25,19 @@ async def _read(request: web.Request) -> bytes:
         raise _too_long(limits.max_body_bytes)
     try:
         if request.content.is_eof():
-            return await request.read()
-        async with asyncio.timeout(limits.body_timeout_seconds):
-            return await request.read()
+            # All of it has come with the head: there is nothing to wait for.
+            body = request.content.read_nowait()
+        else:
+            async with asyncio.timeout(limits.body_timeout_seconds):
+                body = await request.read()
     except web.HTTPRequestEntityTooLarge:
         raise _too_long(limits.max_body_bytes) from None
     # Too slow, or gone before the end, which is told by a RuntimeError where it happened earlier.
     except (OSError, RuntimeError):
         raise InvalidEncodedParams from None
+    if len(body) > limits.max_body_bytes:
+        raise _too_long(limits.max_body_bytes)
+    return body
 
 
 def _too_long(max_bytes: int) -> InvalidParam:

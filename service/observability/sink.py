@@ -30,7 +30,7 @@ class LogSink:
 
     def write(self, line: bytes) -> None:
         """Queue one whole line, its newline included. Never waits; after `close` it does nothing."""
-        with self._ready:
+        with self._lock:
             if self._closing:
                 return
             if len(self._lines) >= _QUEUED_LINES or self._size + len(line) > _QUEUED_BYTES:
@@ -54,8 +54,9 @@ class LogSink:
             thread.join(_CLOSE_SECONDS)
 
     def _reset(self) -> None:
-        # The condition's lock is reentrant: the garbage collector may log in the midst of a write.
-        self._ready = threading.Condition()
+        # Reentrant: the garbage collector may log in the midst of a write.
+        self._lock = threading.RLock()
+        self._ready = threading.Condition(self._lock)
         self._lines: list[bytes] = []
         self._size = 0
         self._dropped = 0
