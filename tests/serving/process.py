@@ -19,6 +19,9 @@ from service.settings import PREFIX
 REPOSITORY = Path(__file__).parents[2]
 PATIENCE_SECONDS = 20.0
 
+# On free ports, and ended without the wait for a gateway.
+ANYWHERE = {"PORT": "0", "REQUIREMENTS__CONSOLE__PORT": "0", "REQUIREMENTS__SERVER__DRAIN_SECONDS": "0.2"}
+
 Line = dict[str, Any]
 
 
@@ -129,7 +132,7 @@ async def started(folder: Path, *arguments: str, environ: Mapping[str, str] | No
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "service", "serve", *arguments),
         cwd=folder,
-        env=environment({"PORT": "0", "REQUIREMENTS__CONSOLE__PORT": "0", **(environ or {})}),
+        env=environment(ANYWHERE | dict(environ or {})),
         stdin=asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
