@@ -95,7 +95,7 @@ async def _serve(config: Config, config_path: Path | None, listener: socket.sock
             if made is not None:
                 show_console(password, url)
 
-        await Supervisor(config, config_path, listener, url).run(orders, on_ready, on_console)
+        await Supervisor(config, config_path, listener, url, _check).run(orders, on_ready, on_console)
     log.info("stopped")
 
 
@@ -115,6 +115,10 @@ async def _prepare(config: Config, url: str, *, with_demo: bool) -> Demo | None:
     except (DatabaseAway, ConnectionLost) as error:
         log.warning("database-away", reason=str(error), consequence="serving unready until it can be reached")
         return None
+
+
+async def _check(config: Config, url: str) -> None:
+    await _checked(config, url, with_demo=False)
 
 
 async def _checked(config: Config, url: str, *, with_demo: bool) -> Demo | None:

@@ -1,6 +1,7 @@
 """How a worker goes: it keeps answering until nobody can have a connection that he believes to be good."""
 
 import asyncio
+import os
 import signal
 
 import structlog
@@ -63,7 +64,7 @@ async def depart(
 
     Meanwhile every answer says `Connection: close`, so that who keeps a connection asks elsewhere next.
     """
-    log.info("worker-stopping" if departure.stopping else "worker-leaving")
+    log.info("worker-stopping" if departure.stopping else "worker-leaving", worker=os.getpid())
     await stop_dispatching(app)
     _close_connections_after_answers()
     await _drain(app, server, site, departure, settings.drain_seconds)

@@ -4,12 +4,13 @@ import asyncio
 import os
 import signal
 import socket
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import structlog
 
 from service.config import Config, load_config
+from service.database.errors import DatabaseError
 from service.metrics.files import metrics_folder, write_as
 from service.metrics.recorded import ProcessMetrics
 from service.serving.children import Children, lifeline
@@ -19,19 +20,27 @@ from service.serving.orders import Orders
 from service.serving.roles import Roles, stop_seconds
 from service.settings import ConfigError
 
+Check = Callable[[Config, str], Awaitable[None]]
+
 log = structlog.get_logger()
 
 
 class Supervisor:
     """Keeps `config.server.workers` processes serving from one listening socket, and one the internal listener."""
 
-    def __init__(self, config: Config, config_path: Path | None, listener: socket.socket, url: str) -> None:
-        """Workers read their settings from `config_path` and the environment, and the database's address from `url`."""
+    def __init__(
+        self, config: Config, config_path: Path | None, listener: socket.socket, url: str, check: Check
+    ) -> None:
+        """Workers read their settings from `config_path` and the environment, and the database's address from `url`.
+
+        Before a restart, `check` raises `DatabaseError` for new settings whose database they cannot be used with.
+        """
         self._config = config
         self._config_path = config_path
         self._listener = listener
         self._url = url
         self._embedded_url = None if config.database.url else url
+        self._check = check
 
     async def run(self, orders: Orders, on_ready: Callable[[], None], on_console: Callable[[str], None]) -> None:
         """Serve until `orders` say to stop; the listening socket is closed then.
@@ -67,17 +76,21 @@ class Supervisor:
             orders.restart.clear()
             try:
                 config = self._new_config()
-            except ConfigError as error:
+                url = config.database.url or self._embedded_url or self._url
+                await self._check(config, url)
+            except (ConfigError, DatabaseError) as error:
                 _refuse(str(error))
-                continue
-            url = config.database.url or self._embedded_url or self._url
-            log.info("restarting", workers=config.server.workers)
-            if await crew.replace(config, url):
-                await console.restart(url)
-                self._config, self._url = config, url
-                log.info("restarted", workers=config.server.workers)
             else:
-                _refuse("a new worker did not become ready")
+                await self._restart(config, url, crew, console)
+
+    async def _restart(self, config: Config, url: str, crew: Crew, console: ConsoleKeeping) -> None:
+        log.info("restarting", workers=config.server.workers)
+        if not await crew.replace(config, url):
+            _refuse("a new worker did not become ready")
+            return
+        await console.restart(url)
+        self._config, self._url = config, url
+        log.info("restarted", workers=config.server.workers)
 
     def _new_config(self) -> Config:
         """The settings as they are now. Raises `ConfigError`, also for what takes a stop and a start."""
