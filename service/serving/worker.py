@@ -88,8 +88,8 @@ async def _serve(
         if if_ready and not await _is_ready(app):
             return False
         site = web.SockSite(runner, listener, backlog=BACKLOG)
-        await site.start()
         _spare_the_collector()
+        await site.start()
         os.write(ready, b"\n")
         os.close(ready)
         await departure.told.wait()
