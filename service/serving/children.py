@@ -6,7 +6,7 @@ import os
 import signal
 import sys
 from asyncio.subprocess import Process
-from collections.abc import AsyncIterator, Collection, Iterator, Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 import structlog
@@ -71,29 +71,3 @@ def tell(process: Process, number: signal.Signals) -> None:
     """Send a signal, unless the process has ended."""
     with contextlib.suppress(ProcessLookupError):
         process.send_signal(number)
-
-
-@contextlib.contextmanager
-def lifeline() -> Iterator[int]:
-    """A file descriptor for children to read: it ends when this process does, however that happens."""
-    read, write = os.pipe()
-    try:
-        yield read
-    finally:
-        os.close(read)
-        os.close(write)
-
-
-@contextlib.asynccontextmanager
-async def readable(fd: int) -> AsyncIterator["asyncio.Task[object]"]:
-    """A task that ends once there is something to read, or the other end is closed; `fd` is closed at the end."""
-    loop = asyncio.get_running_loop()
-    there = asyncio.Event()
-    loop.add_reader(fd, there.set)
-    waiting: asyncio.Task[object] = asyncio.create_task(there.wait())
-    try:
-        yield waiting
-    finally:
-        waiting.cancel()
-        loop.remove_reader(fd)
-        os.close(fd)

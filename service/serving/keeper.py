@@ -12,7 +12,8 @@ from dataclasses import dataclass
 import structlog
 
 from service.metrics.recorded import ProcessMetrics
-from service.serving.children import Children, readable, tell
+from service.serving.children import Children, tell
+from service.serving.pipes import readable
 
 # A process that ends before this is not started again at once, but after a pause that doubles.
 HEALTHY_AFTER_SECONDS = 5.0

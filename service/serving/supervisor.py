@@ -13,10 +13,11 @@ from service.config import Config, load_config
 from service.database.errors import DatabaseError
 from service.metrics.files import metrics_folder, write_as
 from service.metrics.recorded import ProcessMetrics
-from service.serving.children import Children, lifeline
+from service.serving.children import Children
 from service.serving.console_keeping import ConsoleKeeping
 from service.serving.crew import Crew
 from service.serving.orders import Orders
+from service.serving.pipes import lifeline
 from service.serving.roles import Roles, stop_seconds
 from service.settings import ConfigError
 

@@ -19,7 +19,8 @@ from service.metrics.files import write_as
 from service.metrics.recorded import Metrics
 from service.observability import logs, sentry
 from service.observability.secrets import protect
-from service.serving.departure import Departure, depart
+from service.serving.departure import Departure
+from service.serving.draining import depart
 from service.serving.listener import BACKLOG
 
 # What is still under way after `server.shutdown_seconds` is cancelled, and waited for: twice as long, as aiohttp does.
