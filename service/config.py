@@ -64,6 +64,7 @@ class Server:
     request_timeout_seconds: Annotated[float, Positive]
     max_waiting: Annotated[int, AtLeastOne]
     keepalive_seconds: Annotated[float, Positive]
+    drain_seconds: Annotated[float, validate.Range(min=0, max=86_400)]
     shutdown_seconds: Annotated[float, Positive]
 
 
@@ -178,6 +179,9 @@ class Config:
         return tuple(secret for secret in (*passwords, *named) if secret)
 
 
+# All of `serve` ends within 12 s: what is left is for closing connections, and for the embedded PostgreSQL to stop.
+LONGEST_STOP_SECONDS = 10.5
+
 SHORT_NAMES = {
     "HOST": ("server", "host"),
     "PORT": ("server", "port"),
@@ -215,3 +219,9 @@ def _check_time_limits(config: Config) -> None:
     for (inner, shorter), (outer, longer) in pairwise(limits):
         if shorter >= longer:
             raise ConfigError(f"{inner}: must be less than {outer} ({longer:g})")
+    stop = config.server.drain_seconds + config.server.shutdown_seconds
+    if stop > LONGEST_STOP_SECONDS:
+        raise ConfigError(
+            f"server.drain_seconds: must be at most {LONGEST_STOP_SECONDS:g} together with server.shutdown_seconds, "
+            f"not {stop:g}"
+        )

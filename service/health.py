@@ -12,6 +12,9 @@ from service.registry import RegistryFollower
 # /ready promises an answer within 2 s whatever the database does.
 CHECK_TIMEOUT_SECONDS = 1.5
 
+# How long between two looks, for one that waits until all is well.
+PAUSE_SECONDS = 0.1
+
 Checks = dict[str, str]
 
 log = structlog.get_logger()
@@ -29,6 +32,15 @@ class Health:
     async def check(self) -> Checks:
         """Each check and `ok`, or a few words on what is wrong."""
         return {**await self._check_database(), "serving": self._serving()}
+
+    async def settled(self, within_seconds: float) -> Checks:
+        """What is found once all of it is ok, or when the time is up."""
+        until = asyncio.get_running_loop().time() + within_seconds
+        while True:
+            checks = await self.check()
+            if all_ok(checks) or asyncio.get_running_loop().time() > until:
+                return checks
+            await asyncio.sleep(PAUSE_SECONDS)
 
     def _serving(self) -> str:
         if self.stopping:
@@ -48,3 +60,8 @@ class Health:
     async def _pending(self) -> Known:
         async with self._database.connection() as connection:
             return await pending_migrations(connection, self._known)
+
+
+def all_ok(checks: Checks) -> bool:
+    """Whether nothing was found that keeps a worker from serving."""
+    return all(result == "ok" for result in checks.values())

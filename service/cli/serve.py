@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import os
-import signal
 import socket
 from pathlib import Path
 
@@ -22,6 +21,7 @@ from service.observability import logs
 from service.observability.secrets import protect
 from service.resources import resource
 from service.serving.listener import listen
+from service.serving.orders import Orders
 from service.serving.postgres import kept_running
 from service.storage.demo import Demo, make_demo
 
@@ -32,7 +32,7 @@ log = structlog.get_logger()
 @click.option("--demo", "with_demo", is_flag=True, help="First migrate the embedded database and make demo records.")
 @click.pass_context
 def serve(context: click.Context, with_demo: bool) -> None:
-    """Serve the API until SIGTERM or Ctrl-C."""
+    """Serve the API until SIGTERM or Ctrl-C; SIGHUP restarts its workers."""
     config: Config = context.obj
     if with_demo and config.database.url is not None:
         raise click.UsageError("--demo is for the embedded database: unset DATABASE_URL, or run `migrate` and `demo`")
@@ -49,37 +49,37 @@ def serve(context: click.Context, with_demo: bool) -> None:
 @click.argument("lifeline", type=int)
 @click.argument("ready", type=int)
 @click.argument("name")
+@click.option("--if-ready", is_flag=True)
 @click.pass_obj
-def worker(config: Config, listener: int, lifeline: int, ready: int, name: str) -> None:
+def worker(config: Config, listener: int, lifeline: int, ready: int, name: str, *, if_ready: bool) -> int:
     """One worker process of `serve`, which starts it with open file descriptors."""
     # Importing the application takes longer than most commands run: only a worker needs it.
     from service.serving.worker import work  # noqa: PLC0415
 
     with socket.socket(fileno=listener) as shared:
-        work(config, shared, lifeline, ready, name)
+        return 0 if work(config, shared, lifeline, ready, name, if_ready=if_ready) else 1
 
 
 @click.command(cls=ConfiguredCommand, hidden=True)
 @click.argument("listener", type=int)
 @click.argument("lifeline", type=int)
+@click.argument("ready", type=int)
 @click.pass_obj
-def console(config: Config, listener: int, lifeline: int) -> None:
+def console(config: Config, listener: int, lifeline: int, ready: int) -> None:
     """The process of the internal listener, which `serve` starts with open file descriptors."""
     # What it needs takes longer to import than most commands run.
     from service.serving.console import show  # noqa: PLC0415
 
     with socket.socket(fileno=listener) as inherited:
-        show(config, inherited, lifeline)
+        show(config, inherited, lifeline, ready)
 
 
 async def _serve(config: Config, config_path: Path | None, listener: socket.socket, *, with_demo: bool) -> None:
     # The metrics that it keeps take longer to import than most commands run.
     from service.serving.supervisor import Supervisor  # noqa: PLC0415
 
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-        loop.add_signal_handler(number, stop.set)
+    orders = Orders()
+    orders.listen()
     async with _database(config) as url:
         made = await _prepare(config, url, with_demo=with_demo)
         password = console_password(config)
@@ -95,7 +95,7 @@ async def _serve(config: Config, config_path: Path | None, listener: socket.sock
             if made is not None:
                 show_console(password, url)
 
-        await Supervisor(config, config_path, listener, url).run(stop, on_ready, on_console)
+        await Supervisor(config, config_path, listener, url, _check).run(orders, on_ready, on_console)
     log.info("stopped")
 
 
@@ -115,6 +115,10 @@ async def _prepare(config: Config, url: str, *, with_demo: bool) -> Demo | None:
     except (DatabaseAway, ConnectionLost) as error:
         log.warning("database-away", reason=str(error), consequence="serving unready until it can be reached")
         return None
+
+
+async def _check(config: Config, url: str) -> None:
+    await _checked(config, url, with_demo=False)
 
 
 async def _checked(config: Config, url: str, *, with_demo: bool) -> Demo | None:

@@ -83,8 +83,8 @@ def _warnings(facts: asyncpg.Record, config: Config) -> list[str]:
     warnings = []
     if facts["synchronous_commit"] not in ("on", "remote_apply"):
         warnings.append(f"synchronous_commit is {facts['synchronous_commit']}: a crash may lose what was acknowledged")
-    # One more a worker follows the registry.
-    wanted = config.server.workers * (config.database.pool_size + 1) + CONSOLE_POOL_SIZE
+    # One more a worker follows the registry, and while workers are replaced there are twice as many.
+    wanted = 2 * config.server.workers * (config.database.pool_size + 1) + CONSOLE_POOL_SIZE
     if wanted > facts["connections"]:
         warnings.append(f"{wanted} connections are wanted at the most, the server allows {facts['connections']}")
     return warnings

@@ -3,6 +3,7 @@
 from aiohttp import web
 
 from service import keys
+from service.health import all_ok
 
 _NO_STORE = {"Cache-Control": "no-store"}
 
@@ -15,6 +16,6 @@ async def ping(_request: web.Request) -> web.Response:
 async def ready(request: web.Request) -> web.Response:
     """200 if requests can be served here, else 503; and for each check what it found."""
     checks = await request.app[keys.HEALTH].check()
-    fine = all(result == "ok" for result in checks.values())
+    fine = all_ok(checks)
     body = {"status": "ok" if fine else "unavailable", "checks": checks}
     return web.json_response(body, status=200 if fine else 503, headers=_NO_STORE)

@@ -20,8 +20,9 @@ POLL_SECONDS = 0.5
 # A dispatcher that ended by an unforeseen error is started again after this.
 RESTART_SECONDS = 1.0
 
-# What a worker that stops gives its last attempts.
-CLOSE_SECONDS = 6.0
+# What a worker that stops gives its last attempts, counted from when it claims no more: before it would be killed, also
+# where it does not drain.
+CLOSE_SECONDS = 4.0
 LEAST_CLOSE_SECONDS = 0.5
 
 log = structlog.get_logger()

@@ -6,7 +6,6 @@ import signal
 import socket
 
 import sentry_sdk
-import structlog
 import uvloop
 from aiohttp import web
 
@@ -21,27 +20,30 @@ from service.ops.app import create_ops_app
 # A page that streams what happens never ends by itself.
 SHUTDOWN_SECONDS = 1.0
 
-log = structlog.get_logger()
 
+def show(config: Config, listener: socket.socket, lifeline: int, ready: int) -> None:
+    """Serve the console and the metrics from `listener` until a signal to stop, or until the supervisor is gone.
 
-def show(config: Config, listener: socket.socket, lifeline: int) -> None:
-    """Serve the console and the metrics from `listener` until a signal to stop, or until the supervisor is gone."""
+    A byte is written to `ready` once it serves.
+    """
     with logs.configure(config.logging.level, config.logging.format):
         protect(*config.secrets, console_password(config))
         sentry.start(config.sentry.dsn, config.sentry.environment, __version__)
-        uvloop.run(_serve(create_ops_app(config, announced_folder()), listener, lifeline))
+        uvloop.run(_serve(create_ops_app(config, announced_folder()), listener, lifeline, ready))
         sentry_sdk.flush(timeout=1)
 
 
-async def _serve(app: web.Application, listener: socket.socket, lifeline: int) -> None:
+async def _serve(app: web.Application, listener: socket.socket, lifeline: int, ready: int) -> None:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
-    loop.add_signal_handler(signal.SIGTERM, stop.set)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
     loop.add_reader(lifeline, stop.set)
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=SHUTDOWN_SECONDS)
     await runner.setup()
     await web.SockSite(runner, listener).start()
-    log.info("console-ready", process=os.getpid())
+    os.write(ready, b"\n")
+    os.close(ready)
     await stop.wait()
     loop.remove_reader(lifeline)
     await runner.cleanup()

@@ -1,10 +1,8 @@
 """One worker process: serves from the socket that its supervisor listens on."""
 
-import asyncio
 import gc
 import logging
 import os
-import signal
 import socket
 
 import sentry_sdk
@@ -16,10 +14,20 @@ from aiohttp.http_exceptions import HttpProcessingError
 from service import __version__, keys
 from service.app import create_app
 from service.config import Config
+from service.health import all_ok
 from service.metrics.files import write_as
 from service.metrics.recorded import Metrics
 from service.observability import logs, sentry
 from service.observability.secrets import protect
+from service.serving.departure import Departure
+from service.serving.draining import depart
+from service.serving.listener import BACKLOG
+
+# What is still under way after `server.shutdown_seconds` is cancelled, and waited for: twice as long, as aiohttp does.
+CANCEL_SECONDS = 0.1
+
+# A new worker that is to take another one's place has to be ready within this.
+READY_WITHIN_SECONDS = 10.0
 
 # A request leaves few cycles behind; at the default of 700 objects the collector took a twentieth of the time.
 GARBAGE_OBJECTS = 20_000
@@ -38,11 +46,12 @@ class CallersFault(logging.Filter):
         return True
 
 
-def work(config: Config, listener: socket.socket, lifeline: int, ready: int, name: str) -> None:
-    """Serve from `listener` until a signal to stop, or until the supervisor is gone.
+def work(config: Config, listener: socket.socket, lifeline: int, ready: int, name: str, *, if_ready: bool) -> bool:
+    """Serve from `listener` until a signal to stop or to leave, or until the supervisor is gone.
 
     `lifeline` is a file descriptor that ends when the supervisor does; a byte is written to `ready` once requests
-    are accepted. What it measures is written under `name`, which no other process that runs has.
+    are accepted. What it measures is written under `name`, which no other process that runs has. `if_ready`, it
+    serves only once it is ready to, and returns false when it does not become so.
     """
     write_as(name)
     with logs.configure(config.logging.level, config.logging.format) as log_lines:
@@ -50,8 +59,9 @@ def work(config: Config, listener: socket.socket, lifeline: int, ready: int, nam
         logging.getLogger("aiohttp.server").addFilter(CallersFault())
         sentry.start(config.sentry.dsn, config.sentry.environment, __version__)
         app = create_app(config, Metrics(name), log_lines.requests)
-        uvloop.run(_serve(app, config, listener, lifeline, ready))
+        served = uvloop.run(_serve(app, config, listener, lifeline, ready, if_ready=if_ready))
         sentry_sdk.flush(timeout=1)
+    return served
 
 
 def _spare_the_collector() -> None:
@@ -61,26 +71,39 @@ def _spare_the_collector() -> None:
     gc.set_threshold(GARBAGE_OBJECTS)
 
 
-async def _serve(app: web.Application, config: Config, listener: socket.socket, lifeline: int, ready: int) -> None:
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    loop.add_signal_handler(signal.SIGTERM, stop.set)
-    loop.add_reader(lifeline, stop.set)
+async def _serve(
+    app: web.Application, config: Config, listener: socket.socket, lifeline: int, ready: int, *, if_ready: bool
+) -> bool:
+    departure = Departure(lifeline)
+    departure.listen()
     runner = web.AppRunner(
         app,
         access_log=None,
         # A body in a content coding is refused unread.
         auto_decompress=False,
         keepalive_timeout=config.server.keepalive_seconds,
-        shutdown_timeout=config.server.shutdown_seconds,
+        shutdown_timeout=CANCEL_SECONDS,
     )
     await runner.setup()
-    await web.SockSite(runner, listener).start()
-    _spare_the_collector()
-    os.write(ready, b"\n")
-    os.close(ready)
-    await stop.wait()
-    loop.remove_reader(lifeline)
-    app[keys.HEALTH].stopping = True
-    log.info("worker-stopping")
-    await runner.cleanup()
+    try:
+        if if_ready and not await _is_ready(app):
+            return False
+        site = web.SockSite(runner, listener, backlog=BACKLOG)
+        _spare_the_collector()
+        await site.start()
+        os.write(ready, b"\n")
+        os.close(ready)
+        await departure.told.wait()
+        assert runner.server is not None  # noqa: S101 - after its setup
+        await depart(app, runner.server, site, departure, config.server)
+        return True
+    finally:
+        await runner.cleanup()
+
+
+async def _is_ready(app: web.Application) -> bool:
+    checks = await app[keys.HEALTH].settled(READY_WITHIN_SECONDS)
+    if all_ok(checks):
+        return True
+    log.error("worker-not-ready", **checks)
+    return False

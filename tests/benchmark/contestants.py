@@ -185,6 +185,8 @@ def _commands(port: int, workers: int, url: str) -> dict[str, tuple[list[str], d
     """By name: what python is to run, in which environment, and what each worker says when it is ready."""
     plain = {name: value for name, value in os.environ.items() if name not in {"DATABASE_URL", "SENTRY_DSN"}}
     shipped = {"DATABASE_URL": url, "HOST": "127.0.0.1", "PORT": str(port), "WEB_CONCURRENCY": str(workers)}
+    # There is no gateway to wait for at the end.
+    shipped["REQUIREMENTS__SERVER__DRAIN_SECONDS"] = "0"
     app = "uvicorn tests.benchmark.peers.fastapi_app:app --loop uvloop --http httptools"
     return {
         SERVICE: (["-m", "service", "serve"], plain | shipped, b'"worker-ready"'),

@@ -89,7 +89,7 @@ async def test_it_serves(installed: Path, database_url: str, records: Records, t
     process = await asyncio.create_subprocess_exec(
         *command, cwd=tmp_path, env=environ, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
     )
-    serve = Serve(process)
+    serve = Serve(process, tmp_path)
     try:
         await serve.event("serving")
         assert health(environ) == 0

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from service.config import load_config
-from service.serving.supervisor import STOP_GRACE_SECONDS
+from service.serving.roles import stop_seconds
 from tests.serving.process import REPOSITORY
 
 UNITS = REPOSITORY / "deploy" / "systemd"
@@ -72,7 +72,7 @@ def test_the_measure_can_fail(tmp_path: Path) -> None:
 def test_it_has_time_to_stop() -> None:
     """What systemd waits for a stop is longer than any stop of the service takes."""
     seconds = float(unit("requirements.service")["Service"]["TimeoutStopSec"])
-    assert seconds > ENDS_WITHIN_SECONDS >= load_config(None, {}).server.shutdown_seconds + STOP_GRACE_SECONDS
+    assert seconds > ENDS_WITHIN_SECONDS >= stop_seconds(load_config(None, {}))
 
 
 def test_signals() -> None:

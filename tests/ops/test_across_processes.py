@@ -65,6 +65,27 @@ async def test_workers_and_their_gauges_follow_those_that_run(service: Watched) 
     assert after.values("worker") == before.values("worker") == {"0", "1"}
 
 
+async def test_counts_are_exact_across_restarts(service: Watched, tmp_path: Path) -> None:
+    """Counts go on through restarts by SIGHUP, none doubled or lost; gauges are those of the workers that serve."""
+    for restarts in range(3):
+        serving_now = (await service.serve.workers(2 * (restarts + 1)))[-2:]
+        await ask_each_worker(service, serving_now, 2)
+        service.serve.process.send_signal(signal.SIGHUP)
+        await service.serve.event("restarted", restarts + 1, 60)
+        asked = 4 * (restarts + 1)
+        found = await scrape_until(service.http, service.console, lambda found: pool_limit(found) == 16)
+        assert counts(found) == (asked, asked, asked, 2 * asked)
+        assert found.total("requirements_workers") == 2
+        assert found.total("requirements_restarts_total") == 0
+    names = {path.stem.rpartition("_")[2] for path in metrics_of(tmp_path).glob("*.db")}
+    assert names == {"0", "1", "0b", "1b", "supervisor"}
+
+
+def pool_limit(found: Scrape) -> float:
+    """How many connections all workers together may open."""
+    return found.total("requirements_database_pool_limit")
+
+
 async def test_the_console_is_kept_running(service: Watched) -> None:
     """The internal listener's process is started again at the same address and knows what was counted before."""
     await service.ping()

@@ -19,6 +19,9 @@ from service.settings import PREFIX
 REPOSITORY = Path(__file__).parents[2]
 PATIENCE_SECONDS = 20.0
 
+# On free ports, and ended without the wait for a gateway.
+ANYWHERE = {"PORT": "0", "REQUIREMENTS__CONSOLE__PORT": "0", "REQUIREMENTS__SERVER__DRAIN_SECONDS": "0.2"}
+
 Line = dict[str, Any]
 
 
@@ -55,8 +58,9 @@ async def until(condition: Callable[[], object], seconds: float = PATIENCE_SECON
 class Serve:
     """A running `serve`; `serving` makes them."""
 
-    def __init__(self, process: asyncio.subprocess.Process) -> None:
+    def __init__(self, process: asyncio.subprocess.Process, folder: Path) -> None:
         self.process = process
+        self.folder = folder
         self.pid = process.pid
         self.output: list[str] = []
         self.errors: list[str] = []
@@ -123,19 +127,30 @@ class Serve:
         return await self.ended()
 
 
+# Makes standard input the terminal that Ctrl-C is pressed on, and that can be closed.
+ON_TERMINAL = """
+import fcntl, os, sys, termios
+fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+os.execv(sys.executable, [sys.executable, *sys.argv[1:]])
+"""
+
+
 @contextlib.asynccontextmanager
-async def started(folder: Path, *arguments: str, environ: Mapping[str, str] | None = None) -> AsyncIterator[Serve]:
-    """`serve` as a child that leads a process group of its own, in `folder`; stopped at the end if it still runs."""
+async def started(
+    folder: Path, *arguments: str, environ: Mapping[str, str] | None = None, terminal: int | None = None
+) -> AsyncIterator[Serve]:
+    """`serve` as a child that leads a session of its own, in `folder`; stopped at the end if it still runs."""
+    command = (sys.executable, "-m", "service", "serve", *arguments)
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "service", "serve", *arguments),
+        *(command if terminal is None else (sys.executable, "-c", ON_TERMINAL, *command[1:])),
         cwd=folder,
-        env=environment({"PORT": "0", "REQUIREMENTS__CONSOLE__PORT": "0", **(environ or {})}),
-        stdin=asyncio.subprocess.DEVNULL,
+        env=environment(ANYWHERE | dict(environ or {})),
+        stdin=asyncio.subprocess.DEVNULL if terminal is None else terminal,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
         start_new_session=True,
     )
-    serve = Serve(process)
+    serve = Serve(process, folder)
     try:
         yield serve
     finally:
@@ -145,8 +160,10 @@ async def started(folder: Path, *arguments: str, environ: Mapping[str, str] | No
 
 
 @contextlib.asynccontextmanager
-async def serving(folder: Path, *arguments: str, environ: Mapping[str, str] | None = None) -> AsyncIterator[Serve]:
+async def serving(
+    folder: Path, *arguments: str, environ: Mapping[str, str] | None = None, terminal: int | None = None
+) -> AsyncIterator[Serve]:
     """As `started`, once it serves; its address is in `url`."""
-    async with started(folder, *arguments, environ=environ) as serve:
+    async with started(folder, *arguments, environ=environ, terminal=terminal) as serve:
         serve.url = (await serve.event("serving"))[0]["url"]
         yield serve

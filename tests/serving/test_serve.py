@@ -53,11 +53,11 @@ async def test_demo_prints_a_line_that_works_and_workers_share_the_socket(
     assert serve.errors == []
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 async def test_a_signal_to_stop_ends_all_of_it(
     folder: Path, http: aiohttp.ClientSession, number: signal.Signals
 ) -> None:
-    """On SIGTERM, and on Ctrl-C and a closing terminal, which reach the whole group, everything ends with exit 0."""
+    """On SIGTERM, and on Ctrl-C, which reaches the whole group, everything ends with exit 0."""
     async with serving(folder, "--demo") as serve:
         pids = [*await serve.workers(), postgres_of(folder)]
         assert await pings(http, serve) == 200

@@ -1,0 +1,47 @@
+"""A service to be restarted: its settings are in a file that tests rewrite while it runs."""
+
+import contextlib
+import signal
+from collections.abc import AsyncIterator, Mapping
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from tests.serving.connection import Address
+from tests.serving.process import Serve, serving
+
+SETTINGS = """
+server: {{shutdown_seconds: 3.0, drain_seconds: {drain}, workers: {workers}}}
+"""
+
+
+def settings(folder: Path, drain: float, workers: int = 2, more: str = "") -> None:
+    """Write what the next restart reads."""
+    (folder / "config.yaml").write_text(SETTINGS.format(drain=drain, workers=workers) + more)
+
+
+@contextlib.asynccontextmanager
+async def restartable(
+    folder: Path, url: str, drain: float, workers: int = 2, environ: Mapping[str, str] | None = None
+) -> AsyncIterator[Serve]:
+    """A service on the database at `url`, once all its workers serve."""
+    settings(folder, drain, workers)
+    lasting = {
+        "DATABASE_URL": url,
+        "REQUIREMENTS__DATABASE__REQUIRE_DURABLE": "false",
+        "REQUIREMENTS__SERVER__DRAIN_SECONDS": "",  # the file alone says it
+    }
+    async with serving(folder, environ=lasting | dict(environ or {})) as serve:
+        await serve.workers(workers)
+        yield serve
+
+
+def address_of(serve: Serve) -> Address:
+    """Where it listens."""
+    url = urlsplit(serve.url)
+    return str(url.hostname), int(url.port or 0)
+
+
+async def restart(serve: Serve, count: int = 1) -> None:
+    """Have the workers restarted, for the `count`th time."""
+    serve.process.send_signal(signal.SIGHUP)
+    await serve.event("restarted", count, 60)

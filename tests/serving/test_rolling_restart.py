@@ -1,0 +1,43 @@
+"""Restarting the workers by SIGHUP while callers call: nobody notices."""
+
+import contextlib
+import os
+import socket
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+from service.storage.demo import Demo
+from tests.serving.load import assert_exactly_once, crowd, load
+from tests.serving.nginx import nginx
+from tests.serving.postgres import Postgres
+from tests.serving.process import alive
+from tests.serving.restarting import address_of, restart, restartable
+
+# A long run sets more.
+RESTARTS = int(os.environ.get("ROLLING_RESTARTS", "20"))
+WORKERS = int(os.environ.get("ROLLING_WORKERS", "1"))
+
+
+@contextlib.asynccontextmanager
+async def without_console() -> AsyncIterator[dict[str, str]]:
+    """Settings without the console, whose process takes as long to start as a worker."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        yield {"REQUIREMENTS__CONSOLE__PORT": str(taken.getsockname()[1])}
+
+
+async def test_no_caller_notices_a_restart(postgres: Postgres, demo: Demo, tmp_path: Path) -> None:
+    """Restart after restart under load, on kept and fresh connections, direct and through nginx: nothing fails."""
+    async with (
+        without_console() as environ,
+        restartable(tmp_path, postgres.url, 0.6, WORKERS, environ) as serve,
+        nginx(tmp_path, address_of(serve)) as gateway,
+    ):
+        callers = crowd(address_of(serve), "direct") + crowd(gateway, "gateway")
+        async with load(demo, callers) as history:
+            for count in range(1, RESTARTS + 1):
+                await restart(serve, count)
+        workers = await serve.workers(WORKERS * (RESTARTS + 1))
+        assert [alive(worker) for worker in workers] == [False] * WORKERS * RESTARTS + [True] * WORKERS
+    assert history.failed == {}
+    assert history.closing >= RESTARTS
+    await assert_exactly_once(postgres, history)
