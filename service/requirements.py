@@ -47,16 +47,14 @@ class Requirement(NamedTuple):
 
     def view(self) -> dict[str, Any]:
         """The record as callers are shown it."""
-        created_at = timestamp(self.created_at)
         return {
             "id": self.id,
             "required": {"type": self.required.type, "id": self.required.id},
             "requireable": {"type": self.requireable.type, "id": self.requireable.id},
             "key": self.key,
             "value": self.value,
-            "created_at": created_at,
-            # Of nearly every record shown they are the same, and a timestamp takes as long as the rest.
-            "updated_at": created_at if self.updated_at == self.created_at else timestamp(self.updated_at),
+            "created_at": timestamp(self.created_at),
+            "updated_at": timestamp(self.updated_at),
         }
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 
 from service.callers import Application, Caller, Session
@@ -9,6 +10,8 @@ from service.callers import Application, Caller, Session
 View = dict[str, Any]
 
 
+# The records that one statement writes are of one moment.
+@lru_cache(maxsize=64)
 def timestamp(moment: datetime) -> str:
     """ISO 8601 in UTC to the microsecond, such as 2026-11-23T10:00:00.123456Z."""
     return moment.isoformat(timespec="microseconds").replace("+00:00", "Z")
