@@ -1,0 +1,74 @@
+"""The stage for each kind of caller."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from service import keys
+from service.app import create_app
+from service.config import Config
+from tests.api.conftest import aiohttp_client as aiohttp_client  # noqa: PLC0414 - a fixture
+from tests.conftest import AppClient
+from tests.factories import Records
+from tests.injection.injector import Injector
+from tests.injection.stage import Doorkeeper, Stage
+from tests.mail.conftest import API_KEY, RECIPIENTS, SENDER
+from tests.mail.mandrill_server import MandrillServer, running
+
+SetStage = Callable[..., Awaitable[Stage]]
+
+
+@pytest.fixture
+async def mandrill() -> AsyncIterator[MandrillServer]:
+    """A Mandrill that accepts everything."""
+    async with running() as server:
+        yield server
+
+
+@pytest.fixture
+def injector(monkeypatch: pytest.MonkeyPatch, mandrill: MandrillServer) -> Injector:
+    """An injector in place."""
+    injector = Injector()
+    injector.patch(monkeypatch, mandrill.url)
+    # What crashes leave for the team is written at once: the next case begins with nothing under way.
+    monkeypatch.setattr("service.notifications.PAUSE_SECONDS", 0.001)
+    return injector
+
+
+@pytest.fixture
+def set_stage(
+    config: Config, records: Records, aiohttp_client: AppClient, injector: Injector, mandrill: MandrillServer
+) -> SetStage:
+    """Serve a kind of caller: `limits` are settings of the database, `request_seconds` is a request's time."""
+
+    async def stage(
+        *, caller: str, emails: bool = False, request_seconds: float = 10.0, limits: Any = None, **ways: bool
+    ) -> Stage:
+        await records.deploy()
+        settings = replace(
+            config,
+            database=replace(config.database, **{"pool_size": 3, **(limits or {})}),
+            server=replace(config.server, request_timeout_seconds=request_seconds),
+            sessions=replace(config.sessions, touch_interval_seconds=0),
+            mandrill=replace(
+                config.mandrill, api_key=API_KEY, recipients=RECIPIENTS[:1], sender=SENDER, base_url=mandrill.url
+            )
+            if emails
+            else config.mandrill,
+        )
+        app, doorkeeper = create_app(settings), Doorkeeper()
+        app.middlewares.insert(0, doorkeeper.middleware())
+        client = await aiohttp_client(app)
+        if emails:
+            app[keys.DISPATCHER].stop()
+        record = await (records.application() if caller == "application" else records.session())
+        user_id, _ = await records.user()
+        made = Stage(
+            client, injector, doorkeeper, records.connection, record.token, user_id, emails=emails, **ways
+        )
+        await made.begin()
+        return made
+
+    return stage
