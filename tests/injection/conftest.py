@@ -17,6 +17,13 @@ from tests.injection.stage import Doorkeeper, Stage
 from tests.mail.conftest import API_KEY, RECIPIENTS, SENDER
 from tests.mail.mandrill_server import MandrillServer, running
 
+# Between attempts, and before crashes are told to the team: hundreds of cases need not wait for a server to come back.
+PAUSES = (
+    "service.notifications.PAUSE_SECONDS",
+    "service.mail.outbox.SETTLE_PAUSE_SECONDS",
+    "service.recording.RETRY_PAUSE_SECONDS",
+)
+
 SetStage = Callable[..., Awaitable[Stage]]
 
 
@@ -32,8 +39,8 @@ def injector(monkeypatch: pytest.MonkeyPatch, mandrill: MandrillServer) -> Injec
     """An injector in place."""
     injector = Injector()
     injector.patch(monkeypatch, mandrill.url)
-    # What crashes leave for the team is written at once: the next case begins with nothing under way.
-    monkeypatch.setattr("service.notifications.PAUSE_SECONDS", 0.001)
+    for pause in PAUSES:
+        monkeypatch.setattr(pause, 0.001, raising=False)
     return injector
 
 

@@ -19,7 +19,7 @@ from tests.injection.injector import Injector
 from tests.injection.ledger import GONE, ROWS, Exchange, Leaks, summary, violations
 
 PATIENCE_SECONDS = 10.0
-NEIGHBOURS = 4
+NEIGHBOURS = 3
 
 IDLE = """
 SELECT count(*) = 0 FROM pg_stat_activity
