@@ -5,6 +5,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from aiohttp.typedefs import Middleware
 
 from service import keys
 from service.app import create_app
@@ -16,6 +17,9 @@ from tests.injection.injector import Injector
 from tests.injection.stage import Doorkeeper, Stage
 from tests.mail.conftest import API_KEY, RECIPIENTS, SENDER
 from tests.mail.mandrill_server import MandrillServer, running
+
+# The driver's own limit stands this much behind the server's.
+GRACE = "service.database.pool.CLIENT_GRACE_SECONDS"
 
 # Between attempts, and before crashes are told to the team: hundreds of cases need not wait for a server to come back.
 PAUSES = (
@@ -46,14 +50,28 @@ def injector(monkeypatch: pytest.MonkeyPatch, mandrill: MandrillServer) -> Injec
 
 @pytest.fixture
 def set_stage(
-    config: Config, records: Records, aiohttp_client: AppClient, injector: Injector, mandrill: MandrillServer
+    config: Config,
+    records: Records,
+    aiohttp_client: AppClient,
+    injector: Injector,
+    mandrill: MandrillServer,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> SetStage:
     """Serve a kind of caller: `limits` are settings of the database, `request_seconds` is a request's time."""
 
     async def stage(
-        *, caller: str, emails: bool = False, request_seconds: float = 10.0, limits: Any = None, **ways: bool
+        *,
+        caller: str,
+        emails: bool = False,
+        request_seconds: float = 10.0,
+        limits: Any = None,
+        outermost: Middleware | None = None,
+        **ways: Any,
     ) -> Stage:
         await records.deploy()
+        if limits:
+            monkeypatch.setattr(GRACE, 0.1, raising=False)
+            injector.limit_seconds = limits["statement_timeout_seconds"] + 0.1
         settings = replace(
             config,
             database=replace(config.database, **{"pool_size": 3, **(limits or {})}),
@@ -66,15 +84,14 @@ def set_stage(
             else config.mandrill,
         )
         app, doorkeeper = create_app(settings), Doorkeeper()
-        app.middlewares.insert(0, doorkeeper.middleware())
+        for middleware in filter(None, (outermost, doorkeeper.middleware())):
+            app.middlewares.insert(0, middleware)
         client = await aiohttp_client(app)
         if emails:
             app[keys.DISPATCHER].stop()
         record = await (records.application() if caller == "application" else records.session())
         user_id, _ = await records.user()
-        made = Stage(
-            client, injector, doorkeeper, records.connection, record.token, user_id, emails=emails, **ways
-        )
+        made = Stage(client, injector, doorkeeper, records.connection, record.token, user_id, emails=emails, **ways)
         await made.begin()
         return made
 

