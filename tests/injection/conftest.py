@@ -19,7 +19,7 @@ from tests.mail.conftest import API_KEY, RECIPIENTS, SENDER
 from tests.mail.mandrill_server import MandrillServer, running
 
 # The driver's own limit stands this much behind the server's.
-GRACE = "service.database.pool.CLIENT_GRACE_SECONDS"
+GRACES = ("service.database.pool.CLIENT_GRACE_SECONDS", "service.database.connection.CLIENT_GRACE_SECONDS")
 
 # Between attempts, and before crashes are told to the team: hundreds of cases need not wait for a server to come back.
 PAUSES = (
@@ -70,7 +70,8 @@ def set_stage(
     ) -> Stage:
         await records.deploy()
         if limits:
-            monkeypatch.setattr(GRACE, 0.1, raising=False)
+            for grace in GRACES:
+                monkeypatch.setattr(grace, 0.1, raising=False)
             injector.limit_seconds = limits["statement_timeout_seconds"] + 0.1
         settings = replace(
             config,

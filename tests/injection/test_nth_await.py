@@ -98,7 +98,7 @@ async def test_no_failure_makes_an_answer_a_lie(set_stage: SetStage, ways: Ways,
     stage = await set_stage(**ways._asdict())
     await strike_all(stage, faults)
     assert stage.cases >= 20
-    assert {"acquire", "statement", "release"} <= stage.places.keys()
+    assert stage.places["statement"] >= 15
     assert ("post" in stage.places) == ways.emails
 
 

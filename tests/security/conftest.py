@@ -1,6 +1,7 @@
 """A service that holds every secret there is, with a PostgreSQL that asks for a password."""
 
 import contextlib
+import re
 import secrets
 import shutil
 from collections.abc import AsyncIterator
@@ -22,16 +23,14 @@ from tests.security import sentry_server as sentry
 from tests.security.sentry_server import SentryServer
 from tests.serving.conftest import made as made  # noqa: PLC0414 - a fixture
 from tests.serving.postgres import Postgres
-from tests.serving.process import Serve, serving
+from tests.serving.process import REPOSITORY, Serve, serving
 
 ROLE = "canary"
 
-# What README asks of the role that serves: nothing more is granted.
-GRANTS = f"""
-GRANT SELECT ON ALL TABLES IN SCHEMA public TO {ROLE};
-GRANT UPDATE ON applications, clients, employees, liaisons, routes, services, users, sessions TO {ROLE};
-GRANT INSERT, UPDATE ON requirements, emails, notifications, notification_windows TO {ROLE};
-"""
+# What operators are told to grant, and nothing more.
+DOCUMENTED = re.search(r"```sql\n(.*?)```", (REPOSITORY / "docs/security.md").read_text("utf-8"), re.DOTALL)
+assert DOCUMENTED
+GRANTS = DOCUMENTED[1].replace("TO requirements", f"TO {ROLE}")
 
 
 @dataclass(frozen=True)
