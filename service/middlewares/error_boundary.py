@@ -8,7 +8,7 @@ from structlog.contextvars import bound_contextvars
 
 from service import keys
 from service.envelope import respond
-from service.errors import ApplicationCrash, IdentifyRequestError, Refusal, RouteNonExistent
+from service.errors import ApplicationCrash, IdentifyRequestError, Outcome, Refusal, RouteNonExistent
 
 log = structlog.get_logger()
 
@@ -28,7 +28,9 @@ async def error_boundary(request: web.Request, handler: Handler) -> web.StreamRe
             _notify(request, refusal.__cause__ or refusal)
         return respond(request, refusal)
     except Exception as error:  # noqa: BLE001 - this is the boundary
-        crash = ApplicationCrash() if keys.ROUTE in request else IdentifyRequestError()
+        # Nobody knows how far the handler got: from there on the write may have happened.
+        outcome: Outcome = "unknown" if keys.CALLER in request else "none"
+        crash = ApplicationCrash(outcome=outcome) if keys.ROUTE in request else IdentifyRequestError()
         _report(request, crash, error)
         if isinstance(crash, ApplicationCrash):
             _notify(request, error)

@@ -1,0 +1,92 @@
+"""What callers must not be able to set, and what every answer must hold."""
+
+import datetime as dt
+import ssl
+import subprocess
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from pathlib import Path
+
+import aiohttp
+import pytest
+from aiohttp import web
+
+from service.config import Config
+from service.mail.faults import MandrillUnreachable
+from service.mail.mandrill import connected
+from tests.api.conftest import aiohttp_client as aiohttp_client  # noqa: PLC0414 - a fixture
+from tests.api.exchange import ask
+from tests.conftest import Client
+from tests.factories import CREATE, AppRecord, Records, params
+from tests.mail.conftest import API_KEY, RECIPIENTS, SENDER
+
+COLUMNS = "SELECT column_name FROM information_schema.columns WHERE table_name = 'requirements'"
+OWN = {"key", "value"}
+
+
+@pytest.fixture
+async def application(records: Records) -> AppRecord:
+    """An application with a token."""
+    return await records.application()
+
+
+async def test_columns_are_no_params(client: Client, records: Records, application: AppRecord) -> None:
+    """Whoever names columns in a body changes none of them: they are unknown params, and ignored."""
+    columns = {row["column_name"] for row in await records.connection.fetch(COLUMNS)} - OWN
+    assert {"id", "application_id", "user_id", "session_id", "request_uid", "created_at"} <= columns
+    user_id, _ = await records.user()
+    forged = dict.fromkeys(columns, 424242) | {"created_at": "1999-01-01T00:00:00Z", "updated_at": "1999-01-01"}
+    answer = await ask(client, forged | params(application.token, user_id, admin=True))
+    row = await records.connection.fetchrow("SELECT * FROM requirements")
+    assert row is not None
+    assert (answer.status, answer.data["id"]) == ("action-successful", row["id"])
+    assert (row["application_id"], row["user_id"], row["session_id"]) == (application.id, None, None)
+    assert (row["required_type"], row["required_id"], row["requireable_id"]) == ("User", user_id, user_id)
+    assert dt.datetime.now(dt.UTC) - row["created_at"] < dt.timedelta(minutes=1)
+    assert 424242 not in dict(row).values()
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [("POST", CREATE), ("GET", "/"), ("GET", "/ping"), ("GET", "/ready"), ("GET", "/docs"), ("GET", "/openapi.json")],
+)
+async def test_every_answer_is_guarded_and_nameless(client: Client, method: str, path: str) -> None:
+    """No answer is sniffed for another type, and none tells what, in which version, answers; the API's are not kept."""
+    async with client.request(method, path) as response:
+        assert response.headers["X-Content-Type-Options"] == "nosniff"
+        assert response.headers["Server"] == "requirements-service"
+        assert not {"X-Powered-By", "Via", "Access-Control-Allow-Origin"} & response.headers.keys()
+        if path in (CREATE, "/"):
+            assert response.headers["Cache-Control"] == "no-store"
+
+
+@pytest.fixture
+async def impostor(tmp_path: Path) -> AsyncIterator[str]:
+    """A Mandrill whose certificate nobody vouches for."""
+    key, certificate = tmp_path / "key.pem", tmp_path / "certificate.pem"
+    made = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=localhost", "-days", "1"]
+    names = ["-addext", "subjectAltName=DNS:localhost", "-keyout", str(key), "-out", str(certificate)]
+    subprocess.run([*made, *names], check=True, capture_output=True)  # noqa: ASYNC221, S603 - a moment, and words of ours
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(certificate, key)
+
+    async def take(_: web.Request) -> web.Response:
+        raise AssertionError("the key was sent")
+
+    app = web.Application()
+    app.router.add_route("*", "/{path:.*}", take)
+    runner = web.AppRunner(app, access_log=None)
+    await runner.setup()
+    site = web.TCPSite(runner, "localhost", 0, ssl_context=context)
+    await site.start()
+    yield f"https://localhost:{site.port}/api/1.0"
+    await runner.cleanup()
+
+
+async def test_an_impostor_of_mandrill_is_told_nothing(config: Config, impostor: str) -> None:
+    """A certificate that nobody vouches for ends the connection before the key is sent."""
+    settings = replace(config.mandrill, api_key=API_KEY, recipients=RECIPIENTS, sender=SENDER, base_url=impostor)
+    async with connected(settings) as mandrill:
+        with pytest.raises(MandrillUnreachable) as refused:
+            await mandrill.send({}, RECIPIENTS, 5.0)
+    assert isinstance(refused.value.__cause__, aiohttp.ClientConnectorCertificateError)
