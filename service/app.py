@@ -8,7 +8,7 @@ from service.envelope import CREATE_PATH
 from service.handlers import docs, health, requirements
 from service.lifespan import lifespan, stop_dispatching
 from service.metrics.recorded import Metrics
-from service.middlewares import GUARDED, OUTER
+from service.middlewares import OUTER, guarded
 from service.observability.requests import RequestLog, log_by_structlog
 from service.openapi import render_document
 from service.params import CreateParamsReader
@@ -34,7 +34,6 @@ def create_app(
     app.router.add_get("/ready", health.ready)
     app.add_routes(docs.routes(render_document(app[keys.CREATE_PARAMS].schema)))
 
-    api = web.Application(middlewares=GUARDED)
-    api.router.add_post("/v1/requirements/create", requirements.create, expect_handler=requirements.invite_body)
-    app.add_subapp("/api", api)
+    create = guarded(requirements.create)
+    app.router.add_post(CREATE_PATH, create, expect_handler=requirements.invite_body)
     return app

@@ -1,5 +1,6 @@
 """Who calls: the credential found for a token, and the judgement of it."""
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
@@ -27,7 +28,7 @@ class Session(NamedTuple):
     id: int
     user_id: int
     email: str
-    roles: tuple[str, ...]
+    roles: Sequence[str]
     remember_me: bool
     created_at: datetime
     last_used_at: datetime

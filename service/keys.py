@@ -44,8 +44,6 @@ FACTS = web.AppKey("facts", FactFinder)
 METRICS_FOLDER = web.AppKey("metrics_folder", Path)
 LOGINS = web.AppKey("logins", Logins)
 
-# The outermost app, which holds all of the above: to look through a request's chain of apps for each costs much more.
-HOLDER = web.RequestKey("holder", web.Application)
 REQUEST_ID = web.RequestKey("request_id", str)
 DEADLINE = web.RequestKey("deadline", float)  # seconds on the event loop's clock
 PARAMS = web.RequestKey("params", Mapping[str, Any])

@@ -21,20 +21,19 @@ MAX_IDEMPOTENCY_KEY_LENGTH = 255
 
 async def create(request: web.Request) -> web.Response:
     """Record the requirement that the params ask for, and answer with its record."""
-    caller = request[keys.CALLER]
+    app, caller = request.app, request[keys.CALLER]
     idempotency_keys = request.headers.getall(IDEMPOTENCY_KEY, [])
-    reader = request[keys.HOLDER][keys.CREATE_PARAMS]
-    params = reader.read(request[keys.PARAMS], *_key_errors(idempotency_keys))
+    params = app[keys.CREATE_PARAMS].read(request[keys.PARAMS], *_key_errors(idempotency_keys))
     item = submission(caller, params, idempotency_keys[0] if idempotency_keys else None)
-    recorded = await request[keys.HOLDER][keys.RECORDER].record(item, request[keys.DEADLINE])
+    recorded = await app[keys.RECORDER].record(item, request[keys.DEADLINE])
     told = {"data": recorded.requirement.view(), "views": _views(caller, params, request[keys.TOKEN])}
-    if recorded.outcome == "created" and keys.COURIER in request[keys.HOLDER]:
+    if recorded.outcome == "created" and app[keys.CONFIG].mandrill.enabled:
         await _send_email(request, recorded, told)
     return respond(request, ActionSuccessful(**told, outcome=recorded.outcome))
 
 
 async def _send_email(request: web.Request, recorded: Recorded, told: Mapping[str, Any]) -> None:
-    courier = request[keys.HOLDER][keys.COURIER]
+    courier = request.app[keys.COURIER]
     deadline, request_id = request[keys.DEADLINE], request[keys.REQUEST_ID]
     try:
         await courier.send(recorded.requirement, recorded.email_id, deadline, request_id)

@@ -1,5 +1,9 @@
 """The steps that a request goes through, in their order: the first is the outermost."""
 
+from functools import partial
+
+from aiohttp.typedefs import Handler
+
 from service.middlewares.authentication import authentication
 from service.middlewares.content_type import content_type
 from service.middlewares.decoding import decoding
@@ -12,3 +16,10 @@ OUTER = (request_context, error_boundary)
 
 # Around what needs a caller. What an earlier one refuses, a later one never sees.
 GUARDED = (content_type, decoding, route_lookup, authentication)
+
+
+def guarded(handler: Handler) -> Handler:
+    """`handler` behind the steps of `GUARDED`."""
+    for step in reversed(GUARDED):
+        handler = partial(step, handler=handler)
+    return handler

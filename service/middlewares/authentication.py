@@ -25,7 +25,7 @@ async def authentication(request: web.Request, handler: Handler) -> web.StreamRe
 
 
 async def _authenticate(request: web.Request, token: str) -> Caller:
-    app = request[keys.HOLDER]
+    app = request.app
     authenticator = app[keys.AUTHENTICATOR]
     # Told early it is safe to try again, and those who wait already are served the sooner.
     if authenticator.outstanding + app[keys.RECORDER].outstanding >= app[keys.CONFIG].server.max_waiting:

@@ -20,7 +20,7 @@ async def decoding(request: web.Request, handler: Handler) -> web.StreamResponse
 
 async def _read(request: web.Request) -> bytes:
     """The whole body, if it is within the limits of size and time; one announced too long is not waited for."""
-    limits = request[keys.HOLDER][keys.CONFIG].server
+    limits = request.app[keys.CONFIG].server
     if (request.content_length or 0) > limits.max_body_bytes:
         raise _too_long(limits.max_body_bytes)
     try:

@@ -44,4 +44,4 @@ def _report(request: web.Request, refusal: Refusal, cause: BaseException) -> Non
 
 
 def _notify(request: web.Request, error: BaseException) -> None:
-    request[keys.HOLDER][keys.CRASH_NOTIFIER].crashed(error, request[keys.REQUEST_ID])
+    request.app[keys.CRASH_NOTIFIER].crashed(error, request[keys.REQUEST_ID])

@@ -26,7 +26,7 @@ async def request_context(request: web.Request, handler: Handler) -> web.StreamR
     """Give the request its id and its time budget; count it, and log one line, when it is answered."""
     # The loop's clock may tell milliseconds only: good enough for a deadline, not for a latency.
     started = time.perf_counter()
-    request[keys.HOLDER] = app = request.app
+    app = request.app
     metrics = app[keys.METRICS]
     request[keys.REQUEST_ID] = request_id = _request_id(request.headers.get(REQUEST_ID_HEADER, ""))
     request[keys.DEADLINE] = asyncio.get_running_loop().time() + app[keys.CONFIG].server.request_timeout_seconds
@@ -46,7 +46,7 @@ def _request_id(offered: str) -> str:
 
 
 def _record(request: web.Request, response: web.StreamResponse, seconds: float) -> None:
-    app = request[keys.HOLDER]
+    app = request.app
     told = response.get(keys.STATUS)
     status = told.name if told else None
     route = _route(request)

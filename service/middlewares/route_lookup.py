@@ -12,7 +12,7 @@ from service.registry import RegistryNeverLoaded
 async def route_lookup(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Let through what is deployed, and params sent as its route asks for."""
     try:
-        registry = request[keys.HOLDER][keys.REGISTRY].registry
+        registry = request.app[keys.REGISTRY].registry
     except RegistryNeverLoaded as error:
         raise IdentifyRequestError from error
     route = registry.get(_route_name(request.path))

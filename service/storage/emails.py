@@ -40,7 +40,10 @@ class Settlement:
 async def claim_emails(database: Database, limit: int, lease: timedelta) -> list[Claimed]:
     """Up to `limit` e-mails that are due, nobody else's for the time of `lease`. Raises a `DatabaseError`."""
     rows = await database.fetch(QUERIES["claim_emails"], limit, lease)
-    return [Claimed(row["email_id"], row["attempts"], tuple(row["recipients"]), requirement_of(row)) for row in rows]
+    return [
+        Claimed(email_id, attempts, tuple(recipients), requirement_of(columns))
+        for email_id, attempts, recipients, *columns in rows
+    ]
 
 
 async def settle_email(database: Database, email: Claimed, settlement: Settlement) -> None:

@@ -4,6 +4,7 @@
 -- of tokens.
 SELECT
     wanted.token_digest,
+    now() AS now,
     coalesce(application_tokens.revoked_at, sessions.revoked_at) IS NOT NULL AS revoked,
     applications.id AS application_id,
     applications.slug,
@@ -23,8 +24,7 @@ SELECT
     ) AS roles,
     sessions.remember_me,
     sessions.created_at AS session_created_at,
-    sessions.last_used_at,
-    now() AS now
+    sessions.last_used_at
 FROM unnest($1::bytea[]) AS wanted (token_digest)
 LEFT JOIN application_tokens ON application_tokens.token_digest = wanted.token_digest
 LEFT JOIN sessions ON sessions.token_digest = wanted.token_digest

@@ -27,9 +27,9 @@ RETURNING
     requirements.requireable_id,
     requirements.key,
     requirements.value,
-    requirements.params_digest,
     requirements.created_at,
-    requirements.updated_at;
+    requirements.updated_at,
+    requirements.params_digest;
 
 -- name: settle_email
 -- Record what came of attempt $2 at the e-mail $1: $3 accepted it. Unless all have now, it is due again in $5, or with

@@ -109,9 +109,9 @@ ORDER BY request_uid
 FOR NO KEY UPDATE SKIP LOCKED
 
 -- name: find_requirement
--- The requirement that holds a request_uid, as create_requirements returns it.
+-- The requirement that holds a request_uid: its columns in the order of create_requirements.
 SELECT
-    id, required_type, required_id, requireable_type, requireable_id, key, value, params_digest, created_at,
-    updated_at, false AS created
+    id, required_type, required_id, requireable_type, requireable_id, key, value, created_at, updated_at,
+    params_digest
 FROM requirements
 WHERE request_uid = $1;

@@ -12,7 +12,7 @@ from service.config import Config
 from service.errors import ApplicationCrash, IdentifyRequestError
 from service.lifespan import lifespan
 from service.metrics.recorded import Metrics
-from service.middlewares import GUARDED, OUTER
+from service.middlewares import OUTER, guarded
 from service.observability.requests import log_by_structlog
 from tests.api.exchange import KEY, ask, read, recorded, refused
 from tests.api.proxy import Proxy
@@ -49,9 +49,7 @@ def misbehaving(config: Config, misbehave: Callable[[], BaseException]) -> web.A
     app[keys.REQUEST_LOG] = log_by_structlog
     app.cleanup_ctx.append(lifespan)
     app.router.add_post("/early", handler)
-    api = web.Application(middlewares=GUARDED)
-    api.router.add_post("/v1/requirements/create", handler)
-    app.add_subapp("/api", api)
+    app.router.add_post(CREATE, guarded(handler))
     return app
 
 
