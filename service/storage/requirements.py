@@ -1,6 +1,6 @@
 """Writing requirements: one statement for any number of them, of any mix of association types."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import timedelta
 from typing import Any, NamedTuple
 
@@ -133,9 +133,8 @@ def _written(row: asyncpg.Record) -> Written:
     return Written(requirement, created, email_id, required_held, requireable_held)
 
 
-def requirement_of(columns: Sequence[Any]) -> Requirement:
+def requirement_of(columns: Iterable[Any]) -> Requirement:
     """The requirement in its columns, which stand as the queries tell them. To ask for each by its name is slow."""
-    row_id, required_type, required_id, requireable_type, requireable_id, *rest = columns
-    return Requirement(
-        row_id, Reference(required_type, required_id), Reference(requireable_type, requireable_id), *rest
-    )
+    row_id, required_type, required_id, requireable_type, requireable_id, *others = columns
+    required, requireable = Reference(required_type, required_id), Reference(requireable_type, requireable_id)
+    return Requirement(row_id, required, requireable, *others)

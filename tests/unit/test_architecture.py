@@ -126,7 +126,9 @@ def test_sql_is_recognised(text: str) -> None:
 
 def test_only_the_envelope_builds_answers_of_the_api() -> None:
     """Bodies of the API are built in one place; probes, documentation and the internal listener are not of the API."""
-    builders = {path for path, tree in CODE if list(calls(tree, "Response", "json_response", "StreamResponse"))}
+    builders = {
+        path for path, tree in CODE if list(calls(tree, "Answer", "Response", "json_response", "StreamResponse"))
+    }
     public = {path for path in builders if not path.startswith(("console/", "ops/"))}
     assert public == {"envelope.py", "handlers/docs.py", "handlers/health.py"}
 
