@@ -1,7 +1,7 @@
 # Each target sets up what it needs by itself. `make` alone lists them.
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-postgres15 test-browser soak ledger ledger-long check lint format types layers bench bench-full bench-mail lock clean runtime peers tools
+.PHONY: help run test test-postgres15 test-browser soak ledger ledger-long check lint format types layers bench bench-full bench-mail ledger-failover lock clean runtime peers tools
 
 BIN := .venv/bin/python -m
 COMPILE := uv pip compile pyproject.toml --extra embedded --universal --generate-hashes --no-emit-index-url --no-strip-extras \
@@ -59,6 +59,9 @@ bench-full: peers ## The same in under 20 minutes: more rounds, and tables of mi
 
 bench-mail: tools ## Compare requests without e-mail while Mandrill accepts and while it hangs, in about a minute
 	@$(BIN) tests.benchmark.mail_outage
+
+ledger-failover: tools ## Lose the primary of two PostgreSQL servers under load; needs etcd-server and patroni, in minutes
+	@exec $(BIN) tests.failover $(ARGS)
 
 lock: tools ## Pin the dependencies of pyproject.toml anew; ARGS=--upgrade takes newer versions
 	@$(BIN) $(COMPILE) $(ARGS) --output-file requirements.lock

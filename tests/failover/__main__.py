@@ -2,8 +2,6 @@
 
 import asyncio
 import contextlib
-import os
-import shutil
 import signal
 import sys
 import tempfile
@@ -14,6 +12,7 @@ from pathlib import Path
 import asyncpg
 import click
 
+from service.database.hosts import connect_to_any
 from service.database.migrations import load_migrations, migrate
 from service.resources import resource
 from tests.failover.cluster import DATABASE, Cluster, ClusterError, cluster
@@ -46,7 +45,8 @@ async def _filled(servers: Cluster) -> Population:
     control = await asyncpg.connect(servers.url("postgres"))
     await control.execute(f"CREATE DATABASE {DATABASE}")
     await control.close()
-    connection = await asyncpg.connect(servers.url())
+    # A standby may not know of the database yet, which must not keep us from the primary.
+    connection = await connect_to_any(servers.url())
     try:
         await migrate(connection, load_migrations(resource("sql") / "migrations"))
         return await populate(connection)
@@ -57,8 +57,7 @@ async def _filled(servers: Cluster) -> Population:
 @contextlib.asynccontextmanager
 async def _service(servers: Cluster, folder: Path) -> AsyncIterator[str]:
     """The address of a service of two workers on these servers."""
-    folder.mkdir()
-    environ = {"DATABASE_URL": servers.url(), "WEB_CONCURRENCY": "2", "LOG_LEVEL": "info"}
+    environ = {"DATABASE_URL": servers.url(), "WEB_CONCURRENCY": "2"}
     async with serving(folder, environ=environ) as serve:
         yield serve.url
 
@@ -71,8 +70,8 @@ async def _run(chosen: Sequence[Round], folder: Path) -> list[Result]:
     async with asyncio.timeout(LIMIT_SECONDS), cluster(folder) as servers:
         say("two PostgreSQL servers replicate")
         population = await _filled(servers)
-        results = []
-        async with _service(servers, folder / "service") as url:
+        results: list[Result] = []
+        async with _service(servers, folder) as url:
             for item in chosen:
                 results.append(await play(item, servers, url, population, folder))
                 say(f"{item.name}: {results[-1].gap_seconds:.1f} s without a success")
@@ -88,7 +87,7 @@ def main(only: str) -> None:
     try:
         with _folder() as folder:
             results = asyncio.run(_run([item for item in ROUNDS if only in item.name], folder))
-    except (ClusterError, TimeoutError) as error:
+    except (ClusterError, OSError) as error:
         raise click.ClickException(str(error) or "it did not end in time") from None
     except (KeyboardInterrupt, asyncio.CancelledError):
         sys.exit(130)

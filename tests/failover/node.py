@@ -4,7 +4,6 @@ import asyncio
 import contextlib
 import os
 import signal
-from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
@@ -33,7 +32,7 @@ class Node:
 
     async def lose(self) -> None:
         """Lose the host as a power cut does: nothing of it says goodbye to anyone."""
-        pids = self._halt()
+        pids = self.halt()
         for pid in pids:
             _signal(pid, signal.SIGKILL)
         if self._process:
@@ -41,24 +40,16 @@ class Node:
         gone = [psutil.Process(pid) for pid in pids if psutil.pid_exists(pid)]
         await asyncio.to_thread(psutil.wait_procs, gone, 10)
 
-    @contextlib.contextmanager
-    def halted(self) -> Iterator[None]:
-        """Nothing of it moves: connections stay open and can be opened, nobody answers."""
-        pids = self._halt()
-        try:
-            yield
-        finally:
-            for pid in reversed(pids):
-                _signal(pid, signal.SIGCONT)
-
-    def _halt(self) -> list[int]:
-        """Stop all of it, the parents first so that no child is missed; their pids."""
-        pids = []
-        for parent in filter(None, (self._process and self._process.pid, self._postmaster())):
-            _signal(parent, signal.SIGSTOP)
-            with contextlib.suppress(psutil.NoSuchProcess):
-                pids += [parent, *(child.pid for child in psutil.Process(parent).children(recursive=True))]
-        pids = list(dict.fromkeys(pids))
+    def halt(self) -> list[int]:
+        """Let nothing of it move: connections stay open and can be opened, nobody answers. The pids of all of it."""
+        # The parents first, so that no child is missed.
+        parents = [self._process.pid if self._process else None, self._postmaster()]
+        pids: list[int] = []
+        for parent in parents:
+            if parent is not None:
+                _signal(parent, signal.SIGSTOP)
+                with contextlib.suppress(psutil.NoSuchProcess):
+                    pids += [parent, *(child.pid for child in psutil.Process(parent).children(recursive=True))]
         for pid in pids:
             _signal(pid, signal.SIGSTOP)
         return pids

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import asyncpg
 
+from service.database.hosts import connect_to_any
 from tests.failover.cluster import Cluster, ClusterError
 from tests.failover.node import Node
 from tests.failover.settings import ASYNCHRONOUS, SYNCHRONOUS
@@ -73,9 +74,13 @@ Fault = Callable[[Scene, Node], Awaitable[None]]
 async def killed(scene: Scene, primary: Node) -> None:
     """The primary's host dies; later it comes back."""
     await primary.lose()
+    await _replaced(scene, primary)
+    await primary.start()
+
+
+async def _replaced(scene: Scene, primary: Node) -> None:
     await scene.cluster.promoted(scene.cluster.other(primary))
     await scene.successes(WARM)
-    await primary.start()
 
 
 async def switched(scene: Scene, primary: Node) -> None:
@@ -86,10 +91,12 @@ async def switched(scene: Scene, primary: Node) -> None:
 
 
 async def frozen(scene: Scene, primary: Node) -> None:
-    """The primary's host halts with its connections open, is replaced, and wakes up believing that it is in charge."""
-    with primary.halted():
-        await scene.cluster.promoted(scene.cluster.other(primary))
-        await scene.successes(WARM)
+    """The primary's host halts with its connections open, and goes on taking new ones; fenced once it is replaced."""
+    primary.halt()
+    await _replaced(scene, primary)
+    # What a watchdog does. Woken up instead, it would believe that it is in charge.
+    await primary.lose()
+    await primary.start()
 
 
 async def killed_ahead(scene: Scene, primary: Node) -> None:
@@ -118,7 +125,7 @@ class Round:
 ROUNDS = (
     *(Round(f"primary killed, {number}", killed) for number in ("first", "second", "third")),
     Round("planned switchover", switched),
-    Round("primary frozen, then awake", frozen),
+    Round("primary frozen", frozen),
     Round("primary killed ahead", killed_ahead, synchronous=False),
 )
 
@@ -154,7 +161,7 @@ async def _at_rest(cluster: Cluster) -> None:
 
 @contextlib.asynccontextmanager
 async def _connected(url: str) -> AsyncIterator[asyncpg.Connection]:
-    connection = await asyncpg.connect(url, timeout=5)
+    connection = await connect_to_any(url, timeout=5)
     try:
         yield connection
     finally:
