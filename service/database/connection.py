@@ -8,6 +8,7 @@ import asyncpg
 
 from service.config import Database as Settings
 from service.database.errors import reaching
+from service.database.hosts import connect_to_any
 
 # How much later than the server the client gives up: only a server that says nothing at all is left to the client.
 CLIENT_GRACE_SECONDS = 1.0
@@ -31,7 +32,7 @@ async def connect(
     """
     seconds = settings.statement_timeout_seconds if statement_timeout_seconds is None else statement_timeout_seconds
     with reaching():
-        connection = await asyncpg.connect(
+        connection = await connect_to_any(
             url,
             timeout=settings.connect_timeout_seconds,
             command_timeout=seconds + CLIENT_GRACE_SECONDS if seconds else None,

@@ -9,7 +9,7 @@ import aiohttp
 
 from service.errors import ApplicationCrash
 from service.storage.demo import Demo
-from tests.api.exchange import Answer, read, refused
+from tests.api.exchange import KEY, Answer, read, refused
 from tests.factories import CREATE
 from tests.serving.postgres import Postgres
 from tests.serving.process import Serve
@@ -36,15 +36,17 @@ class Caller:
     workers: Sequence[int]
     made: Demo
 
-    async def create(self, value: str = "gold", token: str | None = None) -> Answer:
-        """The answer to a create."""
+    async def create(self, value: str = "gold", token: str | None = None, key: str | None = None) -> Answer:
+        """The answer to a create, with `key` as its Idempotency-Key where there is one."""
         params = {
             "token": token or self.made.application_token,
             "required": {"type": "Service", "id": self.made.service_id},
             "requireable": {"type": "Application", "id": self.made.application_id},
             "value": value,
         }
-        async with self.http.post(f"{self.serve.url}{CREATE}", json=params) as response:
+        async with self.http.post(
+            f"{self.serve.url}{CREATE}", json=params, headers={KEY: key} if key else None
+        ) as response:
             return await read(response)
 
     async def ping(self) -> float:

@@ -1,0 +1,18 @@
+"""All faults, by name; a file for each thing that breaks."""
+
+from types import ModuleType
+
+from tests.ledger.faults import changes, clients, clock, disk, mandrill, network, postgres, workers
+from tests.ledger.faults.kinds import Fault
+
+MODULES: tuple[ModuleType, ...] = (workers, postgres, network, clients, changes, disk, mandrill, clock)
+
+# Until SIGHUP restarts the workers, it stops the service.
+AWAITED = {"restart-workers"}
+
+FAULTS = {
+    found.name: found
+    for module in MODULES
+    for found in vars(module).values()
+    if isinstance(found, Fault) and found.name not in AWAITED
+}
