@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 from service.batching import Batcher
 from service.config import Database
-from service.database.errors import ConnectionLost, DatabaseAway, DatabaseError, DataRejected, TryAgain
+from service.database.errors import ConnectionLost, DatabaseAway, DatabaseError, DataRejected, OutOfTime, TryAgain
 from service.errors import ApplicationCrash, InvalidParam, Outcome, ParamError
 from service.requirements import Requirement, Submission
 from service.storage.requirements import RequirementStore, Written
@@ -71,7 +71,9 @@ class Recorder:
             try:
                 written = await self._attempt(item, deadline)
             except DatabaseError as error:
-                unknown = unknown or isinstance(error, ConnectionLost)
+                # With a key, what stood in the way may be the same write, of a call that was given up.
+                keyed = item.params_digest is not None
+                unknown = unknown or isinstance(error, ConnectionLost) or (keyed and isinstance(error, OutOfTime))
                 item = item._replace(retried=unknown)
                 if not _worth_another(error, unknown=unknown) or _left(deadline) <= RETRY_PAUSE_SECONDS:
                     raise _failure(error, unknown=unknown) from error
@@ -111,7 +113,7 @@ class Recorder:
                 await self._alone.acquire()
         except TimeoutError:
             # Given up now, it is known that nothing was written; later, the server may still be at it.
-            raise DatabaseError("no time was left to wait for a lock") from None
+            raise OutOfTime("no time was left to wait for a lock") from None
         try:
             return (await self._store.create([item], wait=True))[item.request_uid]
         finally:
@@ -121,8 +123,13 @@ class Recorder:
         """A write that goes on when the request that wants it is cancelled."""
         task = asyncio.create_task(write)
         self._own.add(task)
-        task.add_done_callback(self._own.discard)
+        task.add_done_callback(self._ended)
         return await asyncio.shield(task)
+
+    def _ended(self, task: asyncio.Task[Written]) -> None:
+        self._own.discard(task)
+        if not task.cancelled():
+            task.exception()  # now it has been heard, where nobody waits for it any more
 
     async def _known(self, item: Submission, written: Written, deadline: float) -> Requirement:
         """The row that another call with the same identity wrote just before the references went away."""

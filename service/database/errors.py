@@ -26,6 +26,10 @@ class TryAgain(DatabaseError):
     """The statement was rolled back through no fault of its own and may be run again at once."""
 
 
+class OutOfTime(DatabaseError):
+    """The statement waited too long, for a lock as a rule: nothing of it was written."""
+
+
 class DataRejected(DatabaseError):
     """A value does not fit its type."""
 
@@ -41,6 +45,8 @@ _BY_SQLSTATE: tuple[tuple[str, type[DatabaseError]], ...] = (
     ("40P01", TryAgain),  # deadlock
     ("0A000", TryAgain),  # cached plan must not change its result type: a migration changed a table meanwhile
     ("26000", TryAgain),  # the prepared statement is gone
+    ("55P03", OutOfTime),  # waited for a lock
+    ("57014", OutOfTime),  # by the statement timeout, or at an operator's request
     ("25006", ConnectionLost),  # a primary that has become a standby
     ("57P", ConnectionLost),  # shutting down, or starting up
     ("08", ConnectionLost),

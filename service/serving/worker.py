@@ -22,6 +22,7 @@ from service.observability.secrets import protect
 from service.serving.departure import Departure
 from service.serving.draining import depart
 from service.serving.listener import BACKLOG
+from service.serving.tight_lipped import answer_tight_lipped
 
 # What is still under way after `server.shutdown_seconds` is cancelled, and waited for: twice as long, as aiohttp does.
 CANCEL_SECONDS = 0.1
@@ -58,6 +59,7 @@ def work(config: Config, listener: socket.socket, lifeline: int, ready: int, nam
         protect(*config.secrets)
         logging.getLogger("aiohttp.server").addFilter(CallersFault())
         sentry.start(config.sentry.dsn, config.sentry.environment, __version__)
+        answer_tight_lipped()
         app = create_app(config, Metrics(name), log_lines.requests)
         served = uvloop.run(_serve(app, config, listener, lifeline, ready, if_ready=if_ready))
         sentry_sdk.flush(timeout=1)
