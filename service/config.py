@@ -1,5 +1,6 @@
 """The settings: what there is, what fits, and frozen values of it."""
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from itertools import pairwise
@@ -182,6 +183,9 @@ class Config:
 # All of `serve` ends within 12 s: what is left is for closing connections, and for the embedded PostgreSQL to stop.
 LONGEST_STOP_SECONDS = 10.5
 
+# With twice their pools of 8 while they are replaced, and the rest, these stay below 100 connections.
+MOST_USUAL_WORKERS = 4
+
 SHORT_NAMES = {
     "HOST": ("server", "host"),
     "PORT": ("server", "port"),
@@ -202,11 +206,20 @@ def load_config(path: Path | None, environ: Mapping[str, str]) -> Config:
     if path is not None and not path.is_file():
         raise ConfigError(f"{path}: there is no such file")
     values = layered(Config, chosen if chosen.is_file() else None, environ, SHORT_NAMES)
+    server = values.get("server")
+    if isinstance(server, dict) and server.get("workers") is None:
+        server["workers"] = usual_workers()
     if "data_folder" in values:
         raise ConfigError("data_folder: unknown field")
     config = build(Config, values | {"data_folder": chosen.absolute().parent / ".data"})
     _check_time_limits(config)
     return config
+
+
+def usual_workers() -> int:
+    """One worker for each core that this process may use, within what a PostgreSQL as shipped has connections for."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return min(cores, MOST_USUAL_WORKERS)
 
 
 def _check_time_limits(config: Config) -> None:

@@ -1,5 +1,6 @@
 """Settings: where they come from, which fit, and what is never shown."""
 
+import os
 import re
 from dataclasses import FrozenInstanceError, fields, is_dataclass, replace
 from pathlib import Path
@@ -130,6 +131,14 @@ def test_layers(tmp_path: Path) -> None:
     assert config.server.body_timeout_seconds == 5.0
     assert config.sessions.touch_interval_seconds == 60.0
     assert config.data_folder == tmp_path / ".data"
+
+
+@pytest.mark.parametrize(("cores", "workers"), [(1, 1), (2, 2), (4, 4), (16, 4)])
+def test_as_many_workers_as_are_of_use(monkeypatch: pytest.MonkeyPatch, cores: int, workers: int) -> None:
+    """Unless told, there is a worker for each core that we may use, but no more than PostgreSQL has connections for."""
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _pid: set(range(cores)))
+    assert load_config(None, {}).server.workers == workers
+    assert load_config(None, {"WEB_CONCURRENCY": "7"}).server.workers == 7
 
 
 @pytest.mark.parametrize("name", SHORT_NAMES)
