@@ -7,9 +7,9 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
-from tests.api.proxy import Proxy, proxied
 from tests.conftest import AppClient, Client
 from tests.factories import AppRecord, Records
+from tests.proxy import Proxy, proxied
 
 
 @pytest.fixture

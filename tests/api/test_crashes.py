@@ -15,9 +15,9 @@ from service.metrics.recorded import Metrics
 from service.middlewares import GUARDED, OUTER
 from service.observability.requests import log_by_structlog
 from tests.api.exchange import KEY, ask, read, recorded, refused
-from tests.api.proxy import Proxy
 from tests.conftest import AppClient, Client
 from tests.factories import CREATE, AppRecord, Records, params
+from tests.proxy import Proxy
 
 SECRET = "/srv/secret.py SELECT token FROM vault"
 

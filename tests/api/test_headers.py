@@ -11,10 +11,10 @@ from service.app import create_app
 from service.config import Config
 from service.errors import ApplicationCrash, RouteNonExistent
 from tests.api.exchange import KEY, Answer, ask, ask_raw, read, refused
-from tests.api.proxy import Proxy
 from tests.api.waiting import waiting
 from tests.conftest import AppClient, Client
 from tests.factories import CREATE, AppRecord, Records, params
+from tests.proxy import Proxy
 
 REQUEST_ID = "X-Request-ID"
 

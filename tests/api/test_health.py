@@ -12,9 +12,9 @@ from service.app import create_app
 from service.config import Config
 from service.errors import RouteNonExistent
 from tests.api.exchange import read, refused
-from tests.api.proxy import Proxy
 from tests.conftest import AppClient, Client
 from tests.factories import Records
+from tests.proxy import Proxy
 
 FINE = {"database": "ok", "migrations": "ok", "serving": "ok"}
 AWAY = {"database": "no answer", "migrations": "unknown", "serving": "ok"}

@@ -9,10 +9,10 @@ import pytest
 from service.app import create_app
 from service.config import Config
 from tests.api.exchange import KEY, ask, recorded
-from tests.api.proxy import Proxy
 from tests.api.waiting import waiting
 from tests.conftest import AppClient, Client
 from tests.factories import AppRecord, Records, params
+from tests.proxy import Proxy
 
 # Whoever inserts a requirement does away with all users: whoever tries again finds no reference.
 REFERENCES_GO = """

@@ -13,13 +13,13 @@ from service.config import Config
 from service.errors import MandrillEmailFailed
 from service.observability import sentry
 from tests.api.exchange import Told, ask, recorded
-from tests.api.proxy import proxied
 from tests.api.waiting import until
 from tests.conftest import Client
 from tests.factories import CREATE, AppRecord, Records, params
 from tests.mail import mandrill_server as fake
 from tests.mail.conftest import API_KEY, RECIPIENTS, SENDER, Serve, only
 from tests.mail.mandrill_server import MandrillServer, answering
+from tests.proxy import proxied
 from tests.unit.test_sentry import DSN, Captured
 
 KEY = {"Idempotency-Key": "once"}

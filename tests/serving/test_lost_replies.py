@@ -10,10 +10,10 @@ import pytest
 from service.errors import IdentifyRequestError
 from service.storage.demo import Demo
 from tests.api.exchange import refused
+from tests.proxy import Proxy, proxied
 from tests.serving.calling import CRASH, NEVER_MET, NO_ANSWER, QUICK, Caller, rows
 from tests.serving.postgres import Postgres
 from tests.serving.process import serving
-from tests.serving.proxy import Proxy, proxied
 
 
 @pytest.fixture(scope="module")
