@@ -36,6 +36,7 @@ class Load:
         self._recorded: deque[Request] = deque(maxlen=200)
         self._running = asyncio.Event()
         self._running.set()
+        self._turns = 0
         self._busy = 0
         self._idle = asyncio.Event()
         self._idle.set()
@@ -110,7 +111,7 @@ class Load:
             self._recorded.append(request)
 
     def _choose(self) -> Request:
-        turn = len(self._attempts) % REPEATS
+        turn = self._turns = (self._turns + 1) % REPEATS
         if turn > 1 or not self._recorded:
             return self.requests.next()
         return self._recorded[0] if turn else self.requests.clash(self._recorded[-1])
