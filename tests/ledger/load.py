@@ -82,22 +82,31 @@ class Load:
             seen = TOO_LATE
         return self.end(request, attempt, seen)
 
-    async def client(self, *, keep: bool) -> None:
-        """Send request after request, for ever."""
-        wire = self.wire(keep=keep)
+    @contextlib.asynccontextmanager
+    async def clients(self, count: int) -> AsyncIterator[None]:
+        """So many clients more meanwhile; at the end each ends what it has begun."""
+        ending = asyncio.Event()
+        tasks = [asyncio.create_task(self._client(ending, keep=number % 2 == 0)) for number in range(count)]
         try:
-            while True:
-                await self._running.wait()
-                self._busy += 1
-                self._idle.clear()
-                try:
-                    await self._turn(wire)
-                finally:
-                    self._busy -= 1
-                    if not self._busy:
-                        self._idle.set()
+            yield
         finally:
-            wire.close()
+            ending.set()
+            self.resume()
+            await asyncio.gather(*tasks)
+
+    async def _client(self, ending: asyncio.Event, *, keep: bool) -> None:
+        wire = self.wire(keep=keep)
+        while not ending.is_set():
+            await self._running.wait()
+            self._busy += 1
+            self._idle.clear()
+            try:
+                await self._turn(wire)
+            finally:
+                self._busy -= 1
+                if not self._busy:
+                    self._idle.set()
+        wire.close()
 
     async def _turn(self, wire: Wire) -> None:
         request = self._choose()
@@ -123,14 +132,5 @@ async def load(
 ) -> AsyncIterator[Load]:
     """A load on the service at `url`; at the end each client ends what it has begun."""
     made = Load(url, Requests(population, seed), history)
-    tasks = [asyncio.create_task(made.client(keep=number % 2 == 0)) for number in range(clients)]
-    try:
+    async with made.clients(clients):
         yield made
-        await made.pause()
-    finally:
-        for task in tasks:
-            task.cancel()
-        ended = await asyncio.gather(*tasks, return_exceptions=True)
-    for failure in ended:
-        if isinstance(failure, Exception):
-            raise failure

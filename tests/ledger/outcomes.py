@@ -49,6 +49,8 @@ def classify(answer: Answer) -> Seen:
         gateway = answer.code in GATEWAY_CODES
         return Seen("unknown" if gateway else "violation", "no envelope", answer.code, told)
     status, data = envelope["status"], envelope.get("data")
+    if (status, told) == ("application-crash", "none") and "retry-after" not in answer.headers:
+        return Seen("violation", "no Retry-After", answer.code, told)
     return Seen(_outcome(answer.code, status, told, data), status, answer.code, told, data)
 
 

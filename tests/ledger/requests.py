@@ -61,12 +61,12 @@ class Request:
 
 
 class Requests:
-    """Makes requests of a population, the same ones for the same seed but for their markers."""
+    """Makes requests of a population, the same ones for the same seed but for their markers, which begin with `run`."""
 
     def __init__(self, population: Population, seed: int) -> None:
         self._population = population
         self._random = random.Random(seed)  # noqa: S311 - nothing to be guessed
-        self._run = secrets.token_hex(4)
+        self.run = secrets.token_hex(4)
         self._made = 0
 
     def next(self) -> Request:
@@ -94,7 +94,7 @@ class Requests:
         choose = self._random.choice
         caller = caller or choose(self._population.callers)
         self._made += 1
-        marker = f"{self._run}-{self._made}"
+        marker = f"{self.run}-{self._made}"
         (required, requireable) = (choose(self._population.references) for _ in range(2))
         params = {
             "token": caller.token,

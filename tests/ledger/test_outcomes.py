@@ -35,7 +35,7 @@ CASES: list[tuple[int, str, str | None, Any, str]] = [
 @pytest.mark.parametrize(("code", "status", "told", "data", "outcome"), CASES)
 def test_an_envelope(code: int, status: str, told: str | None, data: object, outcome: str) -> None:
     """Code, status, header and record together tell the outcome; what does not go together is a violation."""
-    headers = {} if told is None else {"requirement-outcome": told}
+    headers = {"retry-after": "1"} | ({} if told is None else {"requirement-outcome": told})
     seen = classify(Answer(code, headers, orjson.dumps({"status": status, "data": data})))
     assert (seen.outcome, seen.status, seen.code, seen.told, seen.data) == (outcome, status, code, told, data)
 
@@ -47,3 +47,9 @@ def test_an_envelope(code: int, status: str, told: str | None, data: object, out
 def test_no_envelope(code: int, body: bytes, outcome: str) -> None:
     """What is no envelope is a violation, unless a gateway tells so that it had no answer."""
     assert classify(Answer(code, {}, body)).outcome == outcome
+
+
+def test_no_retry_after() -> None:
+    """A crash that wrote nothing says when to try again."""
+    body = orjson.dumps({"status": "application-crash", "data": None})
+    assert classify(Answer(500, {"requirement-outcome": "none"}, body)).outcome == "violation"

@@ -3,7 +3,7 @@
 import contextlib
 import os
 import signal
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping
 from pathlib import Path
 
 import asyncpg
@@ -17,16 +17,15 @@ from tests.serving.process import alive, processes, until
 class Postgres:
     """A server in `folder`: whatever happens to it, it comes back at the same address."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, settings: Mapping[str, str] = FAST) -> None:
         self.folder = folder
+        self._settings = {**settings, "max_connections": "60"}
         self.url = ""
         self._stack = contextlib.AsyncExitStack()
 
     async def start(self) -> None:
         """Run it, after a stop or a kill."""
-        server = await self._stack.enter_async_context(
-            run_embedded(self.folder, settings={**FAST, "max_connections": "60"})
-        )
+        server = await self._stack.enter_async_context(run_embedded(self.folder, settings=self._settings))
         self.url = server.url
 
     async def stop(self) -> None:
