@@ -1,7 +1,7 @@
 # Each target sets up what it needs by itself. `make` alone lists them.
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-postgres15 test-browser soak fuzz check lint format types layers bench bench-full bench-mail lock clean runtime peers tools
+.PHONY: help run test test-postgres15 test-browser soak fuzz ledger ledger-long check lint format types layers bench bench-full bench-mail lock clean runtime peers tools
 
 BIN := .venv/bin/python -m
 COMPILE := uv pip compile pyproject.toml --extra embedded --universal --generate-hashes --no-emit-index-url --no-strip-extras \
@@ -30,6 +30,12 @@ soak: tools ## Create 10,000 requirements against a Mandrill full of faults, and
 
 fuzz: tools ## Send 100,000 generated requests and judge every answer; FUZZ_SEED=7 sends others
 	@exec $(BIN) tests.inputs
+
+ledger: tools ## Break things under load for 90 s and judge every answer by the table; ARGS="--list" tells which things
+	@exec $(BIN) tests.ledger $(ARGS)
+
+ledger-long: tools ## The same for MINUTES=30, each fault for longer, with SEED=1 replaying a plan
+	@exec $(BIN) tests.ledger --long --minutes $(or $(MINUTES),30) $(if $(SEED),--seed $(SEED)) $(ARGS)
 
 check: lint types layers test ## Run everything that a change has to pass
 

@@ -20,18 +20,17 @@ from tests.ledger.running import Result, play
 from tests.ledger.schedule import Step, plan
 from tests.serving.process import REPOSITORY
 
-SHORT_MINUTES = 1.5
-
 
 @click.command()
 @click.option("--seed", type=int, help="Replay the plan of this seed; a new one is made and told otherwise.")
-@click.option("--minutes", type=float, help=f"How long to break things, each of them for longer. [{SHORT_MINUTES}]")
+@click.option("--minutes", type=float, default=1.5, show_default=True, help="How long to break things.")
+@click.option("--long", "thorough", is_flag=True, help="The shipped time limits, longer faults, round after round.")
 @click.option("--faults", help="Only these, separated by commas.")
 @click.option("--list", "listing", is_flag=True, help="Tell which faults there are, and end.")
 @click.option("--tree", type=Path, default=REPOSITORY, help="The source tree whose service is broken.")
 @click.option("--output", type=Path, default=Path("build/ledger"), help="Where history and log are left.")
 def main(
-    *, seed: int | None, minutes: float | None, faults: str | None, listing: bool, tree: Path, output: Path
+    *, seed: int | None, minutes: float, thorough: bool, faults: str | None, listing: bool, tree: Path, output: Path
 ) -> None:
     """Put a load on the service, break things one after another, and judge what clients were told by the table."""
     chosen = _chosen(faults)
@@ -40,12 +39,12 @@ def main(
             click.echo(f"{name:30} {(fault.act.__doc__ or '').splitlines()[0]}")
         return
     seed = secrets.randbelow(10**6) if seed is None else seed
-    steps = plan(chosen, seed, 60 * (minutes or SHORT_MINUTES), thorough=minutes is not None)
+    steps = plan(chosen, seed, 60 * minutes, thorough=thorough)
     click.echo(f"seed {seed}: {len(steps)} faults")
     shutil.rmtree(output, ignore_errors=True)
     output.mkdir(parents=True)
     try:
-        result = uvloop.run(_run(steps, output, tree, seed, thorough=minutes is not None))
+        result = uvloop.run(_run(steps, output, tree, seed, thorough=thorough))
     except UnavailableError as error:
         raise click.ClickException(str(error)) from error
     click.echo(f"\n{report(result, coloured=sys.stdout.isatty() and not os.environ.get('NO_COLOR'))}")

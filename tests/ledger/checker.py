@@ -1,6 +1,6 @@
 """Judging a history by the table: SQL does it, on the database that the service wrote to."""
 
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -37,17 +37,16 @@ class Violation:
 async def check(history: History, dsn: str, *, since: int = 0) -> list[Violation]:
     """What contradicts the table in the database `dsn`, whose writes must have come to rest.
 
-    `since` is a position in the history: only what was sent after it is judged, and rows that are in no history are
-    not looked for.
+    `since` is a position in the history: only what was sent after it is judged, with whatever was sent earlier under
+    the same markers, and rows that are in no history are not looked for.
     """
-    entries = list(history.entries(since))
+    entries = list(history.entries())
+    judged = {entry["marker"] for entry in (history.entries(since) if since else entries) if entry["event"] == "sent"}
     connection = await asyncpg.connect(dsn)
     try:
         await connection.execute((HERE / "history.sql").read_text())
-        await connection.copy_records_to_table("attempts", records=_attempts(entries), columns=ATTEMPTS)
-        # What a rule says may last for longer than what is judged.
-        rules = entries if not since else list(history.entries())
-        await connection.copy_records_to_table("rules", records=_rules(rules), columns=RULES)
+        await connection.copy_records_to_table("attempts", records=_attempts(entries, judged), columns=ATTEMPTS)
+        await connection.copy_records_to_table("rules", records=_rules(entries), columns=RULES)
         await connection.execute("ANALYZE attempts")
         rows = await connection.fetch((HERE / "violations.sql").read_text(), since == 0)
     finally:
@@ -55,10 +54,10 @@ async def check(history: History, dsn: str, *, since: int = 0) -> list[Violation
     return [Violation(*row) for row in rows]
 
 
-def _attempts(entries: list[Entry]) -> Iterator[tuple[Any, ...]]:
+def _attempts(entries: list[Entry], judged: Container[str]) -> Iterator[tuple[Any, ...]]:
     seen = {(entry["marker"], entry["attempt"]): entry for entry in entries if entry["event"] == "saw"}
     for sent in entries:
-        if sent["event"] != "sent":
+        if sent["event"] != "sent" or sent["marker"] not in judged:
             continue
         saw = seen.get((sent["marker"], sent["attempt"]), _UNSEEN)
         yield (

@@ -212,10 +212,14 @@ async def test_a_change_excuses_what_it_brings_about(book: Book) -> None:
 
 
 async def test_a_part_of_a_history(book: Book) -> None:
-    """From a position on, only what was sent later is judged."""
+    """From a position on, only what was sent later is judged, together with earlier attempts at the same."""
     book.note(lost := book.requests.make(), await book.insert(lost))
     await book.connection.execute("DELETE FROM requirements")
+    replayed = book.requests.make(keyed=True)
+    book.note(replayed, await book.insert(replayed))
     position = book.history.position
+    book.history.sent(replayed, 2)
+    book.history.saw(replayed, 2, FAILED)
     book.note(fine := book.requests.make(), await book.insert(fine))
     assert await check(book.history, book.dsn, since=position) == []
     assert [violation.marker for violation in await check(book.history, book.dsn)] == [lost.marker]

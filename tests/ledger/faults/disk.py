@@ -2,7 +2,6 @@
 
 import contextlib
 import os
-import shutil
 import subprocess
 import tempfile
 from collections.abc import AsyncIterator, Iterator
@@ -48,7 +47,6 @@ def _small_disk(cluster: Path) -> Iterator[Path]:
 def _full(disk: Path) -> Iterator[None]:
     ballast = disk.parent / "ballast"
     with ballast.open("wb", buffering=0) as file, contextlib.suppress(OSError):
-        os.posix_fallocate(file.fileno(), 0, max(shutil.disk_usage(disk).free, 1))
         while True:
             file.write(CHUNK)
     try:

@@ -7,7 +7,7 @@ from tests.ledger.faults.kinds import fault, repeating
 from tests.ledger.scene import Scene
 
 
-@fault(3, long=15)
+@fault(5, long=15)
 async def black_hole(scene: Scene) -> AsyncIterator[None]:
     """Nothing arrives and nobody is told; what was sent meanwhile arrives late."""
     with scene.proxy.black_hole():
