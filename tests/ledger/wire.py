@@ -38,7 +38,7 @@ class Wire:
 
     async def connected(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
         """The open connection's streams. Raises `NotSentError`."""
-        if self._streams is not None and not self._streams[0].at_eof():
+        if self._streams is not None and not (self._streams[0].at_eof() or self._streams[1].is_closing()):
             return self._streams
         self.close()
         try:

@@ -82,12 +82,14 @@ async def overload(scene: Scene) -> AsyncIterator[None]:
 async def idle_connections(scene: Scene) -> AsyncIterator[None]:
     """A thousand connections on which nothing is ever asked, and bodies that come a byte at a time."""
     wires = [scene.load.wire() for _ in range(5_000 if scene.thorough else 1_000)]
-    for wire in wires:
-        await wire.connected()
-    async with _dripping(scene):
-        yield
-    for wire in wires:
-        wire.close()
+    try:
+        for wire in wires:
+            await wire.connected()
+        async with _dripping(scene):
+            yield
+    finally:
+        for wire in wires:
+            wire.close()
 
 
 @contextlib.asynccontextmanager
@@ -100,9 +102,12 @@ async def _dripping(scene: Scene) -> AsyncIterator[None]:
 
     async def drip() -> None:
         for writer in writers:
-            writer.write(b" ")
+            if not writer.is_closing():  # the service may have had enough of it
+                writer.write(b" ")
 
-    async with repeating(drip, 0.2):
-        yield
-    for wire in wires:
-        wire.close()
+    try:
+        async with repeating(drip, 0.2):
+            yield
+    finally:
+        for wire in wires:
+            wire.close()
