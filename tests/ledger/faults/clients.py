@@ -12,6 +12,7 @@ from tests.ledger.scene import Scene
 from tests.ledger.wire import NotSentError
 
 AT_ONCE = 16
+CROWD = 1_900
 
 
 async def _leave(scene: Scene, request: Request, part: bytes, seconds: float, seen: Seen) -> None:
@@ -73,8 +74,8 @@ async def retry_64_at_once(scene: Scene) -> AsyncIterator[None]:
 
 @fault(4, long=30)
 async def overload(scene: Scene) -> AsyncIterator[None]:
-    """Ten times the clients."""
-    async with scene.load.clients(640):
+    """Thirty times the clients: more than may wait for the database, so that some are refused at once."""
+    async with scene.load.clients(CROWD):
         yield
 
 
