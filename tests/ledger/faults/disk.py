@@ -14,7 +14,7 @@ SIZE = "256m"
 CHUNK = bytes(1 << 16)
 
 
-@fault(2, long=10)
+@fault(5, long=15)
 async def fill_the_disk(scene: Scene) -> AsyncIterator[None]:
     """The table's disk is full, and then has room again."""
     with _small_disk(scene.postgres.folder / "postgres") as disk:
