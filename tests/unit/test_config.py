@@ -9,7 +9,7 @@ from typing import Any, get_type_hints
 import pytest
 import yaml
 
-from service.config import SHORT_NAMES, Config, load_config
+from service.config import SHORT_NAMES, Config, load_config, usual_workers
 from service.resources import resource
 from service.settings import ConfigError
 
@@ -106,6 +106,7 @@ def test_without_a_file_the_shipped_settings_hold(tmp_path: Path, monkeypatch: p
     monkeypatch.chdir(tmp_path)
     config = load_config(None, {})
     shipped = yaml.safe_load(resource("config.yaml").read_text("utf-8"))
+    shipped["server"]["workers"] = usual_workers()  # null there
     assert {
         section: {name: at(config, section, name) for name in values}
         for section, values in shipped.items()
