@@ -8,7 +8,7 @@ import socket
 import sentry_sdk
 import structlog
 import uvloop
-from aiohttp import web
+from aiohttp import http_parser, web
 from aiohttp.http_exceptions import HttpProcessingError
 
 from service import __version__, keys
@@ -59,11 +59,18 @@ def work(config: Config, listener: socket.socket, lifeline: int, ready: int, nam
         protect(*config.secrets)
         logging.getLogger("aiohttp.server").addFilter(CallersFault())
         sentry.start(config.sentry.dsn, config.sentry.environment, __version__)
+        _check_parser()
         answer_tight_lipped()
         app = create_app(config, Metrics(name), log_lines.requests)
         served = uvloop.run(_serve(app, config, listener, lifeline, ready, if_ready=if_ready))
         sentry_sdk.flush(timeout=1)
     return served
+
+
+def _check_parser() -> None:
+    """Warn where requests are read by aiohttp's parser in Python, which falls back on it without a word."""
+    if http_parser.HttpRequestParser is http_parser.HttpRequestParserPy:
+        log.warning("python-parser", reason="aiohttp is installed without its C parser: slow, and lenient with HTTP")
 
 
 def _spare_the_collector() -> None:

@@ -168,3 +168,12 @@ async def test_without_demo_pending_migrations_are_refused(folder: Path) -> None
     (line,) = serve.errors
     names = ", ".join(map(str, load_migrations(resource("sql") / "migrations")))
     assert line == f"requirements-service: migrations are pending ({names}): run `requirements-service migrate`"
+
+
+async def test_a_parser_in_python_is_told(folder: Path) -> None:
+    """Without aiohttp's C parser each worker says so in the log, and serves; with it nothing is said."""
+    async with serving(folder, "--demo", environ={"AIOHTTP_NO_EXTENSIONS": "1", "WEB_CONCURRENCY": "1"}) as serve:
+        (line,) = await serve.event("python-parser")
+    async with serving(folder, "--demo", environ={"WEB_CONCURRENCY": "1"}) as serve:
+        assert [found["event"] for found in serve.events if found["event"] == "python-parser"] == []
+    assert line["level"] == "warning"
