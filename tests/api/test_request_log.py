@@ -22,8 +22,9 @@ async def test_no_line_holds_a_token(
         create_app(config, log_request=lambda fields, *, quiet: lines.append(fields | {"quiet": quiet}))
     )
     token = application.token
-    places = {"params": {"token": token}, "headers": {"Authorization": f"Bearer {token}", KEY: token, "Cookie": token}}
-    async with client.post(path, json=params(token, user_id, value=token), **places) as response:
+    headers = {"Authorization": f"Bearer {token}", KEY: token, "Cookie": token}
+    asked = client.post(path, json=params(token, user_id, value=token), params={"token": token}, headers=headers)
+    async with asked as response:
         assert response.status == (200 if path == CREATE else 500)
     (line,) = lines
     assert line["http_code"] == response.status

@@ -21,7 +21,7 @@ def test_it_can_be_planted(bug: Bug) -> None:
 
 
 def test_every_named_test_is_there() -> None:
-    """pytest finds each test that is to catch a bug, by the very id."""
+    """Each test that is to catch a bug is found by its id."""
     tests = sorted({test for bug in BUGS for test in bug.tests})
     found = subprocess.run(  # noqa: S603 - our own tests
         [sys.executable, "-m", "pytest", "--collect-only", "-q", "-p", "no:cacheprovider", *tests],
