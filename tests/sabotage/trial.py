@@ -1,7 +1,6 @@
 """Running tests in a copy of the repository, and what their ends say."""
 
 import contextlib
-import os
 import shutil
 import signal
 import subprocess
@@ -18,7 +17,7 @@ from tests.serving.process import REPOSITORY, environment
 
 # What a copy does without: what is not of the repository, and what tools keep.
 LEFT_OUT = shutil.ignore_patterns(".*", "__pycache__", "build", "dist")
-PATIENCE_SECONDS = 120.0
+PATIENCE_SECONDS, FAREWELL_SECONDS = 120.0, 20.0
 ALL_PASSED, SOME_FAILED = 0, 1
 
 # Without what none of these tests needs, and takes as long to load as all the rest.
@@ -82,19 +81,34 @@ def _pytest(tree: Path, tests: Sequence[str], patience_seconds: float) -> tuple[
     process = subprocess.Popen(  # noqa: S603 - our own tests
         [*PYTEST, f"--junit-xml={report}", *tests],
         cwd=tree,
-        env=environment({"PYTHONPATH": str(tree), "PYTHONDONTWRITEBYTECODE": "1"}),
+        env=_environment(tree),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
     )
+    output = _output(process, patience_seconds)
+    return process.returncode, _ends(report), output
+
+
+def _environment(tree: Path) -> dict[str, str]:
+    """Ours, but for what would lead out of the tree, or to a database that two runs at once would share."""
+    ours = environment({"PYTHONPATH": str(tree), "PYTHONDONTWRITEBYTECODE": "1"})
+    ours.pop("TEST_DATABASE_URL", None)
+    return ours
+
+
+def _output(process: subprocess.Popen[str], patience_seconds: float) -> str:
     try:
-        output, _ = process.communicate(timeout=patience_seconds)
+        return process.communicate(timeout=patience_seconds)[0]
     except subprocess.TimeoutExpired:
         # As Ctrl-C does: what the tests have started is stopped.
-        os.kill(process.pid, signal.SIGINT)
-        output, _ = process.communicate()
-    return process.returncode, _ends(report), output
+        process.send_signal(signal.SIGINT)
+    try:
+        return process.communicate(timeout=FAREWELL_SECONDS)[0]
+    except subprocess.TimeoutExpired:
+        process.kill()
+    return process.communicate()[0]
 
 
 def _ends(report: Path) -> list[str]:
