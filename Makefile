@@ -1,7 +1,7 @@
 # Each target sets up what it needs by itself. `make` alone lists them.
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-postgres15 test-browser soak fuzz ledger ledger-long ledger-failover check lint format types layers bench bench-full bench-mail lock clean runtime peers tools
+.PHONY: help run test test-postgres15 test-browser soak fuzz sabotage ledger ledger-long ledger-failover check lint format types layers bench bench-full bench-mail lock clean runtime peers tools
 
 BIN := .venv/bin/python -m
 COMPILE := uv pip compile pyproject.toml --extra embedded --universal --generate-hashes --no-emit-index-url --no-strip-extras \
@@ -30,6 +30,9 @@ soak: tools ## Create 10,000 requirements against a Mandrill full of faults, and
 
 fuzz: tools ## Send 100,000 generated requests and judge every answer; FUZZ_SEED=7 sends others
 	@exec $(BIN) tests.inputs
+
+sabotage: tools ## Plant bugs in copies of the code and see each caught by the tests named for it; ARGS=NAME for one
+	@exec $(BIN) tests.sabotage $(ARGS)
 
 ledger: tools ## Break things under load for 90 s and judge every answer by the table; ARGS="--list" tells which things
 	@exec $(BIN) tests.ledger $(ARGS)

@@ -14,6 +14,7 @@ from service.recording import Recorder
 from service.requirements import Requirement, submission
 from service.schemas import CreateParams, Reference
 from service.storage.requirements import RequirementStore
+from tests.api.waiting import waiting
 from tests.factories import Records
 
 BUDGET_SECONDS = 8.0
@@ -187,4 +188,30 @@ async def test_closing_waits_for_writes_nobody_waits_for(write: Writes, user_id:
     await asyncio.sleep(0)
     call.cancel()
     await write.recorder.close()
+    assert await records.count() == 1
+
+
+async def test_a_key_sent_twice_splits_no_batch(write: Writes, user_id: int, connection: asyncpg.Connection) -> None:
+    """Equal keyed calls are one row of a statement, which they share with their neighbours as any other call does."""
+    keys = ["same", None, "same", "other"]
+    recorded = await asyncio.gather(*[write(user_id, idempotency_key=key) for key in keys])
+    assert [outcome for _, outcome in recorded] == ["created", "created", "replayed", "created"]
+    assert await transactions(connection) == 1
+
+
+async def test_closing_waits_for_a_write_that_waits_alone(
+    write: Writes, user_id: int, records: Records, database_url: str
+) -> None:
+    """A write before a lock goes on without its caller, and the pool is not closed under it."""
+    other = await asyncpg.connect(database_url)
+    async with other.transaction():
+        await other.execute("SELECT FROM users FOR UPDATE")
+        call = asyncio.create_task(write(user_id))
+        await waiting(records.connection)
+        call.cancel()
+        closing = asyncio.create_task(write.recorder.close())
+        closed, _ = await asyncio.wait([closing], timeout=0.2)
+        assert not closed
+    await closing
+    await other.close()
     assert await records.count() == 1

@@ -1,0 +1,31 @@
+"""The line that each request gets in the log, in which nothing of a caller's stands that could be a secret."""
+
+from typing import Any
+
+import pytest
+
+from service.app import create_app
+from service.config import Config
+from tests.api.exchange import KEY
+from tests.conftest import AppClient
+from tests.factories import CREATE, AppRecord, Records, params
+
+
+@pytest.mark.parametrize("path", [CREATE, "/nowhere"])
+async def test_no_line_holds_a_token(
+    config: Config, records: Records, application: AppRecord, user_id: int, aiohttp_client: AppClient, path: str
+) -> None:
+    """Wherever a caller puts its token, the line of the request tells no part of it."""
+    await records.deploy()
+    lines: list[dict[str, Any]] = []
+    client = await aiohttp_client(
+        create_app(config, log_request=lambda fields, *, quiet: lines.append(fields | {"quiet": quiet}))
+    )
+    token = application.token
+    headers = {"Authorization": f"Bearer {token}", KEY: token, "Cookie": token}
+    asked = client.post(path, json=params(token, user_id, value=token), params={"token": token}, headers=headers)
+    async with asked as response:
+        assert response.status == (200 if path == CREATE else 500)
+    (line,) = lines
+    assert line["http_code"] == response.status
+    assert token not in str(line)

@@ -1,0 +1,34 @@
+"""A requirement and its e-mail in the outbox are written together, or neither is."""
+
+import pytest
+
+from service.errors import ApplicationCrash
+from tests.api.exchange import ask, refused
+from tests.conftest import Client
+from tests.factories import AppRecord, Records, params
+from tests.mail.mandrill_server import MandrillServer
+
+REFUSE = """
+CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE 'no e-mail'; END $$;
+CREATE TRIGGER refuse BEFORE INSERT ON emails FOR EACH ROW EXECUTE FUNCTION refuse();
+"""
+
+
+@pytest.mark.parametrize("headers", [{}, {"Idempotency-Key": "k"}])
+async def test_without_its_email_there_is_no_requirement(
+    still: Client,
+    mandrill: MandrillServer,
+    records: Records,
+    application: AppRecord,
+    user_id: int,
+    headers: dict[str, str],
+) -> None:
+    """When the outbox takes no e-mail, the create is a crash that wrote nothing; once it does, both are there."""
+    sent = params(application.token, user_id)
+    await records.connection.execute(REFUSE)
+    answer = await ask(still, sent, headers)
+    assert (answer.told, answer.outcome) == (refused(ApplicationCrash), "none")
+    assert (await records.count(), mandrill.requests) == (0, [])
+    await records.connection.execute("DROP TRIGGER refuse ON emails")
+    assert (await ask(still, sent, headers)).outcome == "created"
+    assert await records.connection.fetchval("SELECT count(*) FROM emails JOIN requirements ON true") == 1
