@@ -4,6 +4,10 @@
 .PHONY: help run test test-postgres15 test-browser soak fuzz sabotage ledger ledger-long ledger-failover check lint format types layers bench bench-full bench-mail lock clean runtime peers tools
 
 BIN := .venv/bin/python -m
+# Most tests wait for something most of the time. JOBS=1 runs them one after another.
+JOBS := 4
+PYTEST := pytest -n $(JOBS) --dist loadfile
+ON_POSTGRES := api cli console injection mail ops security serving storage
 COMPILE := uv pip compile pyproject.toml --extra embedded --universal --generate-hashes --no-emit-index-url --no-strip-extras \
 	--custom-compile-command "make lock" --quiet
 
@@ -16,10 +20,10 @@ run: runtime ## Serve the API with demo records on an embedded PostgreSQL, or as
 	@exec $(BIN) service serve $(if $(DATABASE_URL),,--demo)
 
 test: tools ## Run the tests on the embedded PostgreSQL; ARGS="-k create" runs some of them
-	@$(BIN) pytest $(ARGS)
+	@$(BIN) $(PYTEST) $(ARGS)
 
-test-postgres15: tools ## Run the tests on an installed PostgreSQL 15, the oldest that is served
-	@bash .ci/postgres15 $(BIN) pytest $(ARGS)
+test-postgres15: tools ## Run the tests that touch tables on an installed PostgreSQL 15, the oldest that is served
+	@bash .ci/postgres15 $(BIN) $(PYTEST) $(addprefix tests/,$(ON_POSTGRES)) $(ARGS)
 
 test-browser: tools ## Drive the console and /docs in a headless Chromium; pictures in build/screenshots
 	@mkdir -p build/screenshots

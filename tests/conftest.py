@@ -26,7 +26,8 @@ AppClient = Callable[[web.Application], Awaitable[Client]]
 # Tests make hundreds of databases, and none of them has to survive a crash.
 FAST = {"fsync": "off", "full_page_writes": "off", "synchronous_commit": "off", "max_connections": "200"}
 
-TEMPLATE = "requirements_template"
+# Processes that share the tests may share a server.
+TEMPLATE = f"requirements_template_{os.environ.get('PYTEST_XDIST_WORKER', 'alone')}"
 
 
 @pytest.fixture(autouse=True)
