@@ -17,13 +17,13 @@ counts, with the lowest and the highest beside it. Rates and latencies are media
   and httptools, as many workers, and uvicorn's own access log.
 - **{GO}** is net/http and pgx with the same checks, one query after another in a transaction, in one process with
   as many threads at work as there are workers, ten connections for each, and a log line a request.
-- **{UNBATCHED}** is the service with everything but its batching: each look-up and each insert is a statement of its
-  own, run at once. What the service takes longer than this is what batching costs a lone client.
+- **{UNBATCHED}** is the service with everything but its batching: each look-up and each insert is a
+  statement of its own, run at once. What the service takes longer than this is what batching costs a lone client.
 - **{BARE}** are the service's look-up and its insert awaited over its pool: no HTTP, no checks, no log.
 
-Statements are those that the service itself counts, its few own ones included. With an application's token {GO}
-goes to the database and back six times a request, BEGIN and COMMIT included, with a session's eight times; {PEER}
-goes once more, since asyncpg's pool resets a connection that is given back; {PGBENCH} goes once.
+Statements are those that the service itself counts, its few own ones included. With an application's token
+{GO} goes to the database and back six times a request, BEGIN and COMMIT included, with a session's eight times;
+{PEER} goes once more, since asyncpg's pool resets a connection that is given back; {PGBENCH} once.
 
 Every answer's status was checked, and that every answer has its row. Rows a commit: the reciprocal of "transactions
 that write".""".split("\n")
