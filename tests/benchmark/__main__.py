@@ -17,8 +17,8 @@ import uvloop
 from service.config import load_config
 from service.database.embedded import EmbeddedPostgresError
 from service.settings import ConfigError
-from tests.benchmark import machine, report
-from tests.benchmark.contestants import contestants
+from tests.benchmark import go_peer, machine, report
+from tests.benchmark.contestants import Means, contestants
 from tests.benchmark.database import Say, Target, server, target
 from tests.benchmark.plan import Form, full, quick
 from tests.benchmark.plot import series_of, svg
@@ -35,6 +35,7 @@ async def benchmark(form: Form, folder: Path, say: Say) -> tuple[Run, dict[str, 
         **machine.facts(),
         "a commit on its disk": f"{machine.commit_microseconds(folder):.0f} µs",
     }
+    go, facts["Go"] = await _go_peer(folder, say)
     async with contextlib.AsyncExitStack() as stack:
         url = await stack.enter_async_context(server(folder / "data", workers * len(form.sizes)))
         targets = {size: await stack.enter_async_context(target(url, size, say)) for size in form.sizes}
@@ -42,10 +43,19 @@ async def benchmark(form: Form, folder: Path, say: Say) -> tuple[Run, dict[str, 
         say("starting the contestants")
         load = await stack.enter_async_context(generator())
         names = {name: [targets[size] for size in sizes] for name, sizes in form.contestants.items()}
-        found = await stack.enter_async_context(contestants(names, workers, load, folder))
+        found = await stack.enter_async_context(contestants(names, Means(workers, load, folder, go)))
         run = Run(form, found, say, deadline)
         await run.play()
     return run, facts
+
+
+async def _go_peer(folder: Path, say: Say) -> tuple[Path | None, str]:
+    say("making the Go peer, for up to a minute the first time")
+    try:
+        return await go_peer.build(folder), await go_peer.version()
+    except go_peer.GoMissing as missing:
+        say(f"without the Go peer, {missing}")
+        return None, str(missing)
 
 
 async def _postgres(where: Target) -> str:

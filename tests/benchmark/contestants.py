@@ -13,18 +13,16 @@ from typing import Protocol
 
 from service.database.pool import ONE_PLAN
 from service.database.postgres_binaries import find_binaries
+from tests.benchmark.commands import command_of
 from tests.benchmark.database import SQL, Target
 from tests.benchmark.load import Order, Outcome
 from tests.benchmark.payloads import REFERRED
-from tests.benchmark.peers.echo import READY
-from tests.benchmark.plan import ECHO, PEER, PGBENCH, SERVICE, UNBATCHED, Scenario, Size
-from tests.benchmark.processes import BenchmarkError, Generator, Program, free_port, program
+from tests.benchmark.plan import BARE, ECHO, GO, PGBENCH, Scenario, Size
+from tests.benchmark.processes import BenchmarkError, Generator, Program, program
 
 # Beyond these it takes pgbench more than a second to connect and prepare.
 FEW_CLIENTS = 128
 SLACK_SECONDS = 0.1
-
-PEER_READY = b"Application startup complete."
 
 _TRANSACTIONS = re.compile(r"actually processed: (\d+)")
 _DURATION = re.compile(r"^duration: (\d+) s", re.MULTILINE)
@@ -49,6 +47,10 @@ class Contestant(Protocol):
     def program(self) -> Program | None:
         """The processes whose costs are its own."""
 
+    @property
+    def console(self) -> int | None:
+        """The port where it tells how many statements it has sent, if it does."""
+
     async def run(self, scenario: Scenario, seconds: float) -> Outcome:
         """Take the scenario's load for that long."""
 
@@ -61,6 +63,7 @@ class Server:
     target: Target | None
     program: Program | None
     port: int
+    console: int | None
     generator: Generator
 
     async def run(self, scenario: Scenario, seconds: float) -> Outcome:
@@ -72,13 +75,14 @@ class Server:
 
 
 @dataclass(frozen=True, slots=True)
-class Unbatched:
-    """A create after another over a pool of the service's, inside the load generator."""
+class Bare:
+    """The two statements of a create over a pool of the service's, inside the load generator."""
 
     target: Target
     generator: Generator
-    name: str = UNBATCHED
+    name: str = BARE
     program: None = None
+    console: None = None
 
     async def run(self, scenario: Scenario, seconds: float) -> Outcome:
         """Create for that long."""
@@ -94,6 +98,7 @@ class PgBench:
     script: Path
     name: str = PGBENCH
     program: None = None
+    console: None = None
 
     async def run(self, scenario: Scenario, seconds: float) -> Outcome:
         """Insert over as many connections, or as many as the server has left; rounded up to whole seconds."""
@@ -154,48 +159,45 @@ def after_warm_up(output: str, warm_up: float, clients: int) -> tuple[int, float
         began, before = 0.0, 0.0
     # Each client ends the transaction that it is in when the time is up.
     within = int(processed[1]) - clients - before
+    if within <= 0:
+        # So busy a machine that hardly a client came to its second transaction.
+        return int(processed[1]), int(processed[1]) / int(duration[1])
     return int(processed[1]), within / (int(duration[1]) - began)
+
+
+@dataclass(frozen=True, slots=True)
+class Means:
+    """What contestants are made with: as many `workers` for each, and the Go peer's program where there is one."""
+
+    workers: int
+    generator: Generator
+    folder: Path
+    go: Path | None
 
 
 @contextlib.asynccontextmanager
 async def contestants(
-    names: Mapping[str, list[Target]], workers: int, generator: Generator, folder: Path
+    names: Mapping[str, list[Target]], means: Means
 ) -> AsyncIterator[dict[tuple[str, Size], Contestant]]:
-    """All that are to be compared, on the databases that each is to work on, running until the end."""
+    """All that are to be compared and can be, on the databases that each is to work on, running until the end."""
     found: dict[tuple[str, Size], Contestant] = {}
     async with contextlib.AsyncExitStack() as stack:
         for name, targets in names.items():
-            for target in targets:
-                found[name, target.size] = await _contestant(stack, name, target, workers, generator, folder)
+            for target in targets if name != GO or means.go else ():
+                found[name, target.size] = await _contestant(stack, name, target, means)
         yield found
 
 
-async def _contestant(
-    stack: contextlib.AsyncExitStack, name: str, target: Target, workers: int, generator: Generator, folder: Path
-) -> Contestant:
+async def _contestant(stack: contextlib.AsyncExitStack, name: str, target: Target, means: Means) -> Contestant:
     if name == PGBENCH:
-        return PgBench(target, await _script(target, folder))
-    if name == UNBATCHED:
-        return Unbatched(target, generator)
-    port = free_port()
-    arguments, environment, ready = _commands(port, workers, target.url)[name]
-    # `serve` and uvicorn each start their own workers: every one of them says that it is ready.
-    running = await stack.enter_async_context(program(arguments, environment, ready, workers))
-    return Server(name, target if name != ECHO else None, running, port, generator)
-
-
-def _commands(port: int, workers: int, url: str) -> dict[str, tuple[list[str], dict[str, str], bytes]]:
-    """By name: what python is to run, in which environment, and what each worker says when it is ready."""
-    plain = {name: value for name, value in os.environ.items() if name not in {"DATABASE_URL", "SENTRY_DSN"}}
-    shipped = {"DATABASE_URL": url, "HOST": "127.0.0.1", "PORT": str(port), "WEB_CONCURRENCY": str(workers)}
-    # There is no gateway to wait for at the end.
-    shipped["REQUIREMENTS__SERVER__DRAIN_SECONDS"] = "0"
-    app = "uvicorn tests.benchmark.peers.fastapi_app:app --loop uvloop --http httptools"
-    return {
-        SERVICE: (["-m", "service", "serve"], plain | shipped, b'"worker-ready"'),
-        ECHO: (["-m", "tests.benchmark.peers.echo", str(port), str(workers)], plain, READY),
-        PEER: (["-m", *app.split(), "--port", str(port), "--workers", str(workers)], plain | shipped, PEER_READY),
-    }
+        return PgBench(target, await _script(target, means.folder))
+    if name == BARE:
+        return Bare(target, means.generator)
+    command = command_of(name, target.url, means.workers, means.go)
+    running = await stack.enter_async_context(
+        program(command.words, command.environment, command.ready, command.processes)
+    )
+    return Server(name, target if name != ECHO else None, running, command.port, command.console, means.generator)
 
 
 async def _script(target: Target, folder: Path) -> Path:

@@ -17,10 +17,10 @@ from typing import cast
 import orjson
 import uvloop
 
+from tests.benchmark.bare import time_creates
 from tests.benchmark.figures import percentile
 from tests.benchmark.payloads import requests
 from tests.benchmark.plan import Callers
-from tests.benchmark.unbatched import time_creates
 
 DRAIN_SECONDS = 15.0
 

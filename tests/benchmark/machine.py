@@ -36,12 +36,12 @@ def tree(root: int) -> list[int]:
 
 
 def workers(root: int) -> list[int]:
-    """The processes below one that start none themselves."""
+    """The processes below one that start none themselves; itself where it has started none."""
     if not _PROC.is_dir():
         return []
     found = tree(root)
     parents = {parent(pid) for pid in found}
-    return [pid for pid in found if pid not in parents and pid != root]
+    return [pid for pid in found if pid not in parents]
 
 
 def parent(pid: int) -> int | None:

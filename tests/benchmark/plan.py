@@ -5,7 +5,8 @@ from typing import Literal
 
 Callers = Literal["application", "session"]
 
-SERVICE, ECHO, PGBENCH, PEER, UNBATCHED = "service", "aiohttp echo", "pgbench", "FastAPI + asyncpg", "unbatched create"
+SERVICE, UNBATCHED, ECHO, PGBENCH = "service", "service, unbatched", "aiohttp echo", "pgbench"
+PEER, GO, BARE = "FastAPI + asyncpg", "Go + pgx", "two bare statements"
 
 CONNECTIONS = (1, 8, 32, 128, 512)
 USUAL = 32  # connections at which the targets are set
@@ -66,26 +67,34 @@ class Form:
         return {name: tuple(sizes) for name, sizes in found.items()}
 
 
-def _all(connections: int, callers: Callers, rounds: int, seconds: float) -> Scenario:
-    lone = (UNBATCHED,) if connections == 1 and callers == "application" else ()
-    return Scenario(connections, callers, (SERVICE, ECHO, PGBENCH, PEER, *lone), (SMALL,), rounds, seconds)
+def _usual(rounds: int, seconds: float) -> Scenario:
+    taking_part = (SERVICE, ECHO, PGBENCH, PEER, GO, UNBATCHED)
+    return Scenario(USUAL, "application", taking_part, (SMALL,), rounds, seconds)
+
+
+def _lone(rounds: int, seconds: float, *peers: str) -> Scenario:
+    return Scenario(1, "application", (SERVICE, UNBATCHED, ECHO, PGBENCH, *peers, BARE), (SMALL,), rounds, seconds)
+
+
+def _any(connections: int, callers: Callers, rounds: int, seconds: float, *peers: str) -> Scenario:
+    return Scenario(connections, callers, (SERVICE, ECHO, PGBENCH, *peers), (SMALL,), rounds, seconds)
 
 
 def quick() -> Form:
     """The form that tells in under two minutes what a change did; what matters most comes first."""
-    by_weight = (USUAL, 1, CROWD, 128, 8)
-    usual, *others = (_all(count, "application", 3, 0.8) for count in by_weight)
-    sessions = Scenario(USUAL, "session", (SERVICE, PGBENCH, PEER), (SMALL,), 3, 0.8)
-    return Form("quick", (usual, sessions, *others), 0.4, 98, ())
+    sessions = Scenario(USUAL, "session", (SERVICE, PGBENCH, PEER), (SMALL,), 2, 0.8)
+    others = (_any(count, "application", 2, 0.8, PEER) for count in (CROWD, 128, 8))
+    return Form("quick", (_usual(3, 0.8), _lone(3, 0.8, PEER), sessions, *others), 0.4, 94, ())
 
 
 def full() -> Form:
     """The form whose figures are published, in under twenty minutes; what matters most comes first."""
     others = [count for count in CONNECTIONS if count != USUAL]
     kinds: tuple[Callers, ...] = ("application", "session")
-    scenarios = [_all(USUAL, kind, 5, 2.0) for kind in kinds]
+    scenarios = [_usual(5, 2.0), _lone(3, 2.0, PEER, GO), _any(USUAL, "session", 5, 2.0, PEER, GO)]
     scenarios += [_sizes(USUAL, kind, 5) for kind in kinds]
-    scenarios += [_all(count, kind, 4, 2.0) for kind in kinds for count in others]
+    scenarios += [_any(count, "application", 3, 2.0, PEER, GO) for count in others if count != 1]
+    scenarios += [_any(count, "session", 3, 2.0, PEER, GO) for count in others]
     scenarios += [_sizes(count, kind, 3) for kind in kinds for count in others]
     return Form("full", tuple(scenarios), 1.0, 1140, (SERVICE, PEER))
 
@@ -96,6 +105,5 @@ def _sizes(connections: int, callers: Callers, rounds: int) -> Scenario:
 
 def trial() -> Form:
     """The form that shows in a few seconds that everything runs."""
-    return Form(
-        "trial", (Scenario(2, "session", (SERVICE, ECHO, PGBENCH, PEER, UNBATCHED), (SMALL,), 1, 0.3),), 0.1, 30, ()
-    )
+    taking_part = (SERVICE, ECHO, PGBENCH, PEER, GO, UNBATCHED, BARE)
+    return Form("trial", (Scenario(2, "session", taking_part, (SMALL,), 1, 0.3),), 0.1, 30, ())

@@ -4,13 +4,13 @@ from collections.abc import Iterator, Mapping
 from html import escape
 
 from tests.benchmark.figures import Spread
-from tests.benchmark.plan import CONNECTIONS, ECHO, PEER, PGBENCH, SERVICE
+from tests.benchmark.plan import CONNECTIONS, ECHO, GO, PEER, PGBENCH, SERVICE
 from tests.benchmark.running import Run
 from tests.benchmark.targets import rates, select
 
 WIDTH, HEIGHT = 760, 420
 LEFT, RIGHT, TOP, BOTTOM = 70, 170, 40, 50
-COLOURS = {SERVICE: "#0b62c4", ECHO: "#8a8a8a", PGBENCH: "#c9520a", PEER: "#2e8540"}
+COLOURS = {SERVICE: "#0b62c4", ECHO: "#8a8a8a", PGBENCH: "#c9520a", PEER: "#2e8540", GO: "#7a3fb0"}
 LABEL_HEIGHT = 16.0
 LINES = 5
 

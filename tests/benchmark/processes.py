@@ -76,12 +76,11 @@ class Program:
 
 @contextlib.asynccontextmanager
 async def program(
-    arguments: Sequence[str], environment: Mapping[str, str], ready: bytes, times: int
+    command: Sequence[str], environment: Mapping[str, str], ready: bytes, times: int
 ) -> AsyncIterator[Program]:
-    """`python` with these arguments, ready when it has said `ready` that many times; ended at the end."""
+    """What a command runs, ready when it has said `ready` that many times; ended at the end."""
     process = await asyncio.create_subprocess_exec(
-        sys.executable,
-        *arguments,
+        *command,
         stdin=asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,

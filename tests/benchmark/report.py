@@ -5,7 +5,10 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from tests.benchmark.figures import Spread
 from tests.benchmark.plan import (
+    BARE,
+    CROWD,
     ECHO,
+    GO,
     LARGE,
     PEER,
     PGBENCH,
@@ -16,10 +19,11 @@ from tests.benchmark.plan import (
     Callers,
     Size,
 )
+from tests.benchmark.reading import READING
 from tests.benchmark.running import Measurement, Run
-from tests.benchmark.targets import lone_without_http, select, verdicts
+from tests.benchmark.targets import comparisons, select, verdicts
 
-CONTESTANTS = (SERVICE, ECHO, PGBENCH, PEER, UNBATCHED)
+CONTESTANTS = (SERVICE, UNBATCHED, ECHO, PGBENCH, PEER, GO, BARE)
 COSTS = {
     "ours_us": "CPU of its processes, µs",
     "postgres_us": "CPU of PostgreSQL, µs",
@@ -82,7 +86,7 @@ def target_table(run: Run) -> list[str]:
         ]
         for one in verdicts(run)
     ]
-    rows.append([f"a lone client's latency less the echo's ÷ {UNBATCHED}", "", spread(lone_without_http(run)), ""])
+    rows += [[f"for information: {words}", "", spread(found), ""] for words, found in comparisons(run).items()]
     return table(["measure", "target", "median [lowest … highest]", ""], rows)
 
 
@@ -94,7 +98,7 @@ def document(run: Run, facts: dict[str, str]) -> str:
     lines += ["", "![Requests a second over connections](latest.svg)", "", "## Targets", "", *target_table(run), ""]
     for group in _groups(run):
         lines += _group_section(run, *group)
-    lines += [*_memory_section(run), *_READING]
+    lines += [*_memory_section(run), *_transactions_section(run), *READING]
     return "\n".join(lines) + "\n"
 
 
@@ -173,40 +177,32 @@ def _cost_rows(run: Run, turns: dict[tuple[str, int], list[Measurement]], names:
             ]
             if any(one is not None and one.high > 0 for one in found):
                 rows.append([f"{name}: {words}", *("-" if one is None else number(one.median) for one in found)])
+        statements = [_statements(run, turns[name, count]) for count in _counts(run)]
+        if any(one is not None for one in statements):
+            rows.append([f"{name}: statements", *("-" if one is None else number(one) for one in statements)])
     return rows
 
 
+def _statements(run: Run, turns: Sequence[Measurement]) -> float | None:
+    """Of all rounds together: that is how the service is asked."""
+    return next((run.statements.get((one.contestant, one.size, one.scenario)) for one in turns), None)
+
+
 def _memory_section(run: Run) -> list[str]:
-    rows = [
-        [name, *(number(max(getattr(one, kind) for one in found)) for kind in ("rss", "pss", "peak"))]
-        for name, found in run.memory.items()
-        if found
-    ]
-    memory = [
-        "## Memory of the largest worker after 512 connections, MiB",
-        "",
-        *table(["", "RSS", "PSS", "peak RSS"], rows),
-        "",
-    ]
-    counted = [[name, number(count)] for name, count in run.statements.items()]
-    words = f"## Transactions a request at {USUAL} connections, those that only read included"
-    return [*(memory if rows else []), *([words, "", *table(["", "transactions"], counted), ""] if counted else [])]
+    counts = sorted({count for _, count in run.memory})
+    rows = []
+    for name in CONTESTANTS:
+        found = [run.memory.get((name, count), []) for count in counts]
+        peak = max((one.peak for one in run.memory.get((name, CROWD), ())), default=None)
+        if any(found):
+            largest = (number(max(one.rss for one in workers)) if workers else "-" for workers in found)
+            rows.append([name, *largest, "-" if peak is None else number(peak)])
+    title = "## Memory of the largest worker after as many connections, MiB"
+    headings = ["", *map(str, counts), f"peak until {CROWD}"]
+    return [title, "", *table(headings, rows), ""] if rows else []
 
 
-_READING = f"""## Reading it
-
-All contestants work on the same durable PostgreSQL, on the same machine as the load generator, in turns: one round of
-each, then the next round. Ratios are taken round by round, so a machine that slows down slows both sides; their median
-counts, with the lowest and the highest beside it. Rates and latencies are medians of rounds as well.
-
-- **{SERVICE}** is `serve` as it is shipped, with its log lines, which are read and thrown away.
-- **{ECHO}** parses the body with orjson and sends it back, in as many processes: no database, no log.
-- **{PGBENCH}** runs the same insert, its references held, one row a transaction, prepared, with the service's planner
-  settings. It looks up no token and speaks no HTTP. Its connections are new in each round: its rate begins when they
-  are warm, its costs do not. Its p50 is the mean, all that it tells.
-- **{PEER}** makes the same checks one query after another in a transaction, under uvicorn with uvloop
-  and httptools, as many workers, and uvicorn's own access log.
-- **{UNBATCHED}** is the service's look-up and its insert awaited over its pool, without HTTP.
-
-Every answer's status was checked, and that every answer has its row. Rows a commit: the reciprocal of "transactions
-that write". A Go peer is no part of this: none has been written.""".split("\n")
+def _transactions_section(run: Run) -> list[str]:
+    counted = [[name, number(count)] for name, count in run.transactions.items()]
+    title = f"## Transactions a request at {USUAL} connections, those that only read included"
+    return [title, "", *table(["", "transactions"], counted), ""] if counted else []

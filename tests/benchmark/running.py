@@ -10,7 +10,8 @@ from tests.benchmark import machine
 from tests.benchmark.contestants import Contestant
 from tests.benchmark.database import Counters, Say
 from tests.benchmark.load import Outcome
-from tests.benchmark.plan import CROWD, USUAL, Form, Scenario, Size
+from tests.benchmark.plan import USUAL, Form, Scenario, Size
+from tests.benchmark.sent import Sent, sent
 
 # PostgreSQL tells of what an idle connection has done after ten seconds.
 SETTLE_SECONDS = 11.0
@@ -101,8 +102,11 @@ class Run:
         """`found` are all who take part, `deadline` is on the monotonic clock."""
         self.form = form
         self.measurements: list[Measurement] = []
-        self.memory: dict[str, list[machine.Memory]] = {}
-        self.statements: dict[str, float] = {}
+        # By contestant and connections, each worker's at the end of such a load.
+        self.memory: dict[tuple[str, int], list[machine.Memory]] = {}
+        # A request, by the service's own count.
+        self.statements: dict[tuple[str, Size, Scenario], float] = {}
+        self.transactions: dict[str, float] = {}
         self.cut_short = False
         self._found = found
         self._say = say
@@ -111,14 +115,18 @@ class Run:
     async def play(self) -> None:
         """Measure everything, or what there is time for."""
         for name in self.form.counted:
-            await self._count_statements(name)
+            await self._count_transactions(name)
         for scenario in self.form.scenarios:
             if not self.cut_short:
                 self._say(f"{scenario}: {scenario.rounds} rounds of {scenario.seconds:g} s each")
+                counted = await self._sent(scenario)
                 await self._play(scenario)
+                self._weigh(scenario)
+                await self._count_statements(scenario, counted)
 
     def _taking_part(self, scenario: Scenario) -> list[tuple[Contestant, Size]]:
-        return [(self._found[name, size], size) for name in scenario.contestants for size in scenario.sizes]
+        wanted = ((name, size) for name in scenario.contestants for size in scenario.sizes)
+        return [(self._found[one], one[1]) for one in wanted if one in self._found]
 
     async def _play(self, scenario: Scenario) -> None:
         taking_part = self._taking_part(scenario)
@@ -135,29 +143,37 @@ class Run:
             turns = [await measure(one, scenario, size, scenario.seconds) for one, size in taking_part]
             self.measurements += turns
             self._say(f"  {number}: " + "  ".join(f"{_label(turn)} {turn.outcome.rate:,.0f}/s" for turn in turns))
-        if scenario.connections == CROWD:
-            self._weigh(taking_part)
 
-    def _weigh(self, taking_part: list[tuple[Contestant, Size]]) -> None:
-        for contestant, _ in taking_part:
+    def _weigh(self, scenario: Scenario) -> None:
+        for contestant, _ in self._taking_part(scenario):
             if contestant.program is not None:
                 workers = machine.workers(contestant.program.pid)
                 found = [memory for pid in workers if (memory := machine.memory(pid))]
-                self.memory[contestant.name] = self.memory.get(contestant.name, []) + found
+                self.memory.setdefault((contestant.name, scenario.connections), []).extend(found)
 
-    async def _count_statements(self, name: str) -> None:
+    async def _sent(self, scenario: Scenario) -> dict[tuple[str, Size], Sent]:
+        taking_part = [(one, size) for one, size in self._taking_part(scenario) if one.console is not None]
+        found = await asyncio.gather(*(sent(one.console) for one, _ in taking_part if one.console is not None))
+        return {(one.name, size): counted for (one, size), counted in zip(taking_part, found, strict=True)}
+
+    async def _count_statements(self, scenario: Scenario, before: Mapping[tuple[str, Size], Sent]) -> None:
+        for one, after in (await self._sent(scenario)).items():
+            if requests := after.requests - before[one].requests:
+                self.statements[*one, scenario] = (after.statements - before[one].statements) / requests
+
+    async def _count_transactions(self, name: str) -> None:
         size = self.form.sizes[0]
         contestant = self._found[name, size]
         target = contestant.target
         if target is None:
             return
-        self._say(f"counting the statements of {name}, which takes {COUNTED_SECONDS + SETTLE_SECONDS:g} s")
+        self._say(f"counting the transactions of {name}, which takes {COUNTED_SECONDS + SETTLE_SECONDS:g} s")
         before = await target.counters()
         scenario = Scenario(USUAL, "application", (name,), (size,), 1, COUNTED_SECONDS)
         outcome = await contestant.run(scenario, COUNTED_SECONDS)
         await asyncio.sleep(SETTLE_SECONDS)
         after = await target.counters()
-        self.statements[name] = (after.statements - before.statements) / max(outcome.answers, 1)
+        self.transactions[name] = (after.statements - before.statements) / max(outcome.answers, 1)
 
 
 def _label(turn: Measurement) -> str:

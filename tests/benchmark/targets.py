@@ -5,7 +5,21 @@ from dataclasses import dataclass
 from typing import Literal
 
 from tests.benchmark.figures import Spread, ratios
-from tests.benchmark.plan import ECHO, LARGE, PEER, PGBENCH, SERVICE, SMALL, UNBATCHED, USUAL, Callers, Size
+from tests.benchmark.plan import (
+    BARE,
+    CROWD,
+    ECHO,
+    GO,
+    LARGE,
+    PEER,
+    PGBENCH,
+    SERVICE,
+    SMALL,
+    UNBATCHED,
+    USUAL,
+    Callers,
+    Size,
+)
 from tests.benchmark.running import Measurement, Run
 
 
@@ -56,24 +70,24 @@ def verdicts(run: Run) -> list[Verdict]:
     def usual(name: str) -> list[float]:
         return rates(select(run, name))
 
-    lone = medians(select(run, SERVICE, connections=1))
     tails = [one.outcome.p99 / one.outcome.p50 for one in select(run, SERVICE) if one.outcome.p99 and one.outcome.p50]
     return [
         Verdict(f"requests/s at {USUAL} connections ÷ pgbench", "≥", 0.8, ratios(usual(SERVICE), usual(PGBENCH))),
         Verdict(f"requests/s at {USUAL} connections ÷ {PEER}", "≥", 5, ratios(usual(SERVICE), usual(PEER))),
+        Verdict(f"requests/s at {USUAL} connections ÷ {GO}", "≥", 2, ratios(usual(SERVICE), usual(GO))),
         Verdict(f"requests/s at {USUAL} connections ÷ {ECHO}", "≥", 0.25, ratios(usual(SERVICE), usual(ECHO))),
-        Verdict(f"a lone client's latency ÷ {UNBATCHED}", "≤", 1.1, ratios(lone, _unbatched(run))),
+        Verdict(f"a lone client's latency ÷ {UNBATCHED}", "≤", 1.1, ratios(_lone(run, SERVICE), _lone(run, UNBATCHED))),
         Verdict(f"p99 ÷ p50 at {USUAL} connections", "≤", 3, Spread.of(tails)),
         *(Verdict(f"full tables ÷ empty, {kind} tokens", "≥", 0.9, _full_to_empty(run, kind)) for kind in _KINDS),
-        Verdict("memory of a worker after 512 connections", "≤", 120, _peak(run), " MiB"),
+        Verdict(f"memory of a worker after {CROWD} connections", "≤", 120, _peak(run), " MiB"),
     ]
 
 
 _KINDS: Sequence[Callers] = ("application", "session")
 
 
-def _unbatched(run: Run) -> list[float]:
-    return medians(select(run, UNBATCHED, connections=1))
+def _lone(run: Run, name: str) -> list[float]:
+    return medians(select(run, name, connections=1))
 
 
 def _full_to_empty(run: Run, callers: Callers) -> Spread | None:
@@ -82,10 +96,16 @@ def _full_to_empty(run: Run, callers: Callers) -> Spread | None:
 
 
 def _peak(run: Run) -> Spread | None:
-    return Spread.of(memory.peak for memory in run.memory.get(SERVICE, ()))
+    return Spread.of(memory.peak for memory in run.memory.get((SERVICE, CROWD), ()))
 
 
-def lone_without_http(run: Run) -> Spread | None:
-    """A lone client's latency less that of the echo, which is what HTTP itself takes, ÷ an unbatched create."""
-    lone, echo = medians(select(run, SERVICE, connections=1)), medians(select(run, ECHO, connections=1))
-    return ratios([one - other for one, other in zip(lone, echo, strict=False)], _unbatched(run))
+def comparisons(run: Run) -> dict[str, Spread | None]:
+    """What is no target but helps to understand one."""
+    batched, alone = rates(select(run, SERVICE)), rates(select(run, UNBATCHED))
+    lone, bare = _lone(run, SERVICE), _lone(run, BARE)
+    without_http = [one - other for one, other in zip(lone, _lone(run, ECHO), strict=False)]
+    return {
+        f"requests/s at {USUAL} connections ÷ {UNBATCHED}": ratios(batched, alone),
+        f"a lone client's latency, HTTP and all, ÷ {BARE}": ratios(lone, bare),
+        f"a lone client's latency less the echo's ÷ {BARE}": ratios(without_http, bare),
+    }

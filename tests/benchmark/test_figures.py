@@ -45,6 +45,17 @@ def test_pgbench_counts_from_when_it_is_warm() -> None:
     assert after_warm_up(PGBENCH, 1, 32) == (2632, 1000.0)
 
 
+def test_pgbench_counts_all_where_it_told_of_its_progress_only_at_the_end() -> None:
+    """On a busy machine nothing is left after the warm-up: the rate is that of the whole time."""
+    late = PGBENCH.replace("progress: 1.0 s", "progress: 2.95 s").replace("progress: 2.0 s", "progress: 3.0 s")
+    assert after_warm_up(late, 1, 32) == (2632, 2600 / 3)
+
+
+def test_pgbench_has_no_rate_below_zero() -> None:
+    """On a machine where most clients have not ended one transaction after the warm-up, all of them count."""
+    assert after_warm_up(PGBENCH.replace("2632", "900"), 1, 512) == (900, 300.0)
+
+
 def test_requests_are_the_same_in_every_run_and_differ_among_themselves() -> None:
     """Every contestant meets the same load, of many callers."""
     first = requests("session", 1000, 80)

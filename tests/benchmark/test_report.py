@@ -6,7 +6,8 @@ import pytest
 
 from tests.benchmark.figures import Spread
 from tests.benchmark.load import Outcome
-from tests.benchmark.plan import ECHO, PEER, PGBENCH, SERVICE, SMALL, USUAL, Form, Scenario, full, quick
+from tests.benchmark.machine import Memory
+from tests.benchmark.plan import ECHO, GO, PEER, PGBENCH, SERVICE, SMALL, USUAL, Form, Scenario, full, quick
 from tests.benchmark.plot import svg
 from tests.benchmark.report import document, failures, number, spread, table, target_table
 from tests.benchmark.running import Measurement, Run
@@ -64,6 +65,22 @@ def test_what_was_measured_is_judged(run: Run) -> None:
     """Of a run without the others only two targets can be told."""
     words = {one.measure: one.word for one in verdicts(run) if one.word != "not measured"}
     assert words == {"requests/s at 32 connections ÷ pgbench": "met", "p99 ÷ p50 at 32 connections": "met"}
+
+
+def test_who_did_not_take_part_was_not_measured(run: Run) -> None:
+    """Without Go at hand, or in a run that was cut short, the target stands there all the same."""
+    row = next(line for line in target_table(run) if GO in line)
+    assert "not measured" in row
+
+
+def test_what_a_request_costs_is_told_for_each_number_of_connections(run: Run) -> None:
+    """Statements and memory, too, beside the number of connections that they go with."""
+    run.statements[SERVICE, SMALL, SCENARIO] = 0.625
+    run.memory[SERVICE, USUAL] = [Memory(61.0, 40.0, 70.0), Memory(62.0, 41.0, 71.0)]
+    lines = [line.split("|") for line in document(run, {}).splitlines()]
+    rows = {cells[1].strip(): [cell.strip() for cell in cells[2:-1]] for cells in lines if len(cells) > 2}
+    assert rows[f"{SERVICE}: statements"] == ["0.625"]
+    assert rows[SERVICE] == ["62", "-"]
 
 
 def test_the_document_holds_targets_figures_and_facts(run: Run) -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from tests.benchmark.__main__ import benchmark, write
-from tests.benchmark.plan import ECHO, PEER, PGBENCH, SERVICE, UNBATCHED, trial
+from tests.benchmark.plan import BARE, ECHO, GO, PEER, PGBENCH, SERVICE, UNBATCHED, trial
 from tests.benchmark.report import failures
 
 
@@ -15,9 +15,22 @@ async def test_every_contestant_takes_part(tmp_path: Path, monkeypatch: pytest.M
     said: list[str] = []
     run, facts = await benchmark(trial(), tmp_path, said.append)
     assert failures(run) == []
-    assert [one.contestant for one in run.measurements] == [SERVICE, ECHO, PGBENCH, PEER, UNBATCHED]
+    taking_part = [one.contestant for one in run.measurements]
+    assert taking_part == [
+        SERVICE,
+        ECHO,
+        PGBENCH,
+        PEER,
+        *([GO] if facts["Go"].startswith("go1") else []),
+        UNBATCHED,
+        BARE,
+    ]
     assert all(one.outcome.answers > 0 for one in run.measurements)
     assert all(one.costs["rows"] >= 1 for one in run.measurements if one.contestant != ECHO)
+    # One look-up and one insert for each, and what little the service asks for itself.
+    statements = {name: count for (name, _, _), count in run.statements.items()}
+    assert statements.keys() == {SERVICE, UNBATCHED}
+    assert 1.9 < statements[UNBATCHED] < 2.5
     write(run, facts, tmp_path / "docs")
     assert all(f"| {one.contestant} " in (tmp_path / "docs" / "latest.md").read_text() for one in run.measurements)
     assert (tmp_path / "docs" / "latest.svg").read_text().startswith("<svg")

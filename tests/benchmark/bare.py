@@ -1,4 +1,4 @@
-"""One create after another, unbatched and without HTTP: what a lone client's request is measured against."""
+"""The two statements of a create, one create after another, without HTTP: what every request takes at the least."""
 
 import dataclasses
 from time import perf_counter
