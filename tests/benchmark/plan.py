@@ -83,8 +83,8 @@ def _any(connections: int, callers: Callers, rounds: int, seconds: float, *peers
 def quick() -> Form:
     """The form that tells in under two minutes what a change did; what matters most comes first."""
     sessions = Scenario(USUAL, "session", (SERVICE, PGBENCH, PEER), (SMALL,), 2, 0.8)
-    others = (_any(count, "application", 2, 0.8, PEER) for count in (CROWD, 128, 8))
-    return Form("quick", (_usual(3, 0.8), _lone(3, 0.8, PEER), sessions, *others), 0.4, 94, ())
+    others = (_any(count, "application", 2, 0.6, PEER) for count in (CROWD, 128, 8))
+    return Form("quick", (_usual(3, 0.8), _lone(3, 0.8), sessions, *others), 0.4, 94, ())
 
 
 def full() -> Form:
