@@ -17,7 +17,7 @@ from service.storage.demo import Demo
 from tests.api.exchange import refused
 from tests.serving.calling import BUDGET_SECONDS, CRASH, NEVER_MET, NO_ANSWER, QUICK, Caller, execute, rows, unavailable
 from tests.serving.postgres import Postgres
-from tests.serving.process import serving, started
+from tests.serving.process import serving, started, until
 
 
 @pytest.fixture(scope="module")
@@ -196,9 +196,10 @@ async def test_migrations_found_pending_at_first_contact(
     async with serving(place, environ=QUICK | {"DATABASE_URL": url, "WEB_CONCURRENCY": "1"}) as serve:
         caller = Caller(http, serve, await serve.workers(1), demo)
         await postgres.start()
-        said = (await serve.event("registry-not-loaded", 2))[-1]["reason"]
         names = ", ".join(map(str, load_migrations(resource("sql") / "migrations")))
-        assert said == f"migrations are pending ({names}): run `requirements-service migrate`"
+        reason = f"migrations are pending ({names}): run `requirements-service migrate`"
+        # Before that a server that just starts may have said so.
+        await until(lambda: reason in [line.get("reason") for line in serve.events])
         assert await caller.ready() == unavailable(migrations="pending", serving="registry not loaded")
         assert (await caller.create()).told == refused(IdentifyRequestError)
         connection = await asyncpg.connect(url)
