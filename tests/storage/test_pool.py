@@ -8,7 +8,7 @@ import asyncpg
 import pytest
 
 from service.config import Config
-from service.database.errors import DatabaseError
+from service.database.errors import ConnectionLost, DatabaseAway, DatabaseError
 from service.database.pool import Database, open_database
 from tests.api.waiting import until
 
@@ -43,3 +43,23 @@ async def test_a_refused_statement_gives_its_connection_back(pool: Database) -> 
     assert (await pool.fetch("SELECT 1 AS one"))[0]["one"] == 1
     use = pool.use()
     assert (use.in_use, use.idle) == (0, 1)
+
+
+async def test_a_lost_connection_takes_the_idle_ones_along(pool: Database) -> None:
+    """Those beside one that is lost lead to the same server: none of them is handed out any more."""
+    await asyncio.gather(*[pool.fetch("SELECT pg_sleep(0.1)") for _ in range(SIZE)])
+    assert pool.use().idle == SIZE
+    with pytest.raises(ConnectionLost):
+        await pool.fetch("SELECT pg_terminate_backend(pg_backend_pid())")
+    assert (pool.use().idle, pool.use().in_use) == (0, 0)
+    assert [row[0] for row in await pool.fetch("SELECT 1")] == [1]
+
+
+async def test_a_connection_that_cannot_be_opened_leaves_its_place(config: Config) -> None:
+    """However often nobody answers, the next try is made at once, and is told as the database being away."""
+    unreachable = "postgresql://127.0.0.1:1/nowhere"
+    async with open_database(replace(config.database, pool_size=1), unreachable) as database:
+        for _ in range(3):
+            with pytest.raises(DatabaseAway):
+                await database.fetch("SELECT 1")
+        assert database.use().in_use == 0
