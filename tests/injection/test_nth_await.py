@@ -112,7 +112,8 @@ async def test_a_connection_that_has_to_be_made_may_fail(
     stage = await set_stage(caller=caller, keyed=caller == "application", cold=True)
     await strike_all(stage, faults)
     assert stage.cases >= 20
-    assert stage.places["connect"] >= 4
+    # Before and after one at the least: whether the write makes one of its own hangs on what else goes on.
+    assert stage.places["connect"] >= 2
 
 
 @pytest.mark.parametrize("caller", ["application", "session"])

@@ -132,7 +132,8 @@ async def break_things(watched: Watched, sweep: Sweep, user_id: int, token: str)
 async def settles(watched: Watched, request: Request) -> None:
     """Wait until both workers surely answer so: often enough in a row."""
     times = 0
-    async with asyncio.timeout(20):
+    # A request that was under way when the database went may take all of its ten seconds, on either worker.
+    async with asyncio.timeout(60):
         while times < 12:
             sent = watched.http.post(f"{watched.serve.url}{request.path}", data=request.body, headers=request.headers)
             async with sent as response:

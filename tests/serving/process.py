@@ -127,9 +127,11 @@ class Serve:
         return await self.ended()
 
 
-# Makes standard input the terminal that Ctrl-C is pressed on, and that can be closed.
+# Makes standard input the terminal that Ctrl-C is pressed on, and that can be closed; whether or not these tests are to
+# outlive theirs.
 ON_TERMINAL = """
-import fcntl, os, sys, termios
+import fcntl, os, signal, sys, termios
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
 fcntl.ioctl(0, termios.TIOCSCTTY, 0)
 os.execv(sys.executable, [sys.executable, *sys.argv[1:]])
 """
