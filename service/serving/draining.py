@@ -25,7 +25,9 @@ async def depart(
 
     Meanwhile every answer says `Connection: close`, so that who keeps a connection asks elsewhere next.
     """
-    log.info("worker-stopping" if departure.stopping else "worker-leaving", worker=os.getpid())
+    drain_seconds = 0.0 if departure.hurried else settings.drain_seconds
+    event = "worker-stopping" if departure.stopping else "worker-leaving"
+    log.info(event, worker=os.getpid(), answers_on_for_seconds=drain_seconds)
     await stop_dispatching(app)
     _close_connections_after_answers()
     await _drain(app, server, site, departure, settings.drain_seconds)
