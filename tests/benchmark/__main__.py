@@ -8,6 +8,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -92,8 +93,9 @@ async def _main(form: Form, folder: Path, say: Say) -> tuple[Run, dict[str, str]
 
 @click.command()
 @click.option("--full", "whole", is_flag=True, help="More rounds, and tables of millions of rows: under 20 minutes.")
+@click.option("--minutes", type=click.FloatRange(min=1), help="End by then with what has been measured.")
 @click.option("--output", type=click.Path(path_type=Path), default=ROOT / "docs" / "benchmarks", help="Where to write.")
-def main(*, whole: bool, output: Path) -> None:
+def main(*, whole: bool, minutes: float | None, output: Path) -> None:
     """Put the service beside its limits and a peer of the usual make."""
     started = time.monotonic()
 
@@ -101,6 +103,8 @@ def main(*, whole: bool, output: Path) -> None:
         click.echo(f"{time.monotonic() - started:7.1f} s  {words}")
 
     form = full() if whole else quick()
+    if minutes is not None:
+        form = replace(form, limit_seconds=minutes * 60)
     try:
         with durable_folder() as folder, asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             run, facts = runner.run(_main(form, folder, say))
@@ -109,7 +113,7 @@ def main(*, whole: bool, output: Path) -> None:
         sys.exit(130)
     except (BenchmarkError, ConfigError, EmbeddedPostgresError, OSError) as error:
         raise click.ClickException(str(error)) from None
-    command = f"make bench{'-full' if whole else ''}"
+    command = f"make bench{'-full' if whole else ''}" + (f' ARGS="--minutes {minutes:g}"' if minutes else "")
     write(run, {"date": f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC", "command": f"`{command}`", **facts}, output)
     say(f"done; written to {output}\n")
     click.echo("\n".join([*report.target_table(run), "", *report.notes(run)]))
