@@ -7,12 +7,4 @@ from tests.ledger.faults.kinds import Fault
 
 MODULES: tuple[ModuleType, ...] = (workers, postgres, network, clients, changes, disk, mandrill, clock)
 
-# Until SIGHUP restarts the workers, it stops the service.
-AWAITED = {"restart-workers"}
-
-FAULTS = {
-    found.name: found
-    for module in MODULES
-    for found in vars(module).values()
-    if isinstance(found, Fault) and found.name not in AWAITED
-}
+FAULTS = {found.name: found for module in MODULES for found in vars(module).values() if isinstance(found, Fault)}
