@@ -7,6 +7,7 @@ from aiohttp.typedefs import Handler
 from structlog.contextvars import bound_contextvars
 
 from service import keys
+from service.database.errors import ConnectionLost, DatabaseAway, OutOfTime
 from service.envelope import respond
 from service.errors import ApplicationCrash, IdentifyRequestError, Outcome, Refusal, RouteNonExistent
 
@@ -38,8 +39,11 @@ async def error_boundary(request: web.Request, handler: Handler) -> web.StreamRe
 
 
 def _report(request: web.Request, refusal: Refusal, cause: BaseException) -> None:
+    # While the database is away every request fails, and a traceback takes longer than all else that is done for one.
+    foreseen = isinstance(cause, ConnectionLost | DatabaseAway | OutOfTime)
+    told = {"reason": f"{type(cause).__name__}: {cause}"} if foreseen else {"exc_info": cause}
     with bound_contextvars(request_id=request[keys.REQUEST_ID]):
-        log.error("request-failed", status=refusal.name, outcome=refusal.outcome, exc_info=cause)
+        log.error("request-failed", status=refusal.name, outcome=refusal.outcome, **told)
         sentry_sdk.capture_exception(cause)
 
 
