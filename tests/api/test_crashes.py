@@ -5,10 +5,12 @@ from dataclasses import replace
 
 import pytest
 from aiohttp import web
+from structlog.testing import capture_logs
 
 from service import keys
 from service.app import create_app
 from service.config import Config
+from service.database.errors import DatabaseError
 from service.errors import ApplicationCrash, IdentifyRequestError
 from service.lifespan import lifespan
 from service.metrics.recorded import Metrics
@@ -72,6 +74,29 @@ async def test_application_crash_without_the_database(
         assert answer.told == refused(ApplicationCrash)
         assert (answer.outcome, answer.headers["Retry-After"]) == ("none", "1")
     assert await records.count() == 1
+
+
+async def test_a_database_that_is_away_is_logged_by_its_reason(
+    distant: Client, proxy: Proxy, application: AppRecord, user_id: int
+) -> None:
+    """Each request that fails so has one line that says why, without a traceback: there may be thousands of them."""
+    await proxy.cut()
+    with capture_logs() as lines:
+        await ask(distant, params(application.token, user_id))
+    (line,) = [line for line in lines if line["event"] == "request-failed"]
+    assert line["reason"].startswith(("DatabaseAway: ", "ConnectionLost: "))
+    assert "exc_info" not in line
+
+
+async def test_a_statement_that_cannot_run_is_logged_with_its_traceback(
+    client: Client, records: Records, application: AppRecord, user_id: int
+) -> None:
+    """What the tables do not fit is a bug: the line says where it happened."""
+    await records.connection.execute("ALTER TABLE requirements RENAME COLUMN value TO worth")
+    with capture_logs() as lines:
+        await ask(client, params(application.token, user_id))
+    (line,) = [line for line in lines if line["event"] == "request-failed"]
+    assert isinstance(line["exc_info"], DatabaseError)
 
 
 async def test_application_crash_is_over_with_its_cause(
