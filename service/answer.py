@@ -15,7 +15,7 @@ class Answer(web.Response):
     """A response whose head and body are known: in the usual case they are written at once.
 
     Usual is a request of HTTP/1.1 whose connection stays open. Everything else is left to aiohttp, whose way through
-    its many kinds of responses takes three times as long.
+    its many kinds of responses takes twice as long.
     """
 
     _written = False

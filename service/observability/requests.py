@@ -32,7 +32,7 @@ def log_by_structlog(fields: Fields, *, quiet: bool) -> None:
 class DirectRequestLog:
     """Writes a request's line straight to the sink: what is our own word needs none of the cleaning of other events.
 
-    That chain would take as long as all else that is done for a request in the process.
+    That chain took a twelfth of all the processor time of a request.
     """
 
     def __init__(self, sink: LogSink, render: Callable[[Fields], bytes], level: int) -> None:
