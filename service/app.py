@@ -6,6 +6,8 @@ from service import keys
 from service.config import Config
 from service.envelope import CREATE_PATH
 from service.handlers import docs, health, requirements
+from service.handlers.elsewhere import Elsewhere
+from service.handlers.expectations import invite_body
 from service.lifespan import lifespan, stop_dispatching
 from service.metrics.recorded import Metrics
 from service.middlewares import OUTER, guarded
@@ -30,10 +32,11 @@ def create_app(
     app.cleanup_ctx.append(lifespan)
     app.on_shutdown.append(stop_dispatching)
 
-    app.router.add_get("/ping", health.ping)
-    app.router.add_get("/ready", health.ready)
+    app.router.add_get("/ping", health.ping, expect_handler=invite_body)
+    app.router.add_get("/ready", health.ready, expect_handler=invite_body)
     app.add_routes(docs.routes(render_document(app[keys.CREATE_PARAMS].schema)))
 
     create = guarded(requirements.create)
-    app.router.add_post(CREATE_PATH, create, expect_handler=requirements.invite_body)
+    app.router.add_post(CREATE_PATH, create, expect_handler=invite_body)
+    app.router.register_resource(Elsewhere())
     return app

@@ -1,10 +1,9 @@
 """Creating a requirement."""
 
-import contextlib
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from aiohttp import HttpVersion11, web
+from aiohttp import web
 
 from service import keys
 from service.callers import Caller
@@ -39,16 +38,6 @@ async def _send_email(request: web.Request, recorded: Recorded, told: Mapping[st
         await courier.send(recorded.requirement, recorded.email_id, deadline, request_id)
     except MandrillError as error:
         raise MandrillEmailFailed(**told, outcome=recorded.outcome) from error
-
-
-async def invite_body(request: web.Request) -> None:
-    """Ask a caller that waits for it to send the body. Any other expectation is left unmet (RFC 9110, 10.1.1)."""
-    if request.headers["Expect"].lower() == "100-continue" and request.version >= HttpVersion11:
-        # Who is gone by now wants no body to be asked for.
-        with contextlib.suppress(ConnectionError):
-            await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
-        # What was written is no part of the answer yet: a failure can still be told in full.
-        request.writer.output_size = 0
 
 
 def _key_errors(values: Sequence[str]) -> Iterator[ParamError]:

@@ -9,6 +9,7 @@ from aiohttp.typedefs import Handler
 
 from service import keys
 from service.entropy import random_digits
+from service.errors import RouteNonExistent
 
 REQUEST_ID_HEADER = "X-Request-ID"
 _WELL_FORMED_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
@@ -49,7 +50,7 @@ def _record(request: web.Request, response: web.StreamResponse, seconds: float) 
     app = request.app
     told = response.get(keys.STATUS)
     status = told.name if told else None
-    route = _route(request)
+    route = _route(request) if status != RouteNonExistent.name else None
     outcome = response.headers.get("Requirement-Outcome")
     app[keys.METRICS].answered(route, status, response.status, outcome, seconds)
     app[keys.REQUEST_LOG](

@@ -4,7 +4,7 @@ import asyncio
 import json
 import secrets
 from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import product
 from typing import Any
 from urllib.parse import unquote, urlsplit
@@ -209,15 +209,18 @@ async def test_pipelined(service: Service) -> None:
     assert told == ["invalid-encoded-params", "invalid-token", "route-non-existent", "no-params-decoded"]
 
 
-async def test_expect_continue(service: Service) -> None:
+@pytest.mark.parametrize(
+    ("target", "owed"), [(CREATE, (200, "action-successful")), ("/nowhere", (500, "route-non-existent"))]
+)
+async def test_expect_continue(service: Service, target: str, owed: tuple[int, str]) -> None:
     """A caller that waits to be asked for the body is asked for it, and then answered."""
-    request = with_header("Expect", "100-continue")
+    request = replace(with_header("Expect", "100-continue"), target=target)
     async with asyncio.timeout(1), connected(service.port) as (reader, writer):
         writer.write(request.head)
         asked = await receive(reader)
         writer.write(request.body)
         answer = await receive(reader)
-    assert (asked.http_code, answer.http_code, answer.json()["status"]) == (100, 200, "action-successful")
+    assert (asked.http_code, answer.http_code, answer.json()["status"]) == (100, *owed)
 
 
 def test_what_is_logged(service: Service) -> None:

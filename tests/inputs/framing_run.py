@@ -68,9 +68,6 @@ def faults(answers: list[Response], read: http_reference.Read) -> list[str]:
     for number, answer in enumerate(answers):
         if is_bare(answer):
             return found if number == len(answers) - 1 else [*found, "it went on after a bare 400"]
-        # To an expectation that it does not know, where it knows no path, the server has a word of its own.
-        if answer.http_code == 417:
-            continue
         found += envelope(answer)[1] if answer.body else []
         if number < len(read.requests):
             found += _misread(answer, *read.requests[number])

@@ -113,6 +113,8 @@ async def break_things(watched: Watched, sweep: Sweep, user_id: int, token: str)
     crash = as_json("application-crash", params(token, user_id), User_Agent=token, Referer=f"http://{token}/")
     async with watched.records() as records:
         execute = records.connection.execute
+        # The server commits later than it says, for tests to be fast; what is undone here must outlive the kill.
+        await execute("SET synchronous_commit = on")
         for table in ("requirements", "application_tokens"):
             await execute(f"ALTER TABLE {table} RENAME TO broken")
             await sweep.ask([crash, crash])

@@ -65,6 +65,11 @@ SIZES = [
 
 METHODS = [
     Case("OPTIONS of all of the server", Request(method="OPTIONS", target="*", headers=()), RouteNonExistent),
+    Case(
+        "an expectation of no one, elsewhere",
+        Request(params(), (("Content-Type", JSON), ("Expect", "miracles")), target="/nowhere"),
+        RouteNonExistent,
+    ),
     Case("CONNECT", Request(method="CONNECT", target="localhost:443", headers=()), RouteNonExistent),
     *(
         Case(f"{method} {name}", Request(params(), method=method, target=target), RouteNonExistent)
