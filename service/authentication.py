@@ -1,4 +1,4 @@
-"""Finding the caller behind a token, and recording that its session was used."""
+"""Letting in the caller behind a token, and recording that its session was used."""
 
 import asyncio
 from collections.abc import Sequence
@@ -7,10 +7,11 @@ from datetime import datetime, timedelta
 import structlog
 
 from service.batching import Batcher
-from service.callers import Session
+from service.callers import Caller, Found, RoleMissing, Session, admit
 from service.database.errors import ConnectionLost, DatabaseError, TryAgain
 from service.database.pool import Database
-from service.storage.callers import Found, digest, find_callers, touch_sessions
+from service.errors import ApplicationCrash
+from service.storage.callers import find_callers, touch_sessions
 
 log = structlog.get_logger()
 
@@ -31,21 +32,38 @@ class Authenticator:
         """How many callers are being looked up, or wait for it."""
         return self.look_ups.outstanding
 
-    async def look_up(self, token: str, deadline: float) -> Found | None:
-        """The caller whose token this is, if it is anyone's, by `deadline` on the event loop's clock.
+    async def look_up(self, token_digest: bytes, deadline: float) -> Caller:
+        """The caller whose token has this digest, let in, by `deadline` on the event loop's clock.
 
-        Raises a `DatabaseError` when the look-up could not be completed in time.
+        Raises what `admit` raises, or `ApplicationCrash` when the look-up could not be completed in time.
         """
-        token_digest = digest(token)
         try:
-            return await self.look_ups.submit(token_digest, deadline)
-        except (ConnectionLost, TryAgain):
-            # A pooled connection may have died unnoticed; reading twice does no harm.
-            return await self.look_ups.submit(token_digest, deadline)
+            try:
+                found = await self.look_ups.submit(token_digest, deadline)
+            except (ConnectionLost, TryAgain):
+                # A pooled connection may have died unnoticed; reading twice does no harm.
+                found = await self.look_ups.submit(token_digest, deadline)
+        except DatabaseError as error:
+            raise ApplicationCrash from error
+        return self.admit(found)
 
-    async def _find_all(self, digests: Sequence[bytes]) -> list[Found | None]:
+    async def _find_all(self, digests: Sequence[bytes]) -> list[Found]:
         found = await find_callers(self._database, set(digests))
-        return [found.get(token_digest) for token_digest in digests]
+        return [found[token_digest] for token_digest in digests]
+
+    def admit(self, found: Found) -> Caller:
+        """The caller, where its token is good; its session was used. Raises what `callers.admit` raises."""
+        try:
+            caller = admit(found)
+        except RoleMissing as missing:
+            self._used(missing.caller, found.now)
+            raise
+        self._used(caller, found.now)
+        return caller
+
+    def _used(self, caller: Caller, now: datetime) -> None:
+        if caller.session is not None:
+            self.touch(caller.session, now)
 
     def touch(self, session: Session, now: datetime) -> None:
         """Record in the background that `session` was used at `now`, unless that was done within the interval."""

@@ -1,14 +1,11 @@
-"""Who calls: the credential found for a token, and the judgement of it."""
+"""Who calls: what was found behind a token, and the verdict on it."""
 
-from collections.abc import Sequence
-from datetime import datetime, timedelta
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from hashlib import sha256
 from typing import NamedTuple
 
-from service.errors import InvalidToken, SessionExpired
-
-# The page of the API: a session lasts seven days, and ends when it is not used for 72 hours.
-MAX_AGE = timedelta(days=7)
-MAX_IDLE = timedelta(hours=72)
+from service.errors import ClientRequired, InvalidToken, Refusal, SessionExpired
 
 
 class Application(NamedTuple):
@@ -23,7 +20,10 @@ class Application(NamedTuple):
 
 
 class Session(NamedTuple):
-    """A session as found, before this use of it, and the user it belongs to."""
+    """A session as found, before this use of it, and the user it belongs to.
+
+    `expires_at` is when it ends unless it is used again; None if it never does.
+    """
 
     id: int
     user_id: int
@@ -32,13 +32,7 @@ class Session(NamedTuple):
     remember_me: bool
     created_at: datetime
     last_used_at: datetime
-
-    @property
-    def expires_at(self) -> datetime | None:
-        """When it ends unless it is used again; None if it never does."""
-        if self.remember_me:
-            return None
-        return min(self.created_at + MAX_AGE, self.last_used_at + MAX_IDLE)
+    expires_at: datetime | None
 
 
 class Caller(NamedTuple):
@@ -50,20 +44,42 @@ class Caller(NamedTuple):
 
     application: Application | None
     session: Session | None
-    revoked: bool
 
 
-def judge(caller: Caller | None, now: datetime) -> Caller:
-    """The caller, if its token is good at `now`, which is the database's clock.
+class Found(NamedTuple):
+    """What the database says of a token: at what time, why it is refused, if it is, and whose it is, if anyone's."""
 
-    Raises `InvalidToken` (unknown, revoked, or of an inactive application) or `SessionExpired`. That a user holds
-    no role is not judged here: such a session is live.
+    now: datetime
+    refusal: str | None
+    caller: Caller
+
+
+# What the database calls them is what callers are told.
+_REFUSALS: Mapping[str, type[Refusal]] = {status.name: status for status in (InvalidToken, SessionExpired)}
+
+
+class RoleMissing(Exception):
+    """A live session of a user who holds no role yet: to be told as `ClientRequired`, with the session."""
+
+    def __init__(self, caller: Caller) -> None:
+        super().__init__("the user holds no role")
+        self.caller = caller
+
+
+def digest(token: str) -> bytes:
+    """What is stored of a token, and looked up by."""
+    # A lone surrogate is no UTF-8, but a token may hold anything: it is then simply one that nobody owns.
+    return sha256(token.encode("utf-8", "surrogatepass")).digest()
+
+
+def admit(found: Found) -> Caller:
+    """The caller, where the token is good.
+
+    Raises `InvalidToken` (unknown, revoked, or of an inactive application), `SessionExpired` or `RoleMissing`. The
+    rules are the database's, whose clock it is: sql/queries/callers.sql.
     """
-    if caller is None or caller.revoked:
-        raise InvalidToken
-    if caller.application is not None and not caller.application.active:
-        raise InvalidToken
-    session = caller.session
-    if session is not None and session.expires_at is not None and now > session.expires_at:
-        raise SessionExpired
-    return caller
+    if found.refusal is None:
+        return found.caller
+    if found.refusal == ClientRequired.name:
+        raise RoleMissing(found.caller)
+    raise _REFUSALS[found.refusal]

@@ -50,6 +50,7 @@ PARAMS = web.RequestKey("params", Mapping[str, Any])
 ENCODED = web.RequestKey("encoded", bool)  # whether the params came base64 encoded
 ROUTE = web.RequestKey("route", Route)
 TOKEN = web.RequestKey("token", str)
+TOKEN_DIGEST = web.RequestKey("token_digest", bytes)
 CALLER = web.RequestKey("caller", Caller)
 LOGIN = web.RequestKey("login", Login)
 

@@ -43,12 +43,12 @@ async def lifespan(app: web.Application) -> AsyncIterator[None]:
 
     async with open_database(config.database, _url(config)) as database, _mailing(app, database):
         store = RequirementStore(database, config.associations, _outgoing(config))
-        app[keys.RECORDER] = recorder = Recorder(store, config.database)
         app[keys.REGISTRY] = registry = RegistryFollower(listener, check, config.registry.poll_seconds)
         app[keys.HEALTH] = Health(database, known, registry)
         app[keys.AUTHENTICATOR] = authenticator = Authenticator(
             database, timedelta(seconds=config.sessions.touch_interval_seconds)
         )
+        app[keys.RECORDER] = recorder = Recorder(store, authenticator.admit, config.database)
         app[keys.CRASH_NOTIFIER] = crash_notifier = CrashNotifier(database)
         sampler = Sampler(app[keys.METRICS], database, registry, authenticator, recorder)
         async with _running(registry.follow()), _running(sampler.run()):

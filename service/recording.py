@@ -1,10 +1,11 @@
 """Recording a requirement so that a repeated attempt at it is the same requirement, never a second one."""
 
 import asyncio
-from collections.abc import Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from typing import Any, NamedTuple
 
 from service.batching import Batcher
+from service.callers import Caller, Found
 from service.config import Database
 from service.database.errors import ConnectionLost, DatabaseAway, DatabaseError, DataRejected, OutOfTime, TryAgain
 from service.errors import ApplicationCrash, InvalidParam, Outcome, ParamError
@@ -18,12 +19,13 @@ IDEMPOTENCY_KEY = "Idempotency-Key"
 
 
 class Recorded(NamedTuple):
-    """A requirement as recorded for a call, which `created` it or `replayed` it.
+    """A requirement as recorded for a call of the caller, which `created` it or `replayed` it.
 
     `email_id` is that of its e-mail, which the call is to send. It is None too where the row is the call's own but the
     answer that told of it was lost.
     """
 
+    caller: Caller
     requirement: Requirement
     outcome: Outcome
     email_id: int | None
@@ -32,9 +34,13 @@ class Recorded(NamedTuple):
 class Recorder:
     """Writes submissions, each to the one outcome that its caller is told."""
 
-    def __init__(self, store: RequirementStore, settings: Database) -> None:
-        """`settings` say how many connections there are, and how long a statement may wait for a lock."""
+    def __init__(self, store: RequirementStore, admit: Callable[[Found], Caller], settings: Database) -> None:
+        """`admit` lets a caller in by what was found, or raises why not.
+
+        `settings` say how many connections there are, and how long a statement may wait for a lock.
+        """
         self._store = store
+        self._admit = admit
         self._lock_timeout_seconds = settings.lock_timeout_seconds
         # Those that wait for a lock must not take every connection from those that need not.
         self._alone = asyncio.Semaphore(max(1, settings.pool_size // 2))
@@ -49,17 +55,18 @@ class Recorder:
     async def record(self, item: Submission, deadline: float) -> Recorded:
         """The requirement recorded for `item`, and whether this call created it.
 
-        `deadline` is on the event loop's clock. Raises `InvalidParam` for a reference that does not exist or an
-        Idempotency-Key used before with other params, and `ApplicationCrash`, whose outcome says whether the write
-        may have happened.
+        `deadline` is on the event loop's clock. Raises what `admit` raises, `InvalidParam` for a reference that does
+        not exist or an Idempotency-Key used before with other params, and `ApplicationCrash`, whose outcome says
+        whether the write may have happened.
         """
         written = await self._write(item, deadline)
+        caller = self._admit(written.found)
         requirement = written.requirement or await self._known(item, written, deadline)
         if item.params_digest is None:
-            return Recorded(requirement, "created", written.email_id)
+            return Recorded(caller, requirement, "created", written.email_id)
         if requirement.params_digest != item.params_digest:
             raise InvalidParam(ParamError(IDEMPOTENCY_KEY, "was used before, with other params"))
-        return Recorded(requirement, "created" if written.created else "replayed", written.email_id)
+        return Recorded(caller, requirement, "created" if written.created else "replayed", written.email_id)
 
     async def _write(self, item: Submission, deadline: float) -> Written:
         """Attempt the write until it is answered: its request_uid makes attempting it twice harmless.
@@ -105,7 +112,7 @@ class Recorder:
             raise
         except DatabaseError:
             return [None] * len(items)
-        return [_share(written[item.request_uid], first=leaders[item.request_uid] is item) for item in items]
+        return [_share(written[item.request_uid], item, leaders[item.request_uid]) for item in items]
 
     async def _write_alone(self, item: Submission, deadline: float) -> Written:
         try:
@@ -162,10 +169,14 @@ def _failure(error: DatabaseError, *, unknown: bool) -> InvalidParam | Applicati
     return ApplicationCrash(outcome="unknown" if unknown else "none")
 
 
-def _share(written: Written, *, first: bool) -> Written | None:
-    if written.requirement is None:
+def _share(written: Written, item: Submission, leader: Submission) -> Written | None:
+    """What became of `item` where `leader` was written for all of its identity; None where that takes an attempt."""
+    # Another token of the same caller has a verdict of its own.
+    if item.token_digest != leader.token_digest:
         return None
-    return written if first else written._replace(created=False, email_id=None)
+    if written.requirement is None and written.found.refusal is None:
+        return None
+    return written if item is leader else written._replace(created=False, email_id=None)
 
 
 def _absent(written: Written) -> list[ParamError]:

@@ -16,19 +16,17 @@ _RANDOM = random_digits(10)
 
 
 class Submission(NamedTuple):
-    """A requirement as it is to be written. `params_digest` is None without an Idempotency-Key.
+    """A requirement as it is to be written for the caller with that token, if it is good.
 
-    `retried` tells that an earlier attempt may have written it already.
+    `params_digest` is None without an Idempotency-Key. `retried` tells that an earlier attempt may have written it.
     """
 
     request_uid: str  # a UUID in its usual form
+    token_digest: bytes
     required: Reference
     requireable: Reference
     key: str | None
     value: str | None
-    application_id: int | None
-    user_id: int | None
-    session_id: int | None
     params_digest: bytes | None
     retried: bool = False
 
@@ -58,20 +56,20 @@ class Requirement(NamedTuple):
         }
 
 
-def submission(caller: Caller, params: CreateParams, idempotency_key: str | None) -> Submission:
-    """What `caller` asks to be recorded; with an `idempotency_key` always the same identity for the same key."""
-    keyed = idempotency_key is not None
-    return Submission(
-        request_uid=_keyed_uid(caller, idempotency_key) if idempotency_key is not None else _fresh_uid(),
-        required=params.required,
-        requireable=params.requireable,
-        key=params.key,
-        value=params.value,
-        application_id=caller.application.id if caller.application else None,
-        user_id=caller.session.user_id if caller.session else None,
-        session_id=caller.session.id if caller.session else None,
-        params_digest=_params_digest(params) if keyed else None,
-    )
+class Key(NamedTuple):
+    """An Idempotency-Key, and the caller whose it is."""
+
+    owner: Caller
+    text: str
+
+
+def submission(token_digest: bytes, params: CreateParams, key: Key | None) -> Submission:
+    """What is asked to be recorded with a token; with a `key` always the same identity for the same key."""
+    required, requireable, text, value, *_ = params
+    if key is None:
+        return Submission(_fresh_uid(), token_digest, required, requireable, text, value, None)
+    digest = _params_digest(params)
+    return Submission(_keyed_uid(*key), token_digest, required, requireable, text, value, digest)
 
 
 def _keyed_uid(caller: Caller, idempotency_key: str) -> str:

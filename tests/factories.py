@@ -6,8 +6,8 @@ from datetime import timedelta
 
 import asyncpg
 
+from service.callers import digest
 from service.storage import operating
-from service.storage.callers import digest
 from service.storage.demo import ROUTE
 
 CREATE = "/api/v1/requirements/create"

@@ -8,10 +8,10 @@ from aiohttp import web
 from service import keys
 from service.callers import Caller
 from service.envelope import respond
-from service.errors import ActionSuccessful, MandrillEmailFailed, ParamError
+from service.errors import ActionSuccessful, MandrillEmailFailed, ParamError, Refusal
 from service.mail.faults import MandrillError
 from service.recording import IDEMPOTENCY_KEY, Recorded
-from service.requirements import submission
+from service.requirements import Key, submission
 from service.schemas import CreateParams
 from service.views import application_view, session_view
 
@@ -20,15 +20,27 @@ MAX_IDEMPOTENCY_KEY_LENGTH = 255
 
 async def create(request: web.Request) -> web.Response:
     """Record the requirement that the params ask for, and answer with its record."""
-    app, caller = request.app, request[keys.CALLER]
+    app = request.app
     idempotency_keys = request.headers.getall(IDEMPOTENCY_KEY, [])
-    params = app[keys.CREATE_PARAMS].read(request[keys.PARAMS], *_key_errors(idempotency_keys))
-    item = submission(caller, params, idempotency_keys[0] if idempotency_keys else None)
+    try:
+        params = app[keys.CREATE_PARAMS].read(request[keys.PARAMS], *_key_errors(idempotency_keys))
+    except Refusal:
+        # Whoever is not let in learns nothing about params.
+        await _look_up(request)
+        raise
+    key = Key(await _look_up(request), idempotency_keys[0]) if idempotency_keys else None
+    item = submission(request[keys.TOKEN_DIGEST], params, key)
     recorded = await app[keys.RECORDER].record(item, request[keys.DEADLINE])
+    request[keys.CALLER] = caller = recorded.caller
     told = {"data": recorded.requirement.view(), "views": _views(caller, params, request[keys.TOKEN])}
     if recorded.outcome == "created" and app[keys.CONFIG].mandrill.enabled:
         await _send_email(request, recorded, told)
     return respond(request, ActionSuccessful(**told, outcome=recorded.outcome))
+
+
+async def _look_up(request: web.Request) -> Caller:
+    """The caller, let in by a statement of its own, where the write comes too late for that."""
+    return await request.app[keys.AUTHENTICATOR].look_up(request[keys.TOKEN_DIGEST], request[keys.DEADLINE])
 
 
 async def _send_email(request: web.Request, recorded: Recorded, told: Mapping[str, Any]) -> None:

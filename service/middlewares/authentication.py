@@ -4,9 +4,8 @@ from aiohttp import web
 from aiohttp.typedefs import Handler
 
 from service import keys
-from service.callers import Caller, judge
-from service.database.errors import DatabaseError
-from service.errors import ApplicationCrash, ClientRequired, InvalidToken, MissingParam, Overloaded, ParamError
+from service.callers import RoleMissing, digest
+from service.errors import ClientRequired, InvalidToken, MissingParam, Overloaded, ParamError
 from service.observability.secrets import remember
 from service.schemas import MISSING
 from service.views import SESSION_VIEWS, session_view
@@ -14,32 +13,31 @@ from service.views import SESSION_VIEWS, session_view
 
 @web.middleware
 async def authentication(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Leave the caller in the request. Extract its token, look it up, judge what was found, touch its session."""
+    """Leave the token in the request, and let an answer out only if its caller was let in.
+
+    The handler has the token judged, by the statement that does the work wherever it can: a round trip of its own
+    would take as long as the work.
+    """
     token = _extract(request)
-    caller = await _authenticate(request, token)
-    if caller.session is not None and not caller.session.roles:
-        raise ClientRequired(views={"session": session_view(caller, token, _wanted_view(request))})
+    _refuse_when_overloaded(request)
     request[keys.TOKEN] = token
-    request[keys.CALLER] = caller
-    return await handler(request)
-
-
-async def _authenticate(request: web.Request, token: str) -> Caller:
-    app = request.app
-    authenticator = app[keys.AUTHENTICATOR]
-    # Told early it is safe to try again, and those who wait already are served the sooner.
-    if authenticator.outstanding + app[keys.RECORDER].outstanding >= app[keys.CONFIG].server.max_waiting:
-        raise Overloaded
+    request[keys.TOKEN_DIGEST] = digest(token)
     try:
-        found = await authenticator.look_up(token, request[keys.DEADLINE])
-    except DatabaseError as error:
-        raise ApplicationCrash from error
-    if found is None:
-        raise InvalidToken
-    caller = judge(found.caller, found.now)
-    if caller.session is not None:
-        authenticator.touch(caller.session, found.now)
-    return caller
+        response = await handler(request)
+    except RoleMissing as missing:
+        view = session_view(missing.caller, token, _wanted_view(request))
+        raise ClientRequired(views={"session": view}) from None
+    if keys.CALLER not in request:
+        raise RuntimeError("a handler answered without having the token judged")
+    return response
+
+
+def _refuse_when_overloaded(request: web.Request) -> None:
+    app = request.app
+    outstanding = app[keys.AUTHENTICATOR].outstanding + app[keys.RECORDER].outstanding
+    # Told early it is safe to try again, and those who wait already are served the sooner.
+    if outstanding >= app[keys.CONFIG].server.max_waiting:
+        raise Overloaded
 
 
 def _extract(request: web.Request) -> str:

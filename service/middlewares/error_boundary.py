@@ -30,7 +30,7 @@ async def error_boundary(request: web.Request, handler: Handler) -> web.StreamRe
         return respond(request, refusal)
     except Exception as error:  # noqa: BLE001 - this is the boundary
         # Nobody knows how far the handler got: from there on the write may have happened.
-        outcome: Outcome = "unknown" if keys.CALLER in request else "none"
+        outcome: Outcome = "unknown" if keys.TOKEN in request else "none"
         crash = ApplicationCrash(outcome=outcome) if keys.ROUTE in request else IdentifyRequestError()
         _report(request, crash, error)
         if isinstance(crash, ApplicationCrash):

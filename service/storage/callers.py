@@ -1,34 +1,27 @@
 """The applications and sessions behind tokens, and the record that a session was used."""
 
 from collections.abc import Collection, Sequence
-from datetime import datetime, timedelta
-from hashlib import sha256
-from typing import NamedTuple
+from datetime import timedelta
 
 import asyncpg
 
-from service.callers import Application, Caller, Session
+from service.callers import Application, Caller, Found, Session
 from service.database.pool import Database
 from service.database.queries import QUERIES
 
+# The columns of the block `callers` stand in the order of these classes, after what was asked: to ask for each by its
+# name is slow.
+_MOMENT, _REFUSAL, _APPLICATION = 1, 2, 3
+_SESSION = _APPLICATION + len(Application._fields)
+FOUND_END = _SESSION + len(Session._fields)
 
-class Found(NamedTuple):
-    """A caller as found, and the database's time when it was."""
-
-    caller: Caller
-    now: datetime
-
-
-def digest(token: str) -> bytes:
-    """What is stored of a token, and looked up by."""
-    # A lone surrogate is no UTF-8, but a token may hold anything: it is then simply one that nobody owns.
-    return sha256(token.encode("utf-8", "surrogatepass")).digest()
+FIND_CALLERS = QUERIES["find_callers"].replace("{callers}", QUERIES["callers"])
 
 
 async def find_callers(database: Database, digests: Collection[bytes]) -> dict[bytes, Found]:
-    """The callers of those token digests that anyone owns. Raises a `DatabaseError`."""
-    rows = await database.fetch(QUERIES["find_callers"], digests)
-    return {row[0]: _found(row) for row in rows}
+    """What there is to say of each of these token digests. Raises a `DatabaseError`."""
+    rows = await database.fetch(FIND_CALLERS, digests)
+    return {row[0]: found(row) for row in rows}
 
 
 async def touch_sessions(database: Database, session_ids: Sequence[int], interval: timedelta) -> int:
@@ -36,16 +29,11 @@ async def touch_sessions(database: Database, session_ids: Sequence[int], interva
     return len(await database.fetch(QUERIES["touch_sessions"], session_ids, interval))
 
 
-# The columns stand in the order of these classes: to ask for each by its name is slow.
-APPLICATION = slice(3, 3 + len(Application._fields))
-SESSION = slice(APPLICATION.stop, APPLICATION.stop + len(Session._fields))
-
-
-def _found(row: asyncpg.Record) -> Found:
-    application, session = row[APPLICATION], row[SESSION]
+def found(row: asyncpg.Record) -> Found:
+    """What a row tells of a caller: the first column is that which was asked about."""
+    application, session = row[_APPLICATION:_SESSION], row[_SESSION:FOUND_END]
     caller = Caller(
         Application(*application) if application[0] is not None else None,
         Session(*session) if session[0] is not None else None,
-        row[2],
     )
-    return Found(caller, row[1])
+    return Found(row[_MOMENT], row[_REFUSAL], caller)

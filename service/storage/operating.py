@@ -6,10 +6,10 @@ from typing import Any
 
 import asyncpg
 
+from service.callers import digest
 from service.config import Retention
 from service.database.errors import running
 from service.database.queries import QUERIES
-from service.storage.callers import digest
 
 ROLES = ("client", "employee", "liaison")
 

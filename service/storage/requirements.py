@@ -7,25 +7,25 @@ from typing import Any, NamedTuple
 import asyncpg
 import orjson
 
+from service.callers import Found
 from service.database.pool import Database
 from service.database.queries import QUERIES, quote_identifier, quote_literal
 from service.requirements import Requirement, Submission
 from service.schemas import Reference
-
-# The parameters of the statement before the ids of each type.
-FIXED_PARAMETERS = 4
+from service.storage.callers import FOUND_END, found
 
 # Each connection plans each statement once, and keeps its plan: only so many mixes of types have one of their own.
 MOST_STATEMENTS = 32
 
 
 class Written(NamedTuple):
-    """What became of a submission.
+    """What became of a submission, and what was found behind its token.
 
-    `requirement` is None when a reference does not exist; `created` tells a new record from one that held the
-    request_uid before. `email_id` is that of the new record's e-mail, where there is one to send.
+    `requirement` is None when the caller is refused or a reference does not exist; `created` tells a new record from
+    one that held the request_uid before. `email_id` is that of the new record's e-mail, where there is one to send.
     """
 
+    found: Found
     requirement: Requirement | None
     created: bool
     email_id: int | None
@@ -38,10 +38,6 @@ class Outgoing(NamedTuple):
 
     recipients: Sequence[str]
     lease: timedelta
-
-
-# Neither was the submission written, nor is a reference to blame.
-_UNWRITTEN = Written(None, created=False, email_id=None, required_exists=True, requireable_exists=True)
 
 
 class RequirementStore:
@@ -62,37 +58,30 @@ class RequirementStore:
         Without `wait`, a row that someone else is changing counts as one that does not exist. `timeout` is in seconds.
         Raises a `DatabaseError`, for all of them together.
         """
-        ids: dict[str, set[int]] = {}
-        for item in submissions:
-            ids.setdefault(item.required.type, set()).add(item.required.id)
-            ids.setdefault(item.requireable.type, set()).add(item.requireable.id)
-        types, query = self._statement(tuple(sorted(ids)), wait=wait)
+        types = {reference.type for item in submissions for reference in (item.required, item.requireable)}
         rows = await self._database.fetch(
-            query,
+            self._statement(tuple(sorted(types)), wait=wait),
             orjson.dumps([_row(item) for item in submissions]).decode(),
             [item.request_uid for item in submissions if item.retried or item.params_digest is not None],
             *self._outgoing,
-            *[sorted(ids.get(name, ())) for name in types],
             timeout=timeout,
         )
-        written = {item.request_uid: _UNWRITTEN for item in submissions}
-        written.update((row[0], _written(row)) for row in rows)
-        return written
+        return {row[0]: _written(row) for row in rows}
 
     async def find(self, request_uid: str, timeout: float) -> Requirement | None:
         """The requirement that holds `request_uid`, if any. Raises a `DatabaseError`."""
         rows = await self._database.fetch(QUERIES["find_requirement"], request_uid, timeout=timeout)
         return requirement_of(rows[0]) if rows else None
 
-    def _statement(self, types: tuple[str, ...], *, wait: bool) -> tuple[tuple[str, ...], str]:
-        """The statement for these types, or for all where many mixes of types were met; with the types it is for."""
+    def _statement(self, types: tuple[str, ...], *, wait: bool) -> str:
+        """The statement for these types, or for all where many mixes of types were met."""
         if (types, wait) not in self._statements and len(self._statements) >= MOST_STATEMENTS:
             types = tuple(sorted(self._associations))
         statement = self._statements.get((types, wait))
         if statement is None:
             chosen = {name: self._associations[name] for name in types}
             statement = self._statements[types, wait] = compose_create(chosen, wait=wait)
-        return types, statement
+        return statement
 
 
 def compose_create(associations: Mapping[str, str], *, wait: bool) -> str:
@@ -100,12 +89,10 @@ def compose_create(associations: Mapping[str, str], *, wait: bool) -> str:
     hold = QUERIES["hold_references"] if wait else QUERIES["hold_free_references"]
     known = QUERIES["hold_requirements"] if wait else QUERIES["hold_free_requirements"]
     references = [
-        hold.replace("{type}", quote_literal(name))
-        .replace("{table}", quote_identifier(table))
-        .replace("{ids}", f"${FIXED_PARAMETERS + position}")
-        for position, (name, table) in enumerate(sorted(associations.items()), start=1)
+        hold.replace("{type}", quote_literal(name)).replace("{table}", quote_identifier(table))
+        for name, table in sorted(associations.items())
     ]
-    create = QUERIES["create_requirements"].replace("{known}", known)
+    create = QUERIES["create_requirements"].replace("{known}", known).replace("{callers}", QUERIES["callers"])
     return create.replace("{references}", "\n    UNION ALL\n    ".join(references))
 
 
@@ -114,23 +101,21 @@ def _row(item: Submission) -> dict[str, str | int | None]:
     digest = item.params_digest
     return {
         "request_uid": item.request_uid,
+        "token_digest": f"\\x{item.token_digest.hex()}",
         "required_type": item.required.type,
         "required_id": item.required.id,
         "requireable_type": item.requireable.type,
         "requireable_id": item.requireable.id,
         "key": item.key,
         "value": item.value,
-        "application_id": item.application_id,
-        "user_id": item.user_id,
-        "session_id": item.session_id,
         "params_digest": None if digest is None else f"\\x{digest.hex()}",
     }
 
 
 def _written(row: asyncpg.Record) -> Written:
-    _, *columns, created, email_id, required_held, requireable_held = row
+    *columns, created, email_id, required_held, requireable_held = row[FOUND_END:]
     requirement = requirement_of(columns) if columns[0] is not None else None
-    return Written(requirement, created, email_id, required_held, requireable_held)
+    return Written(found(row), requirement, created, email_id, required_held, requireable_held)
 
 
 def requirement_of(columns: Iterable[Any]) -> Requirement:

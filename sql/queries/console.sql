@@ -98,7 +98,7 @@ SELECT
     sessions.id, users.email, applications.id AS application_id, applications.slug AS application,
     sessions.remember_me, sessions.created_at, sessions.last_used_at, sessions.revoked_at,
     NOT sessions.remember_me AND (
-        sessions.created_at < now() - interval '7 days' OR sessions.last_used_at < now() - interval '72 hours'
+        sessions.created_at < now() - interval '168 hours' OR sessions.last_used_at < now() - interval '72 hours'
     ) AS expired
 FROM sessions
 INNER JOIN users ON users.id = sessions.user_id
@@ -113,7 +113,7 @@ SELECT
     sessions.id, users.email, applications.id AS application_id, applications.slug AS application,
     sessions.remember_me, sessions.created_at, sessions.last_used_at, sessions.revoked_at,
     NOT sessions.remember_me AND (
-        sessions.created_at < now() - interval '7 days' OR sessions.last_used_at < now() - interval '72 hours'
+        sessions.created_at < now() - interval '168 hours' OR sessions.last_used_at < now() - interval '72 hours'
     ) AS expired
 FROM sessions
 INNER JOIN users ON users.id = sessions.user_id

@@ -130,7 +130,7 @@ RETURNING sessions.id;
 -- Delete sessions that have been revoked, or expired, for longer than $1.
 DELETE FROM sessions
 WHERE revoked_at < now() - $1::interval
-    OR (NOT remember_me AND least(created_at + interval '7 days', last_used_at + interval '72 hours') < now() - $1::interval)
+    OR (NOT remember_me AND least(created_at + interval '168 hours', last_used_at + interval '72 hours') < now() - $1::interval)
 RETURNING id;
 
 -- name: purge_emails

@@ -39,11 +39,14 @@ def on_database(config: Config, url: str) -> Config:
     return replace(config, database=replace(config.database, url=url))
 
 
-def misbehaving(config: Config, misbehave: Callable[[], BaseException]) -> web.Application:
-    """The service with a create that raises what it is given."""
+def misbehaving(config: Config, misbehave: Callable[[], BaseException | web.Response]) -> web.Application:
+    """The service with a create that raises, or answers with, what it is given."""
 
     async def handler(_request: web.Request) -> web.Response:
-        raise misbehave()
+        given = misbehave()
+        if isinstance(given, BaseException):
+            raise given
+        return given
 
     app = web.Application(middlewares=OUTER)
     app[keys.CONFIG] = config
@@ -120,10 +123,21 @@ async def test_application_crash_is_over_with_its_cause(
 async def test_application_crash_of_a_lookup(
     client: Client, records: Records, application: AppRecord, user_id: int, table: str
 ) -> None:
-    """A lookup that could not be completed is a crash, whatever the token."""
+    """A lookup that could not be completed is a crash, whatever the token and whichever statement looks it up."""
     await records.connection.execute(f"ALTER TABLE {table} RENAME TO gone")
     for token in (application.token, "unknown"):
         assert (await ask(client, params(token, user_id))).told == refused(ApplicationCrash)
+        assert (await ask(client, params(token, user_id), {KEY: "k"})).told == refused(ApplicationCrash)
+        assert (await ask(client, params(token, user_id, key=5))).told == refused(ApplicationCrash)
+
+
+async def test_no_answer_leaves_without_a_verdict(
+    config: Config, records: Records, application: AppRecord, user_id: int, aiohttp_client: AppClient
+) -> None:
+    """A handler that forgets to have the token judged has its answer held back, whatever it is."""
+    await records.deploy()
+    client = await aiohttp_client(misbehaving(config, lambda: web.Response(text="served")))
+    assert (await ask(client, params(application.token, user_id))).told == refused(ApplicationCrash)
 
 
 @pytest.mark.parametrize("misbehave", [pytest.param(how, id=name) for name, how in MISBEHAVIOUR])

@@ -5,10 +5,10 @@ from datetime import timedelta
 import pytest
 
 from service.app import create_app
+from service.callers import digest
 from service.config import Config
 from service.errors import ClientRequired, InvalidToken, SessionExpired
 from service.storage import operating
-from service.storage.callers import digest
 from tests.api.exchange import Answer, Body, ask, refused, stamp
 from tests.conftest import AppClient, Client
 from tests.factories import AppRecord, Records, SessionRecord, params

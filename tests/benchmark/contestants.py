@@ -76,7 +76,7 @@ class Server:
 
 @dataclass(frozen=True, slots=True)
 class Bare:
-    """The two statements of a create over a pool of the service's, inside the load generator."""
+    """The statement of a create over a pool of the service's, inside the load generator."""
 
     target: Target
     generator: Generator

@@ -6,7 +6,7 @@ from typing import Literal
 Callers = Literal["application", "session"]
 
 SERVICE, UNBATCHED, ECHO, PGBENCH = "service", "service, unbatched", "aiohttp echo", "pgbench"
-PEER, GO, BARE = "FastAPI + asyncpg", "Go + pgx", "two bare statements"
+PEER, GO, BARE = "FastAPI + asyncpg", "Go + pgx", "the bare statement"
 
 CONNECTIONS = (1, 8, 32, 128, 512)
 USUAL = 32  # connections at which the targets are set

@@ -19,7 +19,7 @@ counts, with the lowest and the highest beside it. Rates and latencies are media
   as many threads at work as there are workers, ten connections for each, and a log line a request.
 - **{UNBATCHED}** is the service with everything but its batching: each look-up and each insert is a
   statement of its own, run at once. What the service takes longer than this is what batching costs a lone client.
-- **{BARE}** are the service's look-up and its insert awaited over its pool: no HTTP, no checks, no log.
+- **{BARE}** is the service's own, awaited over its pool: no HTTP, no checks, no log.
 
 Statements are those that the service itself counts, its few own ones included. With an application's token
 {GO} goes to the database and back six times a request, BEGIN and COMMIT included, with a session's eight times;

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 import asyncpg
 import pytest
 
-from service.storage.callers import digest
+from service.callers import digest
 from tests.console.conftest import NAME, Browser, notify
 from tests.factories import Records
 

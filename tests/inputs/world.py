@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Literal
 
+from service.callers import digest
 from service.config import load_config
-from service.storage.callers import digest
 from tests.factories import Records
 
 Caller = Literal["application", "session", "expired", "without-role"]

@@ -11,9 +11,10 @@ import service
 from service.config import Config
 from service.database.queries import QUERIES, load_queries, quote_identifier, quote_literal
 from service.resources import resource
+from service.storage.callers import FIND_CALLERS
 from service.storage.requirements import compose_create
 
-PARTS = ("hold_references", "hold_free_references", "hold_requirements", "hold_free_requirements")
+PARTS = ("callers", "hold_references", "hold_free_references", "hold_requirements", "hold_free_requirements")
 PLACEHOLDER = re.compile(r"\{\w+\}")
 
 
@@ -31,9 +32,9 @@ async def prepare_all(connection: asyncpg.Connection, statements: dict[str, str]
 async def test_every_query_fits_the_schema(connection: asyncpg.Connection) -> None:
     """The server can prepare every statement, as it stands in its file, against the migrated tables."""
     composed = {name for name, statement in QUERIES.items() if PLACEHOLDER.search(statement)}
-    assert composed - set(PARTS) == {"create_requirements"}
+    assert composed - set(PARTS) == {"create_requirements", "find_callers"}
     whole = {name: statement for name, statement in QUERIES.items() if name not in composed | set(PARTS)}
-    assert await prepare_all(connection, whole) == {}
+    assert await prepare_all(connection, whole | {"find_callers": FIND_CALLERS}) == {}
 
 
 async def test_queries_fit_every_association_type(connection: asyncpg.Connection, config: Config) -> None:

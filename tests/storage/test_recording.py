@@ -6,12 +6,12 @@ from collections.abc import AsyncIterator
 import asyncpg
 import pytest
 
-from service.callers import Application, Caller
+from service.callers import Application, Caller, admit, digest
 from service.config import Config
 from service.database.pool import open_database
-from service.errors import ApplicationCrash, InvalidParam, Outcome
+from service.errors import ApplicationCrash, InvalidParam, InvalidToken, Outcome
 from service.recording import Recorder
-from service.requirements import Requirement, submission
+from service.requirements import Key, Requirement, submission
 from service.schemas import CreateParams, Reference
 from service.storage.requirements import RequirementStore
 from tests.api.waiting import waiting
@@ -29,18 +29,27 @@ CREATE TRIGGER refuse_poison BEFORE INSERT ON requirements FOR EACH ROW EXECUTE 
 class Writes:
     """Records requirements of one application at the same time."""
 
-    def __init__(self, recorder: Recorder, caller: Caller) -> None:
+    def __init__(self, recorder: Recorder, caller: Caller, token: str) -> None:
         self.recorder = recorder
-        self._caller = caller
+        self.caller = caller
+        self.token = token
 
     async def __call__(
-        self, user_id: int, *, to: Reference | None = None, key: str | None = None, idempotency_key: str | None = None
+        self,
+        user_id: int,
+        *,
+        to: Reference | None = None,
+        key: str | None = None,
+        idempotency_key: str | None = None,
+        token: str | None = None,
     ) -> tuple[Requirement, Outcome]:
-        """Record that `to`, or else the user, requires the user."""
+        """Record that `to`, or else the user, requires the user; by the application's `token` or another."""
         user = Reference("User", user_id)
         params = CreateParams(user, to or user, key, None, None, None)
         deadline = asyncio.get_running_loop().time() + BUDGET_SECONDS
-        recorded = await self.recorder.record(submission(self._caller, params, idempotency_key), deadline)
+        owned = Key(self.caller, idempotency_key) if idempotency_key else None
+        item = submission(digest(token or self.token), params, owned)
+        recorded = await self.recorder.record(item, deadline)
         return recorded.requirement, recorded.outcome
 
 
@@ -50,10 +59,10 @@ async def write(config: Config, database_url: str, records: Records) -> AsyncIte
     application = await records.application()
     row = await records.connection.fetchrow("SELECT * FROM applications WHERE id = $1", application.id)
     assert row is not None
-    caller = Caller(Application(**dict(row)), None, revoked=False)
+    caller = Caller(Application(**dict(row)), None)
     async with open_database(config.database, database_url) as database:
-        recorder = Recorder(RequirementStore(database, config.associations), config.database)
-        yield Writes(recorder, caller)
+        recorder = Recorder(RequirementStore(database, config.associations), admit, config.database)
+        yield Writes(recorder, caller, application.token)
         await recorder.close()
 
 
@@ -214,4 +223,43 @@ async def test_closing_waits_for_a_write_that_waits_alone(
         assert not closed
     await closing
     await other.close()
+    assert await records.count() == 1
+
+
+async def test_a_refused_caller_fails_only_its_own_call(write: Writes, user_id: int, records: Records) -> None:
+    """A token that is no good in the midst of a batch: nothing is written for it, everything for its neighbours."""
+    results = await asyncio.gather(
+        write(user_id),
+        write(user_id, token="unknown"),
+        write(user_id + 1, token="unknown"),
+        write(user_id),
+        return_exceptions=True,
+    )
+    assert [type(result) for result in results] == [tuple, InvalidToken, InvalidToken, tuple]
+    assert await records.count() == 2
+
+
+async def test_a_refused_caller_holds_nothing_up(write: Writes, user_id: int, database_url: str) -> None:
+    """For a token that is no good, nobody waits for whoever is deleting the reference."""
+    other = await asyncpg.connect(database_url)
+    async with other.transaction():
+        await other.execute("DELETE FROM users WHERE id = $1", user_id)
+        with pytest.raises(InvalidToken):
+            await write(user_id, token="unknown")
+    await other.close()
+
+
+async def test_one_key_by_two_tokens_is_judged_by_each(
+    write: Writes, user_id: int, records: Records, connection: asyncpg.Connection
+) -> None:
+    """In one batch, a revoked token of the application is refused, and does not spoil its key for the good one."""
+    bad = (await records.application()).token
+    await connection.execute("UPDATE application_tokens SET revoked_at = now() WHERE token_digest = $1", digest(bad))
+    results = await asyncio.gather(
+        write(user_id, idempotency_key="same", token=bad),
+        write(user_id, idempotency_key="same"),
+        write(user_id, idempotency_key="same", token=bad),
+        return_exceptions=True,
+    )
+    assert [type(result) for result in results] == [InvalidToken, tuple, InvalidToken]
     assert await records.count() == 1

@@ -10,11 +10,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from service.callers import Application, Caller, Session
-from service.requirements import submission
+from service.requirements import Key, Submission
+from service.requirements import submission as submission_by
 from service.schemas import CreateParams, Reference
 
 NOW = datetime(2026, 11, 23, tzinfo=UTC)
 PARAMS = CreateParams(Reference("User", 1), Reference("User", 2), None, None, None, None)
+DIGEST = bytes(range(32))
 RFC = "specified in RFC 4122"
 
 Keys = st.text(st.characters(min_codepoint=0x20, max_codepoint=0x7E), min_size=1, max_size=255)
@@ -25,13 +27,18 @@ Contents = st.builds(CreateParams, References, References, Texts, Texts, st.none
 
 def application(number: int) -> Caller:
     """A caller by an application's token."""
-    return Caller(Application(number, "shop", "Shop", active=True, created_at=NOW, updated_at=NOW), None, revoked=False)
+    return Caller(Application(number, "shop", "Shop", active=True, created_at=NOW, updated_at=NOW), None)
 
 
 def user(number: int, session_id: int = 1, opened_in: Caller | None = None) -> Caller:
     """A caller by a token of a user's session."""
-    session = Session(session_id, number, "user@example.com", ("client",), False, NOW, NOW)  # noqa: FBT003
-    return Caller(opened_in.application if opened_in else None, session, revoked=False)
+    session = Session(session_id, number, "user@example.com", ("client",), False, NOW, NOW, NOW)  # noqa: FBT003
+    return Caller(opened_in.application if opened_in else None, session)
+
+
+def submission(caller: Caller, params: CreateParams, key: str | None) -> Submission:
+    """What is submitted for a caller."""
+    return submission_by(DIGEST, params, Key(caller, key) if key is not None else None)
 
 
 def test_a_fresh_uid_is_version_7() -> None:
@@ -112,10 +119,10 @@ def test_the_digest_of_near_misses(change: dict[str, Any]) -> None:
     assert submission(user(1), PARAMS._replace(application_view="default"), "key").params_digest == digest
 
 
-def test_the_caller_is_part_of_the_submission() -> None:
-    """A submission names the application, the user and the session of its caller, as far as there are any."""
-    callers = [application(7), user(5, session_id=3), user(5, session_id=3, opened_in=application(7))]
-    items = [submission(caller, PARAMS, None) for caller in callers]
-    named = [(item.application_id, item.user_id, item.session_id) for item in items]
-    assert named == [(7, None, None), (None, 5, 3), (7, 5, 3)]
-    assert {(item.required, item.requireable) for item in items} == {(PARAMS.required, PARAMS.requireable)}
+@pytest.mark.parametrize("key", [None, "key"])
+def test_what_is_asked_is_part_of_the_submission(key: str | None) -> None:
+    """A submission tells the token by its digest, and what is required by what."""
+    params = PARAMS._replace(key="tier", value="gold")
+    item = submission(application(7), params, key)
+    assert (item.token_digest, item.key, item.value, item.retried) == (DIGEST, "tier", "gold", False)
+    assert (item.required, item.requireable) == (PARAMS.required, PARAMS.requireable)
