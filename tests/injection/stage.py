@@ -87,9 +87,9 @@ class Stage:
 
     async def begin(self) -> None:
         """Ask once, then remember what there is while nothing goes on."""
-        wrong = await self._plain()
+        before = set(asyncio.all_tasks())
+        wrong = await self._plain() + await self._quiet(before)
         assert not wrong, wrong
-        await self._quiet(set(asyncio.all_tasks()))
         self._leaks = Leaks([it for it in gc.get_objects() if isinstance(it, asyncio.Semaphore)])
         self._tasks = set(asyncio.all_tasks())
 

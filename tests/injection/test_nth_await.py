@@ -97,8 +97,8 @@ async def test_no_failure_makes_an_answer_a_lie(set_stage: SetStage, ways: Ways,
     """Whatever fails, each answer is true, the next request succeeds, and nothing is left behind."""
     stage = await set_stage(**ways._asdict())
     await strike_all(stage, faults)
-    # At the least, the caller is looked up and the requirement written: two operations for each fault.
-    assert stage.cases >= 2 * len(faults)
+    # At the least the requirement is written, before which a key has its caller looked up.
+    assert stage.cases >= (2 if ways.keyed else 1) * len(faults)
     assert ("post" in stage.places) == ways.emails
 
 
@@ -109,7 +109,7 @@ async def test_a_connection_that_has_to_be_made_may_fail(
     set_stage: SetStage, caller: str, faults: tuple[Fault, ...]
 ) -> None:
     """The same when all connections were lost just before, so that a request has to make its own."""
-    stage = await set_stage(caller=caller, keyed=caller == "application", cold=True)
+    stage = await set_stage(caller=caller, keyed=True, cold=True)
     await strike_all(stage, faults)
     assert stage.cases >= 20
     # Before and after one at the least: whether the write makes one of its own hangs on what else goes on.
@@ -121,7 +121,7 @@ async def test_a_database_that_does_not_answer_is_waited_for_in_vain(set_stage: 
     """An operation slower than every limit leaves a true answer in time, and nothing after it."""
     stage = await set_stage(caller=caller, **HURRIED)
     await strike_all(stage, [SLOW])
-    assert stage.cases >= 4
+    assert stage.cases >= 2
 
 
 @pytest.mark.parametrize("keyed", [False, True], ids=["plain", "keyed"])
@@ -129,5 +129,5 @@ async def test_a_fault_that_lasts_leaves_a_true_answer(set_stage: SetStage, *, k
     """When nothing works any more from some operation on, what cannot be known is told as that."""
     stage = await set_stage(caller="application", keyed=keyed, **HURRIED)
     await strike_all(stage, [RESET, TIMEOUT, SHUTTING_DOWN], lasting=True)
-    assert stage.cases >= 12
+    assert stage.cases >= (12 if keyed else 6)
     assert stage.outcomes["unknown"] >= 3
