@@ -69,15 +69,18 @@ def _glance(body: bytes) -> dict[str, Any] | None:
         return None
     if type(document) is not dict:
         return None
-    hashes = [document, *[value for value in document.values() if type(value) is dict]]
-    for content in hashes:
-        for value in content.values():
-            if not (type(value) in _PLAIN or (type(value) is dict and content is document)):
+    keys = len(document)
+    for value in document.values():
+        if type(value) is dict:
+            keys += len(value)
+            if not _PLAIN.issuperset(map(type, value.values())):
                 return None
-    return document if colons and colons == sum(map(len, hashes)) else None
+        elif type(value) not in _PLAIN:
+            return None
+    return document if colons and colons == keys else None
 
 
-_PLAIN = (str, int, bool, type(None))
+_PLAIN = frozenset((str, int, bool, type(None)))
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -6,6 +6,7 @@ end is what the envelope, the OpenAPI document and the tests go by. Names and co
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, ClassVar, Literal
 
 Outcome = Literal["created", "replayed", "none", "unknown"]
@@ -43,6 +44,7 @@ class Status:
         self.outcome = outcome
 
     @classmethod
+    @cache
     def message(cls) -> str:
         """The sentence for a person."""
         return " ".join((cls.__doc__ or "").split())

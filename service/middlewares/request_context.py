@@ -4,16 +4,20 @@ import asyncio
 import re
 import time
 
-from aiohttp import web
+from aiohttp import hdrs, web
 from aiohttp.typedefs import Handler
 
 from service import keys
 from service.entropy import random_digits
 from service.errors import RouteNonExistent
+from service.observability.secrets import clip
 
 REQUEST_ID_HEADER = "X-Request-ID"
 _WELL_FORMED_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
 _NEW_IDS = random_digits(16)
+
+# Longer than any request id, or method.
+_LOGGED_LENGTH = 256
 
 # Asked every few seconds by machines: their lines would bury the others.
 _QUIET_PATHS = frozenset({"/ping", "/ready"})
@@ -55,8 +59,8 @@ def _record(request: web.Request, response: web.StreamResponse, seconds: float) 
     app[keys.METRICS].answered(route, status, response.status, outcome, seconds)
     app[keys.REQUEST_LOG](
         {
-            "request_id": request[keys.REQUEST_ID],
-            "method": request.method,
+            "request_id": _clean(request[keys.REQUEST_ID], request.headers.get(REQUEST_ID_HEADER)),
+            "method": request.method if request.method in hdrs.METH_ALL else clip(request.method, _LOGGED_LENGTH),
             "route": route,
             "http_code": response.status,
             "status": status,
@@ -65,6 +69,11 @@ def _record(request: web.Request, response: web.StreamResponse, seconds: float) 
         },
         quiet=request.path in _QUIET_PATHS,
     )
+
+
+def _clean(request_id: str, offered: str | None) -> str:
+    """The request id for the log: one that the caller chose may be anything, a secret included."""
+    return clip(request_id, _LOGGED_LENGTH) if offered == request_id else request_id
 
 
 def _route(request: web.Request) -> str | None:

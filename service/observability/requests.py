@@ -7,11 +7,7 @@ from typing import Any, Protocol
 
 import structlog
 
-from service.observability.secrets import clip
 from service.observability.sink import LogSink
-
-# Longer than any request id, or method.
-_FIELD_LIMIT = 256
 
 Fields = dict[str, Any]
 
@@ -20,7 +16,7 @@ class RequestLog(Protocol):
     """Writes a request's line; a `quiet` one only where everything is logged."""
 
     def __call__(self, fields: Fields, *, quiet: bool) -> None:
-        """Write `fields`: words and numbers of our own but for `request_id` and `method`."""
+        """Write `fields`: words and numbers of our own, and what is clean of secrets."""
 
 
 def log_by_structlog(fields: Fields, *, quiet: bool) -> None:
@@ -45,7 +41,6 @@ class DirectRequestLog:
         """Write `fields` as the event `request`."""
         if self._level > (logging.DEBUG if quiet else logging.INFO):
             return
-        for name in ("request_id", "method"):
-            fields[name] = clip(fields[name], _FIELD_LIMIT)
-        told = {"timestamp": datetime.now(UTC), "level": "debug" if quiet else "info", "event": "request"}
-        self._sink.write(self._render(told | fields))
+        level = "debug" if quiet else "info"
+        told = {"timestamp": datetime.now(UTC), "level": level, "event": "request", **fields}
+        self._sink.write(self._render(told))

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator
 
 _QUEUED_LINES = 10_000
 _QUEUED_BYTES = 8 * 1024 * 1024
-_GATHER_SECONDS = 0.01
+_GATHER_SECONDS = 0.1
 _CLOSE_SECONDS = 2.0
 _ROOM_MILLISECONDS = 100
 
