@@ -1,7 +1,8 @@
 """The only place where bodies of the API are built."""
 
 import orjson
-from aiohttp import web
+from aiohttp import hdrs, web
+from multidict import istr
 
 from service import keys
 from service.answer import Answer
@@ -10,6 +11,7 @@ from service.errors import ApplicationCrash, Status
 CREATE_PATH = "/api/v1/requirements/create"
 CONTENT_TYPE = "application/json; charset=utf-8"
 RETRY_AFTER_SECONDS = "1"
+OUTCOME_HEADER = istr("Requirement-Outcome")
 
 
 def respond(request: web.Request, status: Status) -> web.Response:
@@ -21,7 +23,7 @@ def respond(request: web.Request, status: Status) -> web.Response:
     response = Answer(
         body=orjson.dumps(body),
         status=status.http_code,
-        headers={"Content-Type": CONTENT_TYPE, "Cache-Control": "no-store"},
+        headers={hdrs.CONTENT_TYPE: CONTENT_TYPE, hdrs.CACHE_CONTROL: "no-store"},
     )
     response[keys.STATUS] = status
     if request.method == "POST" and request.path == CREATE_PATH:
@@ -30,7 +32,7 @@ def respond(request: web.Request, status: Status) -> web.Response:
 
 
 def _tell_outcome(request: web.Request, status: Status, response: web.Response) -> None:
-    response.headers["Requirement-Outcome"] = status.outcome
+    response.headers[OUTCOME_HEADER] = status.outcome
     # Without a key, a retry of a write that may have happened could double it.
     safe_to_retry = status.outcome == "none" or "Idempotency-Key" in request.headers
     if isinstance(status, ApplicationCrash) and safe_to_retry:

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from aiohttp import web
+from multidict import istr
 
 from service import keys
 from service.callers import Caller
@@ -16,12 +17,13 @@ from service.schemas import CreateParams
 from service.views import application_view, session_view
 
 MAX_IDEMPOTENCY_KEY_LENGTH = 255
+_KEY_HEADER = istr(IDEMPOTENCY_KEY)
 
 
 async def create(request: web.Request) -> web.Response:
     """Record the requirement that the params ask for, and answer with its record."""
     app = request.app
-    idempotency_keys = request.headers.getall(IDEMPOTENCY_KEY, [])
+    idempotency_keys = request.headers.getall(_KEY_HEADER, [])
     try:
         params = app[keys.CREATE_PARAMS].read(request[keys.PARAMS], *_key_errors(idempotency_keys))
     except Refusal:

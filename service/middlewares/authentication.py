@@ -1,6 +1,6 @@
 """Who calls: refuses with `missing-param` on the token, `invalid-token`, `session-expired`, `client-required`."""
 
-from aiohttp import web
+from aiohttp import hdrs, web
 from aiohttp.typedefs import Handler
 
 from service import keys
@@ -52,7 +52,7 @@ def _extract(request: web.Request) -> str:
 
 
 def _bearer(request: web.Request) -> str | None:
-    scheme, _, credentials = request.headers.get("Authorization", "").partition(" ")
+    scheme, _, credentials = request.headers.get(hdrs.AUTHORIZATION, "").partition(" ")
     return credentials.strip() if scheme.lower() == "bearer" else None
 
 

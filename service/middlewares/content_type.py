@@ -3,7 +3,7 @@
 from email.message import Message
 from functools import lru_cache
 
-from aiohttp import web
+from aiohttp import hdrs, web
 from aiohttp.typedefs import Handler
 
 from service import keys
@@ -17,8 +17,8 @@ ENCODED = "text/plain"  # the JSON is base64 encoded: how sensitive params are s
 async def content_type(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Let through JSON in UTF-8, plain or base64 encoded, in no other coding."""
     headers = request.headers
-    content_types = headers.getall("Content-Type", ())
-    codings = headers.getall("Content-Encoding", ())
+    content_types = headers.getall(hdrs.CONTENT_TYPE, ())
+    codings = headers.getall(hdrs.CONTENT_ENCODING, ())
     if len(content_types) != 1 or any(coding.strip().lower() != "identity" for coding in codings):
         raise InvalidContentType
     media_type = _media_type(content_types[0])

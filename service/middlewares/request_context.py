@@ -6,13 +6,17 @@ import time
 
 from aiohttp import hdrs, web
 from aiohttp.typedefs import Handler
+from multidict import istr
 
 from service import keys
 from service.entropy import random_digits
+from service.envelope import OUTCOME_HEADER
 from service.errors import RouteNonExistent
 from service.observability.secrets import clip
 
 REQUEST_ID_HEADER = "X-Request-ID"
+# In the form in which headers are found without lowering the case first.
+_REQUEST_ID = istr(REQUEST_ID_HEADER)
 _WELL_FORMED_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
 _NEW_IDS = random_digits(16)
 
@@ -23,7 +27,7 @@ _LOGGED_LENGTH = 256
 _QUIET_PATHS = frozenset({"/ping", "/ready"})
 
 # Nobody needs to know which versions answer.
-_HEADERS = {"Server": "requirements-service", "X-Content-Type-Options": "nosniff"}
+_HEADERS = {hdrs.SERVER: "requirements-service", istr("X-Content-Type-Options"): "nosniff"}
 
 
 @web.middleware
@@ -33,7 +37,7 @@ async def request_context(request: web.Request, handler: Handler) -> web.StreamR
     started = time.perf_counter()
     app = request.app
     metrics = app[keys.METRICS]
-    request[keys.REQUEST_ID] = request_id = _request_id(request.headers.get(REQUEST_ID_HEADER, ""))
+    request[keys.REQUEST_ID] = request_id = _request_id(request.headers.get(_REQUEST_ID, ""))
     request[keys.DEADLINE] = asyncio.get_running_loop().time() + app[keys.CONFIG].server.request_timeout_seconds
     metrics.in_flight += 1
     try:
@@ -41,7 +45,7 @@ async def request_context(request: web.Request, handler: Handler) -> web.StreamR
     finally:
         metrics.in_flight -= 1
     response.headers.update(_HEADERS)
-    response.headers[REQUEST_ID_HEADER] = request_id
+    response.headers[_REQUEST_ID] = request_id
     _record(request, response, time.perf_counter() - started)
     return response
 
@@ -55,11 +59,11 @@ def _record(request: web.Request, response: web.StreamResponse, seconds: float) 
     told = response.get(keys.STATUS)
     status = told.name if told else None
     route = _route(request) if status != RouteNonExistent.name else None
-    outcome = response.headers.get("Requirement-Outcome")
+    outcome = response.headers.get(OUTCOME_HEADER)
     app[keys.METRICS].answered(route, status, response.status, outcome, seconds)
     app[keys.REQUEST_LOG](
         {
-            "request_id": _clean(request[keys.REQUEST_ID], request.headers.get(REQUEST_ID_HEADER)),
+            "request_id": _clean(request[keys.REQUEST_ID], request.headers.get(_REQUEST_ID)),
             "method": request.method if request.method in hdrs.METH_ALL else clip(request.method, _LOGGED_LENGTH),
             "route": route,
             "http_code": response.status,
