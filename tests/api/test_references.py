@@ -127,6 +127,19 @@ async def test_a_deletion_under_way_is_waited_for(
     assert await records.count() == (end == "ROLLBACK")
 
 
+async def test_a_target_that_was_changed_while_it_was_waited_for_counts(
+    client: Client, records: Records, application: AppRecord, user_id: int, other: asyncpg.Connection
+) -> None:
+    """Whoever locks a target and changes another column of it delays a create, and does not make it fail."""
+    async with other.transaction():
+        await other.execute("SELECT FROM users WHERE id = $1 FOR UPDATE", user_id)
+        asking = asyncio.create_task(ask(client, params(application.token, user_id)))
+        await waiting(records.connection)
+        await other.execute("UPDATE users SET updated_at = now() WHERE id = $1", user_id)
+    assert (await asking).status == "action-successful"
+    assert await records.count() == 1
+
+
 @pytest.mark.parametrize("statement", ["DELETE FROM users WHERE id = $1", "UPDATE users SET id = -1 WHERE id = $1"])
 async def test_a_create_under_way_holds_its_targets(
     client: Client, records: Records, application: AppRecord, user_id: int, other: asyncpg.Connection, statement: str

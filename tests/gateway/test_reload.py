@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import secrets
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sized
 
 import aiohttp
 import asyncpg
@@ -11,6 +11,7 @@ import asyncpg
 from tests.factories import AppRecord, params
 from tests.gateway.comparing import as_json, send
 from tests.gateway.nginx import Gateway
+from tests.serving.process import until
 
 RELOADS = 5
 CALLERS = 4
@@ -19,13 +20,15 @@ LEDGER = "SELECT value, count(*) FROM requirements WHERE starts_with(value, $1) 
 
 
 @contextlib.asynccontextmanager
-async def reloading(nginx: Gateway) -> AsyncIterator[asyncio.Event]:
-    """Reload a few times meanwhile; the event is set when that is done."""
+async def reloading(nginx: Gateway, sent: Sized) -> AsyncIterator[asyncio.Event]:
+    """Reload a few times meanwhile, each time with more `sent`; the event is set when that is done."""
     done = asyncio.Event()
 
     async def reload() -> None:
         for _ in range(RELOADS):
+            before = len(sent)
             await nginx.reload()
+            await until(lambda: len(sent) > before)  # noqa: B023 - it is over within this round
         done.set()
 
     task = asyncio.create_task(reload())
@@ -51,7 +54,7 @@ async def test_fresh_connections(
             answer = await send(http, nginx.url, as_json(params(application.token, user_id, value=value)))
             assert (answer.code, answer.headers["Requirement-Outcome"]) == (200, "created")
 
-    async with reloading(nginx) as done:
+    async with reloading(nginx, sent) as done:
         await asyncio.gather(*(call(caller, done) for caller in range(CALLERS)))
     assert len(sent) > RELOADS
     assert await ledger(connection, run) == dict.fromkeys(sent, 1)
@@ -78,7 +81,7 @@ async def test_kept_connections(
                 sent.append(value := f"{run} {caller} {len(sent)}")
                 await create(http, value)
 
-    async with reloading(nginx) as done:
+    async with reloading(nginx, sent) as done:
         await asyncio.gather(*(call(caller, done) for caller in range(CALLERS)))
     assert len(sent) > RELOADS
     assert await ledger(connection, run) == dict.fromkeys(sent, 1)

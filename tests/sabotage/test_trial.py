@@ -6,18 +6,19 @@ from tests.sabotage.bugs import Bug, Edit
 from tests.sabotage.report import table, unnoticed
 from tests.sabotage.trial import caught, unharmed
 
-FILE = "service/callers.py"
-TEST = "tests/unit/test_callers.py::test_nobody_is_an_invalid_token"
+FILE = "service/views.py"
+TEST = "tests/unit/test_views.py::test_timestamps_have_six_digits_and_a_z"
+BROKEN = ('timespec="microseconds"', 'timespec="seconds"')
 
 
 def planted(find: str, replace: str, *tests: str) -> Bug:
-    """A bug in the judgement of callers."""
+    """A bug in what callers are shown."""
     return Bug("planted", "It is planted", tests or (TEST,), (Edit(FILE, find, replace),))
 
 
 def test_a_bug_that_is_caught() -> None:
     """A test that fails is what catches a bug; the table names it."""
-    bug = planted("if caller is None or caller.revoked:", "if caller is not None and caller.revoked:")
+    bug = planted(*BROKEN)
     verdict = caught(bug)
     assert verdict.fine, verdict.reason
     (_, row, _, count) = table({bug: verdict}).splitlines()
@@ -29,9 +30,9 @@ def test_a_bug_that_is_caught() -> None:
 @pytest.mark.parametrize(
     ("find", "replace", "reason"),
     [
-        ("# The page of the API", "# The page", "1 of 1 tests named for it did not notice"),
-        ("from typing import NamedTuple", "from typing import Nothing", "the tests could not be run"),
-        ("what nobody ever wrote", "", "service/callers.py holds this 0 times, not once"),
+        ("# The records that", "# Records that", "4 of 4 tests named for it did not notice"),
+        ("from functools import lru_cache", "from functools import nothing", "the tests could not be run"),
+        ("what nobody ever wrote", "", "service/views.py holds this 0 times, not once"),
         ("None", "", "times, not once"),
     ],
 )
@@ -47,12 +48,12 @@ def test_a_bug_that_is_not(find: str, replace: str, reason: str) -> None:
 
 def test_each_named_test_has_to_notice() -> None:
     """One test that fails does not make up for another that was named and passes."""
-    other = "tests/unit/test_callers.py::test_a_user_without_a_role_is_judged_good"
-    verdict = caught(planted("if caller is None or", "if caller is not None and", TEST, other))
-    assert (verdict.fine, verdict.reason) == (False, "1 of 2 tests named for it did not notice")
+    other = "tests/unit/test_requirements.py::test_fresh_uids_differ"
+    verdict = caught(planted(*BROKEN, TEST, other))
+    assert (verdict.fine, verdict.reason) == (False, "1 of 5 tests named for it did not notice")
 
 
 def test_a_tree_without_a_bug() -> None:
     """Nothing is planted in what the tests have to pass in first."""
     assert unharmed([TEST]).fine
-    assert not unharmed(["tests/unit/test_callers.py::test_that_is_not_there"]).fine
+    assert not unharmed(["tests/unit/test_views.py::test_that_is_not_there"]).fine
