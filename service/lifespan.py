@@ -1,8 +1,7 @@
 """What the application holds while it runs: opened in this order, closed in reverse."""
 
-import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator
 from datetime import timedelta
 
 import asyncpg
@@ -11,6 +10,7 @@ from aiohttp import web
 
 from service import keys
 from service.authentication import Authenticator
+from service.background import in_background
 from service.config import Config
 from service.database.checks import check_database
 from service.database.connection import connect
@@ -51,24 +51,13 @@ async def lifespan(app: web.Application) -> AsyncIterator[None]:
         app[keys.RECORDER] = recorder = Recorder(store, authenticator.admit, config.database)
         app[keys.CRASH_NOTIFIER] = crash_notifier = CrashNotifier(database)
         sampler = Sampler(app[keys.METRICS], database, registry, authenticator, recorder)
-        async with _running(registry.follow()), _running(sampler.run()):
+        async with in_background("registry", registry.follow), in_background("sampler", sampler.run):
             await registry.attempted.wait()
             yield
         await recorder.close()
         await authenticator.close()
         await crash_notifier.close()
         sampler.sample()
-
-
-@contextlib.asynccontextmanager
-async def _running(work: Coroutine[None, None, None]) -> AsyncIterator[None]:
-    task = asyncio.create_task(work)
-    try:
-        yield
-    finally:
-        task.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await task
 
 
 @contextlib.asynccontextmanager

@@ -4,9 +4,9 @@ import asyncio
 import contextlib
 from collections.abc import Sequence
 
-import sentry_sdk
 import structlog
 
+from service.background import persevere
 from service.config import Mandrill as Settings
 from service.database.errors import DatabaseError
 from service.database.pool import Database
@@ -16,9 +16,6 @@ from service.storage.emails import Claimed, claim_emails
 
 # How long an e-mail that is due may wait to be noticed.
 POLL_SECONDS = 0.5
-
-# A dispatcher that ended by an unforeseen error is started again after this.
-RESTART_SECONDS = 1.0
 
 # What a worker that stops gives its last attempts, counted from when it claims no more: before it would be killed, also
 # where it does not drain.
@@ -44,8 +41,7 @@ class Dispatcher:
 
     def start(self) -> None:
         """Begin to dispatch, in a task of its own."""
-        self._task = asyncio.create_task(self._run())
-        self._task.add_done_callback(self._ended)
+        self._task = asyncio.create_task(persevere("dispatcher", self._run))
 
     def stop(self) -> None:
         """Claim no more e-mails; those under way go on."""
@@ -60,13 +56,6 @@ class Dispatcher:
             await asyncio.wait([self._task])
         now = asyncio.get_running_loop().time()
         await self._courier.drain(max((self._stopped_at or now) + CLOSE_SECONDS, now + LEAST_CLOSE_SECONDS))
-
-    def _ended(self, task: asyncio.Task[None]) -> None:
-        error = None if task.cancelled() else task.exception()
-        if error is not None and self._stopped_at is None:
-            log.error("dispatcher-crashed", exc_info=error)
-            sentry_sdk.capture_exception(error)
-            asyncio.get_running_loop().call_later(RESTART_SECONDS, self.start)
 
     async def _run(self) -> None:
         reason = None

@@ -82,6 +82,15 @@ def read(folder: Path) -> list[Metric]:
     return list(collector.collect())  # type: ignore[no-untyped-call]
 
 
+def _open(path: Path) -> MmapedDict:
+    """The numbers kept at `path`, which is there from the first moment as a whole: the library reads no empty file."""
+    if not path.exists():
+        begun = path.with_suffix(".begun")
+        MmapedDict(str(begun)).close()  # type: ignore[no-untyped-call]
+        begun.rename(path)
+    return MmapedDict(str(path))  # type: ignore[no-untyped-call]
+
+
 def _value_class(folder: Path, process: str) -> Any:
     """What the library is to keep each number in.
 
@@ -96,7 +105,7 @@ def _value_class(folder: Path, process: str) -> Any:
         def __init__(self, kind: str, metric: str, *key: Any, multiprocess_mode: str = "", **_: object) -> None:
             part = f"{kind}_{multiprocess_mode}" if kind == "gauge" else kind
             if part not in files:
-                files[part] = MmapedDict(str(folder / f"{part}_{process}.db"))  # type: ignore[no-untyped-call]
+                files[part] = _open(folder / f"{part}_{process}.db")
             self._file = files[part]
             self._key = mmap_key(metric, *key)
             self._value: float = self._file.read_value(self._key)[0]  # type: ignore[no-untyped-call]

@@ -1,14 +1,14 @@
 """The application behind the internal listener: metrics for machines, the console for people."""
 
-import asyncio
-import contextlib
 from collections.abc import AsyncIterator
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from aiohttp import web
 
 from service import keys
+from service.background import in_background
 from service.config import Config
 from service.console import add_console
 from service.database.migrations import load_migrations
@@ -44,8 +44,5 @@ async def _opened(app: web.Application) -> AsyncIterator[None]:
     async with open_database(replace(settings, pool_size=CONSOLE_POOL_SIZE), settings.url, planning={}) as database:
         app[keys.DATABASE] = database
         app[keys.FACTS] = finder = FactFinder(database, load_migrations(resource("sql") / "migrations"))
-        watching = asyncio.create_task(watch(app[keys.HISTORY], app[keys.METRICS_FOLDER], finder))
-        yield
-        watching.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await watching
+        async with in_background("history", partial(watch, app[keys.HISTORY], app[keys.METRICS_FOLDER], finder)):
+            yield

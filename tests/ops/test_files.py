@@ -24,6 +24,8 @@ metrics.requests_in_flight.set(answers)
 """
 
 
+LIMITED = "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))"
+
 SWEEPER = """
 import os
 from pathlib import Path
@@ -42,6 +44,14 @@ with metrics_folder() as first:
 def write(name: str, answers: int, *ended: str) -> None:
     """Have a process of that name count `answers`, after it has noted that others `ended`."""
     subprocess.run([sys.executable, "-c", WRITER, name, str(answers), *ended], check=True)  # noqa: S603 - our own words
+
+
+def begin_in_vain(name: str) -> str:
+    """Have a process of that name fail at its first file; what it complains of."""
+    command = [sys.executable, "-c", LIMITED + WRITER, name, "1"]
+    failed = subprocess.run(command, check=False, capture_output=True, text=True)  # noqa: S603 - our own words
+    assert failed.returncode == 1
+    return failed.stderr
 
 
 def value(folder: Path, name: str) -> float:
@@ -73,6 +83,16 @@ def test_the_gauges_of_the_ended_are_forgotten() -> None:
         write("0", 3)
         write("1", 5, "0")
         assert value(folder, "requirements_requests_in_flight") == 5
+        assert value(folder, "requirements_requests_total") == 8
+
+
+def test_a_file_is_there_as_a_whole_or_not_at_all() -> None:
+    """A process that ends as it begins a file, here since it may write none, hides nothing that others measured."""
+    with metrics_folder() as folder:
+        write("0", 3)
+        assert "File too large" in begin_in_vain("1")
+        assert value(folder, "requirements_requests_total") == 3
+        write("1", 5)
         assert value(folder, "requirements_requests_total") == 8
 
 
