@@ -2,7 +2,6 @@
 
 import asyncio
 import socket
-import time
 from dataclasses import replace
 
 import pytest
@@ -101,9 +100,8 @@ async def test_a_database_that_never_answers(config: Config, aiohttp_client: App
         url = f"postgresql://someone@127.0.0.1:{hole.getsockname()[1]}/nothing"
         client = await on(config, url, aiohttp_client)
         asked = asyncio.gather(*(ready(client) for _ in range(20)))
-        began = time.monotonic()
         assert [(await client.get("/ping")).status for _ in range(5)] == [200] * 5
-        assert time.monotonic() - began < 0.5
+        assert not asked.done()
         never_met = AWAY | {"serving": "registry not loaded"}
         assert await asked == [(503, {"status": "unavailable", "checks": never_met})] * 20
 

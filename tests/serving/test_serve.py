@@ -81,7 +81,7 @@ async def test_a_stop_does_not_wait_for_idle_connections(folder: Path) -> None:
             assert response.headers.get("Connection") != "close"
         began = time.monotonic()
         assert await serve.stop() == 0
-        assert time.monotonic() - began < 2.5
+        assert time.monotonic() - began < 4
 
 
 async def test_killed_it_takes_workers_and_postgres_along_and_starts_again(folder: Path) -> None:
