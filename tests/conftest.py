@@ -11,14 +11,14 @@ import asyncpg
 import pytest
 import structlog
 from aiohttp import web
-from aiohttp.test_utils import TestClient
+from aiohttp.test_utils import TestClient, TestServer
 
 from service.app import create_app
 from service.config import Config, load_config
 from service.database.embedded import run_embedded
 from service.database.migrations import load_migrations, migrate
 from service.resources import resource
-from tests.factories import Records
+from tests.factories import AppRecord, Records
 
 Client = TestClient[web.Request, web.Application]
 AppClient = Callable[[web.Application], Awaitable[Client]]
@@ -84,20 +84,36 @@ async def connected(url: str) -> AsyncIterator[asyncpg.Connection]:
         await connection.close()
 
 
-@pytest.fixture
-async def database_url(server_url: str, template: str) -> AsyncIterator[str]:
-    """The address of a migrated database of the test's own."""
+@contextlib.asynccontextmanager
+async def new_database(server_url: str, template: str = "template1") -> AsyncIterator[str]:
+    """The address of a database cloned from `template`, an empty one by default; dropped at the end."""
     name = f"test_{secrets.token_hex(6)}"
     async with connected(server_url) as server:
         await server.execute(f"CREATE DATABASE {name} TEMPLATE {template}")
-    yield on_database(server_url, name)
-    async with connected(server_url) as server:
-        await server.execute(f"DROP DATABASE {name} WITH (FORCE)")
+    try:
+        yield on_database(server_url, name)
+    finally:
+        async with connected(server_url) as server:
+            await server.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture
+async def database_url(server_url: str, template: str) -> AsyncIterator[str]:
+    """The address of a migrated database of the test's own."""
+    async with new_database(server_url, template) as url:
+        yield url
 
 
 @pytest.fixture
 async def connection(database_url: str) -> AsyncIterator[asyncpg.Connection]:
     """A connection to the test's own database."""
+    async with connected(database_url) as connection:
+        yield connection
+
+
+@pytest.fixture
+async def other(database_url: str) -> AsyncIterator[asyncpg.Connection]:
+    """A second connection to it."""
     async with connected(database_url) as connection:
         yield connection
 
@@ -109,10 +125,34 @@ async def records(connection: asyncpg.Connection) -> Records:
 
 
 @pytest.fixture
+async def application(records: Records) -> AppRecord:
+    """An application with a token."""
+    return await records.application()
+
+
+@pytest.fixture
+async def user_id(records: Records) -> int:
+    """A user to refer to."""
+    return (await records.user())[0]
+
+
+@pytest.fixture
 def config(database_url: str, tmp_path: Path) -> Config:
     """The shipped settings, on the test's own database, which need not be durable."""
     config = load_config(None, {"DATABASE_URL": database_url, "LOG_LEVEL": "error"})
     return replace(config, database=replace(config.database, require_durable=False), data_folder=tmp_path)
+
+
+@pytest.fixture
+def aiohttp_client(aiohttp_client: Callable[[TestServer], Awaitable[Client]]) -> AppClient:
+    """A client of an app that is served as a worker serves it: what comes in a content coding is not touched."""
+
+    async def serve(app: web.Application) -> Client:
+        server = TestServer(app)
+        await server.start_server(auto_decompress=False, access_log=None)
+        return await aiohttp_client(server)
+
+    return serve
 
 
 @pytest.fixture

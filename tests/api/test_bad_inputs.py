@@ -18,7 +18,7 @@ from tests.api.bad_inputs import bodies, content_types, messages, params
 from tests.api.bad_inputs.cases import JSON, TOKEN, USER_ID, Case, Request, cases, with_header, with_param
 from tests.api.bad_inputs.wire import Response, connected, exchange, receive
 from tests.api.exchange import recorded
-from tests.conftest import on_database
+from tests.conftest import new_database
 from tests.factories import CREATE, Records
 from tests.serving.process import Line, Serve, serving
 
@@ -66,12 +66,8 @@ class Service:
 @pytest.fixture(scope="module")
 async def database(server_url: str, template: str) -> AsyncIterator[str]:
     """The address of a migrated database for the whole module."""
-    name = f"test_{secrets.token_hex(6)}"
-    server = await asyncpg.connect(server_url)
-    await server.execute(f"CREATE DATABASE {name} TEMPLATE {template}")
-    yield on_database(server_url, name)
-    await server.execute(f"DROP DATABASE {name} WITH (FORCE)")
-    await server.close()
+    async with new_database(server_url, template) as url:
+        yield url
 
 
 @pytest.fixture(scope="module")

@@ -1,14 +1,12 @@
 """The command line on a database of the test's own."""
 
-import secrets
 from collections.abc import AsyncIterator
 from pathlib import Path
 
-import asyncpg
 import pytest
 
 from tests.cli.command import CommandLine
-from tests.conftest import on_database
+from tests.conftest import new_database
 
 
 @pytest.fixture
@@ -20,9 +18,5 @@ def command(tmp_path: Path, database_url: str) -> CommandLine:
 @pytest.fixture
 async def bare(tmp_path: Path, server_url: str) -> AsyncIterator[CommandLine]:
     """Runs commands on an empty database."""
-    name = f"bare_{secrets.token_hex(6)}"
-    server = await asyncpg.connect(server_url)
-    await server.execute(f"CREATE DATABASE {name}")
-    yield CommandLine(tmp_path, on_database(server_url, name))
-    await server.execute(f"DROP DATABASE {name} WITH (FORCE)")
-    await server.close()
+    async with new_database(server_url) as url:
+        yield CommandLine(tmp_path, url)

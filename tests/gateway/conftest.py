@@ -1,14 +1,13 @@
 """One service with two workers and one nginx before it, for all these tests."""
 
-import secrets
 from collections.abc import AsyncIterator
 
 import aiohttp
 import asyncpg
 import pytest
 
-from tests.conftest import connected, on_database
-from tests.factories import AppRecord, Records
+from tests.conftest import connected, new_database
+from tests.factories import Records
 from tests.gateway.nginx import Gateway, gateway
 from tests.serving.process import Serve, serving
 
@@ -22,12 +21,8 @@ SETTINGS = {
 @pytest.fixture(scope="package")
 async def gateway_database(server_url: str, template: str) -> AsyncIterator[str]:
     """The address of a migrated database for these tests."""
-    name = f"gateway_{secrets.token_hex(6)}"
-    async with connected(server_url) as server:
-        await server.execute(f"CREATE DATABASE {name} TEMPLATE {template}")
-    yield on_database(server_url, name)
-    async with connected(server_url) as server:
-        await server.execute(f"DROP DATABASE {name} WITH (FORCE)")
+    async with new_database(server_url, template) as url:
+        yield url
 
 
 @pytest.fixture
@@ -61,15 +56,3 @@ async def http() -> AsyncIterator[aiohttp.ClientSession]:
     connector = aiohttp.TCPConnector(force_close=True, limit=0)
     async with aiohttp.ClientSession(connector=connector, timeout=aiohttp.ClientTimeout(25)) as session:
         yield session
-
-
-@pytest.fixture
-async def application(records: Records) -> AppRecord:
-    """An application with a token."""
-    return await records.application()
-
-
-@pytest.fixture
-async def user_id(records: Records) -> int:
-    """A user to refer to."""
-    return (await records.user())[0]

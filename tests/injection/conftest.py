@@ -10,7 +10,6 @@ from aiohttp.typedefs import Middleware
 from service import keys
 from service.app import create_app
 from service.config import Config
-from tests.api.conftest import aiohttp_client as aiohttp_client  # noqa: PLC0414 - a fixture
 from tests.conftest import AppClient
 from tests.factories import Records
 from tests.injection.injector import Injector

@@ -1,7 +1,6 @@
 """The service as it is deployed, on a database of its own that holds the world of the model."""
 
 import contextlib
-import secrets
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,7 +8,7 @@ from urllib.parse import urlsplit
 
 import asyncpg
 
-from tests.conftest import connected, on_database
+from tests.conftest import connected, new_database
 from tests.factories import Records
 from tests.inputs.world import World, populate
 from tests.serving.process import Serve, serving
@@ -46,14 +45,7 @@ class Deployed:
 @contextlib.asynccontextmanager
 async def deployed(server_url: str, template: str, folder: Path) -> AsyncIterator[Deployed]:
     """The service, served from `folder`, on a clone of `template`."""
-    name = f"inputs_{secrets.token_hex(6)}"
-    async with connected(server_url) as server:
-        await server.execute(f"CREATE DATABASE {name} TEMPLATE {template}")
-        url = on_database(server_url, name)
-        try:
-            async with connected(url) as connection:
-                world = await populate(Records(connection))
-                async with serving(folder, environ={"DATABASE_URL": url, **SETTINGS}) as serve:
-                    yield Deployed(serve, world, connection)
-        finally:
-            await server.execute(f"DROP DATABASE {name} WITH (FORCE)")
+    async with new_database(server_url, template) as url, connected(url) as connection:
+        world = await populate(Records(connection))
+        async with serving(folder, environ={"DATABASE_URL": url, **SETTINGS}) as serve:
+            yield Deployed(serve, world, connection)

@@ -14,7 +14,7 @@ from service import keys
 from service.app import create_app
 from service.config import Config
 from tests.conftest import AppClient, Client
-from tests.factories import AppRecord, Records
+from tests.factories import Records
 from tests.mail.mandrill_server import MandrillServer, running
 
 API_KEY = "md-aVeryGoodKeyOf22Chars_0"
@@ -61,26 +61,6 @@ async def still(client: Client) -> Client:
     """A client of a service that retries nothing."""
     client.app[keys.DISPATCHER].stop()
     return client
-
-
-@pytest.fixture
-async def application(records: Records) -> AppRecord:
-    """An application with a token."""
-    return await records.application()
-
-
-@pytest.fixture
-async def user_id(records: Records) -> int:
-    """A user to refer to."""
-    return (await records.user())[0]
-
-
-@pytest.fixture
-async def other(database_url: str) -> AsyncIterator[asyncpg.Connection]:
-    """A second connection to the test's own database."""
-    connection = await asyncpg.connect(database_url)
-    yield connection
-    await connection.close()
 
 
 @pytest.fixture

@@ -1,7 +1,6 @@
 """A running service with its internal listener, on a database of its own."""
 
 import contextlib
-import secrets
 import socket
 from collections.abc import AsyncIterator, Iterator, Mapping
 from dataclasses import replace
@@ -15,7 +14,7 @@ from service.app import create_app
 from service.config import Config
 from service.metrics.recorded import Metrics
 from service.storage.demo import Demo, make_demo
-from tests.conftest import AppClient, Client, on_database
+from tests.conftest import AppClient, Client, new_database
 from tests.factories import CREATE, Records
 from tests.serving.process import Serve, serving
 
@@ -88,13 +87,11 @@ async def http() -> AsyncIterator[aiohttp.ClientSession]:
 @pytest.fixture(scope="session")
 async def shared(server_url: str, template: str, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Watched]:
     """A service for tests that disturb nothing."""
-    name = f"watched_{secrets.token_hex(6)}"
-    server = await asyncpg.connect(server_url)
-    await server.execute(f"CREATE DATABASE {name} TEMPLATE {template}")
-    async with watched(tmp_path_factory.mktemp("watched"), on_database(server_url, name)) as service:
+    async with (
+        new_database(server_url, template) as url,
+        watched(tmp_path_factory.mktemp("watched"), url) as service,
+    ):
         yield service
-    await server.execute(f"DROP DATABASE {name} WITH (FORCE)")
-    await server.close()
 
 
 @pytest.fixture

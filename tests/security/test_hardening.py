@@ -14,7 +14,6 @@ from aiohttp import web
 from service.config import Config
 from service.mail.faults import MandrillUnreachable
 from service.mail.mandrill import connected
-from tests.api.conftest import aiohttp_client as aiohttp_client  # noqa: PLC0414 - a fixture
 from tests.api.exchange import ask
 from tests.conftest import Client
 from tests.factories import CREATE, AppRecord, Records, params
@@ -22,12 +21,6 @@ from tests.mail.conftest import API_KEY, RECIPIENTS, SENDER
 
 COLUMNS = "SELECT column_name FROM information_schema.columns WHERE table_name = 'requirements'"
 OWN = {"key", "value"}
-
-
-@pytest.fixture
-async def application(records: Records) -> AppRecord:
-    """An application with a token."""
-    return await records.application()
 
 
 async def test_columns_are_no_params(client: Client, records: Records, application: AppRecord) -> None:

@@ -20,7 +20,6 @@ from aiohttp.typedefs import Handler
 from service.app import create_app
 from service.config import Config
 from service.storage import operating
-from tests.api.conftest import aiohttp_client as aiohttp_client  # noqa: PLC0414 - a fixture
 from tests.conftest import AppClient, Client
 from tests.factories import CREATE, Records
 

@@ -1,7 +1,6 @@
 """Migrations: forwards, in order, each whole or not at all, one process at a time."""
 
 import asyncio
-import secrets
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -19,7 +18,7 @@ from service.database.migrations import (
 )
 from service.database.queries import QUERIES
 from service.resources import resource
-from tests.conftest import on_database
+from tests.conftest import new_database
 
 SHIPPED = load_migrations(resource("sql") / "migrations")
 FIRST = Migration(1, "first", "CREATE TABLE first (id bigint)")
@@ -30,12 +29,8 @@ BROKEN = Migration(2, "broken", "CREATE TABLE half (id bigint);\nINSERT INTO hal
 @pytest.fixture
 async def empty_url(server_url: str) -> AsyncIterator[str]:
     """The address of a database without a table."""
-    name = f"test_{secrets.token_hex(6)}"
-    server = await asyncpg.connect(server_url)
-    await server.execute(f"CREATE DATABASE {name}")
-    yield on_database(server_url, name)
-    await server.execute(f"DROP DATABASE {name} WITH (FORCE)")
-    await server.close()
+    async with new_database(server_url) as url:
+        yield url
 
 
 @pytest.fixture

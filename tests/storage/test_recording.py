@@ -66,12 +66,6 @@ async def write(config: Config, database_url: str, records: Records) -> AsyncIte
         await recorder.close()
 
 
-@pytest.fixture
-async def user_id(records: Records) -> int:
-    """A user to refer to."""
-    return (await records.user())[0]
-
-
 async def transactions(connection: asyncpg.Connection) -> int:
     """How many different transactions wrote the requirements that there are."""
     count: int = await connection.fetchval("SELECT count(DISTINCT xmin::text) FROM requirements")
