@@ -5,6 +5,7 @@ import shutil
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import asyncpg
@@ -69,13 +70,9 @@ class Site:
         """The address of the API."""
         return self.service.serve.url
 
-    def at(self, path: str) -> str:
-        """The address of a page of the console."""
-        return f"{self.service.console}/console{path}"
-
     async def log_in(self, page: Page, name: str = "Ada Lovelace") -> None:
         """Log in as a person does; ends on the overview."""
-        await page.goto(self.service.console)
+        await page.goto("/")
         await page.get_by_label("Your name").fill(name)
         await page.get_by_label("Password").fill(self.password)
         await page.get_by_role("button", name="Log in").click()
@@ -113,9 +110,10 @@ async def seen() -> AsyncIterator[Seen]:
 
 
 @pytest.fixture
-async def page(chromium: Browser, seen: Seen) -> AsyncIterator[Page]:
-    """A page in a window of its own."""
-    context = await chromium.new_context(viewport=DESKTOP)  # type: ignore[arg-type]  # a TypedDict of two numbers
+async def page(chromium: Browser, seen: Seen, site: Site) -> AsyncIterator[Page]:
+    """A page in a window of its own, which is closed before `site` stops and could break off what it still loads."""
+    size: Any = DESKTOP
+    context = await chromium.new_context(viewport=size, base_url=site.service.console)
     context.set_default_timeout(PATIENCE_MILLISECONDS)
     seen.watch(context)
     yield await context.new_page()

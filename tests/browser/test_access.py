@@ -85,12 +85,15 @@ async def furnished(site: Site) -> Site:
 
 
 @pytest.fixture(params=["light", "dark", "phone", "phone in the dark"])
-async def looked_at(request: pytest.FixtureRequest, chromium: Browser, seen: Seen) -> AsyncIterator[tuple[str, Page]]:
-    """A page as it is looked at in one of several ways, and what the way is called."""
+async def looked_at(
+    request: pytest.FixtureRequest, chromium: Browser, seen: Seen, site: Site
+) -> AsyncIterator[tuple[str, Page]]:
+    """A page as it is looked at in one of several ways, and what the way is called; closed before `site` stops."""
     way: str = request.param
     phone = "phone" in way
     settings: dict[str, Any] = {"viewport": PHONE if phone else DESKTOP, "has_touch": phone, "is_mobile": phone}
-    context = await chromium.new_context(**settings, color_scheme="dark" if "dark" in way else "light")
+    settings["color_scheme"] = "dark" if "dark" in way else "light"
+    context = await chromium.new_context(**settings, base_url=site.service.console)
     context.set_default_timeout(PATIENCE_MILLISECONDS)
     seen.watch(context)
     yield way.replace(" ", "-"), await context.new_page()
@@ -100,13 +103,13 @@ async def looked_at(request: pytest.FixtureRequest, chromium: Browser, seen: See
 async def test_every_page_can_be_read(looked_at: tuple[str, Page], furnished: Site, shoot: Shoot) -> None:
     """Every text stands out from its ground, everything has a name, and nothing is wider than the window."""
     way, page = looked_at
-    await page.goto(furnished.at("/login"))
+    await page.goto("/console/login")
     assert (await page.evaluate(FAINT), await page.evaluate(NAMELESS)) == ([], [])
     await shoot(page, f"{way}-login")
     await furnished.log_in(page)
     await page.locator(".tile").first.wait_for()
     for name, path in PAGES.items():
-        await page.goto(furnished.at(path))
+        await page.goto(f"/console{path}")
         assert (name, await page.evaluate(FAINT), await page.evaluate(NAMELESS)) == (name, [], [])
         assert await page.evaluate("document.documentElement.scrollWidth <= innerWidth"), name
         await shoot(page, f"{way}-{name}")
@@ -128,7 +131,7 @@ async def tab_to(page: Page, text: str, most: int = 60) -> list[str]:
 
 async def test_by_keyboard_alone(page: Page, furnished: Site) -> None:
     """Someone without a mouse logs in, goes through the tabs, acknowledges, withdraws and answers a question."""
-    await page.goto(furnished.service.console)
+    await page.goto("/")
     await page.keyboard.type("Ada")
     await page.keyboard.press("Tab")
     await page.keyboard.type(furnished.password)
@@ -148,12 +151,12 @@ async def test_by_keyboard_alone(page: Page, furnished: Site) -> None:
     await expect(page.locator("#acknowledge-3")).to_be_focused()
     assert (await tab_to(page, "Acknowledge notification 2"))[-1] == "Acknowledge notification 2"
 
-    await page.goto(furnished.at("/registry"))
+    await page.goto("/console/registry")
     await tab_to(page, "Withdraw requirements/v1/create")
     await page.keyboard.press("Space")
     await expect(page.locator(".note.good")).to_be_focused()
 
-    await page.goto(furnished.at("/access/applications/1"))
+    await page.goto("/console/access/applications/1")
     await tab_to(page, "Revoke all tokens")
     await page.keyboard.press("Enter")
     question = page.locator("details.confirm[open]")
@@ -171,7 +174,7 @@ async def test_the_keyboard_is_never_trapped(page: Page, furnished: Site) -> Non
     """On each page Tab leads through everything and out again."""
     await furnished.log_in(page)
     for name, path in PAGES.items():
-        await page.goto(furnished.at(path))
+        await page.goto(f"/console{path}")
         reached = []
         for _ in range(80):
             await page.keyboard.press("Tab")

@@ -20,7 +20,7 @@ async def create(site: Site, token: str) -> str:
 
 async def test_the_password_and_a_name_open_it(page: Page, site: Site, seen: Seen, shoot: Shoot) -> None:
     """A wrong password is told; the right one leads to the page that was asked for; logging out closes it."""
-    await page.goto(site.at("/registry"))
+    await page.goto("/console/registry")
     await page.get_by_label("Your name").fill("Grace Hopper")
     await page.get_by_label("Password").fill("not the password")
     await page.get_by_role("button", name="Log in").click()
@@ -28,7 +28,7 @@ async def test_the_password_and_a_name_open_it(page: Page, site: Site, seen: See
     await shoot(page, "login-refused")
     seen.complaints.clear()  # the browser tells of each answer that is no success
 
-    await page.goto(site.at("/registry"))
+    await page.goto("/console/registry")
     await page.get_by_label("Your name").fill("Grace Hopper")
     await page.get_by_label("Password").fill(site.password)
     await page.get_by_role("button", name="Log in").click()
@@ -36,7 +36,7 @@ async def test_the_password_and_a_name_open_it(page: Page, site: Site, seen: See
     await expect(page.locator(".who")).to_contain_text("Grace Hopper")
 
     await page.get_by_role("button", name="Log out").click()
-    await page.goto(site.at("/audit"))
+    await page.goto("/console/audit")
     await expect(page.get_by_role("heading", name="Log in")).to_be_visible()
 
 
@@ -79,7 +79,7 @@ async def test_all_are_acknowledged_at_once(page: Page, site: Site) -> None:
         await site.database.execute("INSERT INTO notifications (kind, message) VALUES ($1, 'Something.')", kind)
     await site.log_in(page)
     await expect(page.locator(BADGE)).to_have_text("3 unread")
-    await page.goto(site.at("/notifications"))
+    await page.goto("/console/notifications")
     await page.get_by_label("Kind").select_option("a")
     await page.get_by_label("only unread").check()
     await page.get_by_role("button", name="Show").click()
@@ -159,7 +159,7 @@ async def test_issue_and_revoke_a_token(page: Page, site: Site, shoot: Shoot) ->
 async def test_open_and_revoke_a_session(page: Page, site: Site, shoot: Shoot) -> None:
     """A session that is opened here works; its token stops with its revocation."""
     await site.log_in(page)
-    await page.goto(site.at("/access"))
+    await page.goto("/console/access")
     await page.get_by_label("Open a session: e-mail address").fill("demo@example.com")
     await page.get_by_role("button", name="Open", exact=True).click()
     token = await page.get_by_label("The token.").input_value()
@@ -219,7 +219,7 @@ async def test_the_overview_is_live(page: Page, site: Site, shoot: Shoot) -> Non
 async def test_what_is_not_live_says_so(page: Page, site: Site, seen: Seen, shoot: Shoot) -> None:
     """When the console cannot be asked, what is shown is marked as old until it can."""
     await site.log_in(page)
-    await page.goto(site.at("/notifications"))
+    await page.goto("/console/notifications")
     await page.context.set_offline(True)
     await expect(page.locator("#offline")).to_be_visible()
     await shoot(page, "offline")
