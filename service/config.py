@@ -181,7 +181,7 @@ class Config:
 
 
 # All of `serve` ends within 12 s: what is left is for closing connections, and for the embedded PostgreSQL to stop.
-LONGEST_STOP_SECONDS = 10.5
+LONGEST_STOP_SECONDS = 10.0
 
 # With twice their pools of 8 while they are replaced, and the rest, these stay below 100 connections.
 MOST_USUAL_WORKERS = 4

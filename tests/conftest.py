@@ -12,6 +12,7 @@ import pytest
 import structlog
 from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
+from hypothesis import HealthCheck, settings
 
 from service.app import create_app
 from service.config import Config, load_config
@@ -25,6 +26,10 @@ AppClient = Callable[[web.Application], Awaitable[Client]]
 
 # Tests make hundreds of databases, and none of them has to survive a crash.
 FAST = {"fsync": "off", "full_page_writes": "off", "synchronous_commit": "off", "max_connections": "200"}
+
+# How long a generated case takes on a busy machine says nothing of what is tested.
+settings.register_profile("patient", settings(), deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("patient")
 
 # Processes that share the tests may share a server.
 TEMPLATE = f"requirements_template_{os.environ.get('PYTEST_XDIST_WORKER', 'alone')}"

@@ -33,7 +33,7 @@ async def mandrill() -> AsyncIterator[MandrillServer]:
 
 @pytest.fixture
 def config(config: Config, mandrill: MandrillServer) -> Config:
-    """Settings by which e-mails are sent to that Mandrill."""
+    """Settings by which e-mails are sent to that Mandrill, and with time for many connections at once."""
     settings = replace(
         config.mandrill,
         api_key=API_KEY,
@@ -42,7 +42,8 @@ def config(config: Config, mandrill: MandrillServer) -> Config:
         base_url=mandrill.url,
         timeout_seconds=1.0,
     )
-    return replace(config, mandrill=settings)
+    database = replace(config.database, connect_timeout_seconds=20.0, acquire_timeout_seconds=20.0)
+    return replace(config, mandrill=settings, database=database)
 
 
 @pytest.fixture

@@ -45,7 +45,7 @@ UNFIT = [
     ("REQUIREMENTS__SERVER__SHUTDOWN_SECONDS", "nan", "server.shutdown_seconds: special numeric values"),
     ("REQUIREMENTS__SERVER__SHUTDOWN_SECONDS", "inf", "server.shutdown_seconds: special numeric values"),
     ("REQUIREMENTS__SERVER__SHUTDOWN_SECONDS", "soon", "SHUTDOWN_SECONDS: must be a number"),
-    ("REQUIREMENTS__SERVER__SHUTDOWN_SECONDS", "5", "server.drain_seconds: must be at most 10.5 together with"),
+    ("REQUIREMENTS__SERVER__SHUTDOWN_SECONDS", "5", "server.drain_seconds: must be at most 10 together with"),
     ("REQUIREMENTS__SERVER__DRAIN_SECONDS", "-1", "server.drain_seconds: must be greater than or equal to 0"),
     ("REQUIREMENTS__REGISTRY__POLL_SECONDS", "4.5", "registry.poll_seconds: must be"),
     ("REQUIREMENTS__DATABASE__REQUIRE_DURABLE", "no", "REQUIRE_DURABLE: must be true or false"),
