@@ -127,8 +127,9 @@ async def test_no_email_is_sent_twice_at_a_time(
 ) -> None:
     """Four dispatchers, one outbox: each e-mail is sent once."""
     ids = await queue(connection, 120)
-    async with dispatching(config, 4):
-        await until(connection, ALL_SENT, seconds=20)
+    patient = replace(config.mandrill, timeout_seconds=30.0)
+    async with dispatching(replace(config, mandrill=patient), 4):
+        await until(connection, ALL_SENT, seconds=30)
     assert sorted(mandrill.sent_ids) == ids
     assert mandrill.overlaps == 0
 
