@@ -7,7 +7,7 @@ BIN := .venv/bin/python -m
 # Most tests wait for something most of the time. JOBS=1 runs them one after another.
 JOBS := 4
 PYTEST := pytest -n $(JOBS) --dist loadfile
-ON_POSTGRES := api cli console injection mail ops security serving storage
+ON_POSTGRES := admin api cli mail security serving storage tools/injection
 COMPILE := uv pip compile pyproject.toml --extra embedded --universal --generate-hashes --no-emit-index-url --no-strip-extras \
 	--custom-compile-command "make lock" --quiet
 

@@ -14,11 +14,11 @@ from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
 from hypothesis import HealthCheck, settings
 
-from service.app import create_app
+from service.api.app import create_app
 from service.config import Config, load_config
-from service.database.embedded import run_embedded
+from service.config.resources import resource
 from service.database.migrations import load_migrations, migrate
-from service.resources import resource
+from service.embedded_postgres.server import run_embedded
 from tests.factories import AppRecord, Records
 
 Client = TestClient[web.Request, web.Application]

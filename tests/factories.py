@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import asyncpg
 
-from service.callers import digest
+from service.domain.callers import digest
 from service.storage import operating
 from service.storage.demo import ROUTE
 

@@ -4,21 +4,21 @@ import click
 
 from service import __version__
 from service.cli.applications import applications
-from service.cli.configured import ConfiguredGroup
 from service.cli.demo import demo
 from service.cli.emails import emails
 from service.cli.migrate import migrate
 from service.cli.notifications import notifications
+from service.cli.options import ConfiguredGroup
 from service.cli.purge import purge
 from service.cli.routes import routes
 from service.cli.serve import console, serve, worker
 from service.cli.sessions import sessions
 from service.cli.users import users
+from service.config import ConfigError
 from service.database.checks import UnfitAssociationError
-from service.database.embedded import EmbeddedPostgresError
-from service.database.errors import DatabaseAway, DatabaseError
+from service.database.errors import DatabaseError, NotConnected
+from service.embedded_postgres.server import EmbeddedPostgresError
 from service.serving.listener import PortTakenError
-from service.settings import ConfigError
 
 PROGRAM = "requirements-service"
 
@@ -74,7 +74,7 @@ def _reason(error: Exception) -> str:
             return f"{error.format_message().rstrip('.')}: see `{command} --help`"
         case click.ClickException():
             return error.format_message()
-        case DatabaseAway():
+        case NotConnected():
             return f"the database cannot be reached: {error}"
         case OSError():
             return f"{error.filename or 'output'}: {error.strerror or error}"

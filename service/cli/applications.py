@@ -2,12 +2,12 @@
 
 import click
 
-from service.cli.configured import ConfiguredGroup
-from service.cli.running import run
-from service.cli.tables import print_table
-from service.cli.words import WORD
+from service.cli.database import run
+from service.cli.options import ConfiguredGroup
+from service.cli.output import print_table
+from service.cli.param_types import WORD
 from service.config import Config
-from service.schemas import MAX_ID
+from service.domain.schemas import MAX_ID
 from service.storage import operating
 
 

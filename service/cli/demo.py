@@ -5,8 +5,8 @@ from urllib.parse import urlsplit
 
 import click
 
-from service.cli.configured import ConfiguredCommand
-from service.cli.running import run
+from service.cli.database import run
+from service.cli.options import ConfiguredCommand
 from service.config import Config
 from service.storage.demo import Demo, make_demo
 

@@ -4,12 +4,12 @@ import asyncio
 
 import click
 
-from service.cli.configured import ConfiguredGroup
-from service.cli.running import connected
-from service.cli.tables import print_table
+from service.cli.database import connected
+from service.cli.options import ConfiguredGroup
+from service.cli.output import print_table
 from service.config import Config
+from service.config.resources import resource
 from service.database import migrations
-from service.resources import resource
 
 
 @click.group(cls=ConfiguredGroup, invoke_without_command=True)

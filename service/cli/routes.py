@@ -2,9 +2,9 @@
 
 import click
 
-from service.cli.configured import ConfiguredGroup
-from service.cli.running import run
-from service.cli.tables import print_table
+from service.cli.database import run
+from service.cli.options import ConfiguredGroup
+from service.cli.output import print_table
 from service.config import Config
 from service.storage import operating
 

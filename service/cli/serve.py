@@ -9,20 +9,20 @@ from pathlib import Path
 import click
 import structlog
 
-from service.cli.configured import CONFIG_PATH, ConfiguredCommand
+from service.admin.password import console_password
 from service.cli.demo import base_url, show_console, show_demo
+from service.cli.options import CONFIG_PATH, ConfiguredCommand
 from service.config import Config
-from service.console_password import console_password
+from service.config.resources import resource
 from service.database.checks import check_database
 from service.database.connection import connect
-from service.database.errors import ConnectionLost, DatabaseAway, DatabaseUnusable
+from service.database.errors import ConnectionLost, DatabaseUnusable, NotConnected
 from service.database.migrations import load_migrations, migrate
+from service.embedded_postgres.supervised import kept_running
 from service.observability import logs
 from service.observability.secrets import protect
-from service.resources import resource
 from service.serving.listener import listen
-from service.serving.orders import Orders
-from service.serving.postgres import kept_running
+from service.serving.supervisor_signals import SupervisorSignals
 from service.storage.demo import Demo, make_demo
 
 log = structlog.get_logger()
@@ -68,7 +68,7 @@ def worker(config: Config, listener: int, lifeline: int, ready: int, name: str, 
 def console(config: Config, listener: int, lifeline: int, ready: int) -> None:
     """The process of the internal listener, which `serve` starts with open file descriptors."""
     # What it needs takes longer to import than most commands run.
-    from service.serving.console import show  # noqa: PLC0415
+    from service.serving.admin_process import show  # noqa: PLC0415
 
     with socket.socket(fileno=listener) as inherited:
         show(config, inherited, lifeline, ready)
@@ -78,7 +78,7 @@ async def _serve(config: Config, config_path: Path | None, listener: socket.sock
     # The metrics that it keeps take longer to import than most commands run.
     from service.serving.supervisor import Supervisor  # noqa: PLC0415
 
-    orders = Orders()
+    orders = SupervisorSignals()
     orders.listen()
     async with _database(config) as url:
         made = await _prepare(config, url, with_demo=with_demo)
@@ -112,7 +112,7 @@ async def _prepare(config: Config, url: str, *, with_demo: bool) -> Demo | None:
         return await _checked(config, url, with_demo=with_demo)
     except DatabaseUnusable:
         raise
-    except (DatabaseAway, ConnectionLost) as error:
+    except (NotConnected, ConnectionLost) as error:
         log.warning("database-away", reason=str(error), consequence="serving unready until it can be reached")
         return None
 

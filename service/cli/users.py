@@ -3,9 +3,9 @@
 import asyncpg
 import click
 
-from service.cli.configured import ConfiguredGroup
-from service.cli.running import run
-from service.cli.words import WORD
+from service.cli.database import run
+from service.cli.options import ConfiguredGroup
+from service.cli.param_types import WORD
 from service.config import Config
 from service.storage import operating
 

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import asyncpg
 
 from service.config import Config
-from service.database.errors import DatabaseError, running
+from service.database.errors import DatabaseError, translate_statement_errors
 from service.database.migrations import Known, pending_migrations
 from service.database.pool import CONSOLE_POOL_SIZE
 from service.database.queries import QUERIES, quote_identifier
@@ -23,7 +23,7 @@ class UnfitAssociationError(UnfitDatabaseError):
 
 async def check_database(connection: asyncpg.Connection, config: Config, known: Known) -> tuple[str, ...]:
     """Warnings about what is risky but works. Raises `UnfitDatabaseError` for what is not fit to be served from."""
-    with running():
+    with translate_statement_errors():
         facts = await connection.fetchrow(QUERIES["server_facts"])
         assert facts is not None  # noqa: S101 - a SELECT without FROM is one row
         _check_server(facts, require_durable=config.database.require_durable)

@@ -6,8 +6,8 @@ from typing import Any
 
 import asyncpg
 
-from service.config import Database as Settings
-from service.database.errors import reaching
+from service.config import DatabaseConfig
+from service.database.errors import translate_connect_errors
 from service.database.hosts import connect_to_any
 
 # How much later than the server the client gives up: only a server that says nothing at all is left to the client.
@@ -18,7 +18,7 @@ KEEPALIVE_IDLE_SECONDS, KEEPALIVE_INTERVAL_SECONDS, KEEPALIVE_PROBES = 10, 5, 3
 
 
 async def connect(
-    settings: Settings,
+    settings: DatabaseConfig,
     url: str,
     application_name: str,
     *,
@@ -27,11 +27,11 @@ async def connect(
 ) -> asyncpg.Connection:
     """A connection of its own, closed by the caller; a statement timeout of 0 is none.
 
-    `planning` are the server's settings for how it plans. Raises `DatabaseAway`, or its kind `DatabaseUnusable` when
+    `planning` are the server's settings for how it plans. Raises `NotConnected`, or its kind `DatabaseUnusable` when
     trying again will not help.
     """
     seconds = settings.statement_timeout_seconds if statement_timeout_seconds is None else statement_timeout_seconds
-    with reaching():
+    with translate_connect_errors():
         connection = await connect_to_any(
             url,
             timeout=settings.connect_timeout_seconds,
@@ -42,7 +42,7 @@ async def connect(
     return connection
 
 
-def _server_settings(settings: Settings, application_name: str, statement_seconds: float) -> dict[str, str]:
+def _server_settings(settings: DatabaseConfig, application_name: str, statement_seconds: float) -> dict[str, str]:
     return {
         "application_name": application_name,
         "statement_timeout": _milliseconds(statement_seconds),

@@ -10,11 +10,11 @@ class DatabaseError(Exception):
     """PostgreSQL refused the statement, or failed at it: nothing of it was written."""
 
 
-class DatabaseAway(DatabaseError):
+class NotConnected(DatabaseError):
     """No connection could be had in time: the statement was never sent."""
 
 
-class DatabaseUnusable(DatabaseAway):
+class DatabaseUnusable(NotConnected):
     """The address, the database's name or the credentials are wrong: trying again will not help."""
 
 
@@ -22,11 +22,11 @@ class ConnectionLost(DatabaseError):
     """The connection failed, or time ran out, after the statement was sent: it may have been carried out."""
 
 
-class TryAgain(DatabaseError):
+class RetryableError(DatabaseError):
     """The statement was rolled back through no fault of its own and may be run again at once."""
 
 
-class OutOfTime(DatabaseError):
+class StatementTimeout(DatabaseError):
     """The statement waited too long, for a lock as a rule: nothing of it was written."""
 
 
@@ -34,25 +34,25 @@ class DataRejected(DatabaseError):
     """A value does not fit its type."""
 
 
-class ConstraintBroken(DatabaseError):
+class ConstraintViolated(DatabaseError):
     """The write would break a constraint."""
 
 
 # Classes of SQLSTATE (its first two characters) and single codes, the more exact first.
 # https://www.postgresql.org/docs/current/errcodes-appendix.html
 _BY_SQLSTATE: tuple[tuple[str, type[DatabaseError]], ...] = (
-    ("40001", TryAgain),  # serialization failure
-    ("40P01", TryAgain),  # deadlock
-    ("0A000", TryAgain),  # cached plan must not change its result type: a migration changed a table meanwhile
-    ("26000", TryAgain),  # the prepared statement is gone
-    ("55P03", OutOfTime),  # waited for a lock
-    ("57014", OutOfTime),  # by the statement timeout, or at an operator's request
+    ("40001", RetryableError),  # serialization failure
+    ("40P01", RetryableError),  # deadlock
+    ("0A000", RetryableError),  # cached plan must not change its result type: a migration changed a table meanwhile
+    ("26000", RetryableError),  # the prepared statement is gone
+    ("55P03", StatementTimeout),  # waited for a lock
+    ("57014", StatementTimeout),  # by the statement timeout, or at an operator's request
     ("25006", ConnectionLost),  # a primary that has become a standby
     ("57P", ConnectionLost),  # shutting down, or starting up
     ("08", ConnectionLost),
     ("53", ConnectionLost),  # out of connections, memory or disk
     ("22", DataRejected),
-    ("23", ConstraintBroken),
+    ("23", ConstraintViolated),
 )
 
 
@@ -87,18 +87,18 @@ _UNUSABLE = (
 
 
 @contextlib.contextmanager
-def reaching() -> Iterator[None]:
-    """Raise `DatabaseAway` for whatever the driver says while no statement has been sent yet."""
+def translate_connect_errors() -> Iterator[None]:
+    """Raise `NotConnected` for whatever the driver says while no statement has been sent yet."""
     try:
         yield
     except _UNUSABLE as error:
         raise DatabaseUnusable(str(error)) from error
     except DRIVER_ERRORS as error:
-        raise DatabaseAway(_said(error)) from error
+        raise NotConnected(_said(error)) from error
 
 
 @contextlib.contextmanager
-def running() -> Iterator[None]:
+def translate_statement_errors() -> Iterator[None]:
     """Raise the `DatabaseError` that a driver's error amounts to once a statement is under way."""
     try:
         yield

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import asyncpg
 
-from service.database.errors import DatabaseError, running
+from service.database.errors import DatabaseError, translate_statement_errors
 from service.database.queries import QUERIES
 
 _FILE_NAME = re.compile(r"(\d{4})_(\w+)\.sql")
@@ -63,7 +63,7 @@ def load_migrations(folder: Path) -> Known:
 
 async def applied_migrations(connection: asyncpg.Connection) -> Mapping[int, Applied]:
     """What is applied, by version. Raises a `DatabaseError`."""
-    with running():
+    with translate_statement_errors():
         if not await connection.fetchval(QUERIES["has_schema_migrations"]):
             return {}
         rows = await connection.fetch(QUERIES["list_migrations"])
@@ -85,7 +85,7 @@ async def migrate(connection: asyncpg.Connection, known: Known) -> Known:
 
 
 async def _apply(connection: asyncpg.Connection, migration: Migration) -> bool:
-    with running():
+    with translate_statement_errors():
         async with connection.transaction():
             await connection.execute(QUERIES["wait_for_migrations"])
             await connection.execute(QUERIES["lock_migrations"])

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 
 import asyncpg
 
-from service.config import Database as Settings
+from service.config import DatabaseConfig
 from service.database.connection import CLIENT_GRACE_SECONDS, connect
-from service.database.errors import ConnectionLost, DatabaseAway, reaching, running
+from service.database.errors import ConnectionLost, NotConnected, translate_connect_errors, translate_statement_errors
 
 # Of the internal listener's process: a team looks on, the connections are the workers'.
 CONSOLE_POOL_SIZE = 4
@@ -42,7 +42,7 @@ class Database:
     be reset, and the driver's own pool takes two tasks and a timer for it, as long as the statement itself.
     """
 
-    def __init__(self, connect: Callable[[], Awaitable[asyncpg.Connection]], settings: Settings) -> None:
+    def __init__(self, connect: Callable[[], Awaitable[asyncpg.Connection]], settings: DatabaseConfig) -> None:
         """`connect` opens one more connection, of `settings.pool_size` at the most."""
         self._connect = connect
         self._acquire_timeout = settings.acquire_timeout_seconds
@@ -66,13 +66,13 @@ class Database:
         async with self.connection(timeout) as connection:
             left = min(deadline - clock(), self._statement_timeout)
             if left <= 0:
-                raise DatabaseAway("no time was left when a connection was free")
-            with running():
+                raise NotConnected("no time was left when a connection was free")
+            with translate_statement_errors():
                 return await connection.fetch(query, *args, timeout=left)
 
     @contextlib.asynccontextmanager
     async def connection(self, timeout: float | None = None) -> AsyncIterator[asyncpg.Connection]:
-        """A connection of the pool, given back at the end; one that was lost is dropped. Raises `DatabaseAway`.
+        """A connection of the pool, given back at the end; one that was lost is dropped. Raises `NotConnected`.
 
         `timeout`, in seconds, can only shorten the time that it takes to get one.
         """
@@ -115,7 +115,7 @@ class Database:
     async def _wait_for_place(self, seconds: float) -> None:
         self._waiting += 1
         try:
-            with reaching():
+            with translate_connect_errors():
                 async with asyncio.timeout(seconds):
                     await self._places.acquire()
         finally:
@@ -143,7 +143,7 @@ class Database:
 
 @contextlib.asynccontextmanager
 async def open_database(
-    settings: Settings, url: str, planning: Mapping[str, str] = ONE_PLAN
+    settings: DatabaseConfig, url: str, planning: Mapping[str, str] = ONE_PLAN
 ) -> AsyncIterator[Database]:
     """A pool for one process, closed at the end. It starts without a connection, so also without a server.
 

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
 
-from service.resources import resource
+from service.config.resources import resource
 
 _NAME = re.compile(r"^-- name: (\w+)\n", re.MULTILINE)
 

@@ -6,12 +6,12 @@ from collections.abc import Sequence
 
 import structlog
 
-from service.background import persevere
-from service.config import Mandrill as Settings
+from service.config import MandrillConfig
 from service.database.errors import DatabaseError
 from service.database.pool import Database
-from service.mail.courier import Courier
-from service.mail.schedule import GRACE_SECONDS, lease
+from service.mail.backoff import GRACE_SECONDS, lease
+from service.mail.sender import EmailSender
+from service.observability.background import run_forever
 from service.storage.emails import Claimed, claim_emails
 
 # How long an e-mail that is due may wait to be noticed.
@@ -28,7 +28,7 @@ log = structlog.get_logger()
 class Dispatcher:
     """Claims e-mails that are due and has them sent, some at a time; any number of processes may each have one."""
 
-    def __init__(self, database: Database, courier: Courier, settings: Settings) -> None:
+    def __init__(self, database: Database, courier: EmailSender, settings: MandrillConfig) -> None:
         self._database = database
         self._courier = courier
         self._seconds = settings.timeout_seconds
@@ -41,7 +41,7 @@ class Dispatcher:
 
     def start(self) -> None:
         """Begin to dispatch, in a task of its own."""
-        self._task = asyncio.create_task(persevere("dispatcher", self._run))
+        self._task = asyncio.create_task(run_forever("dispatcher", self._run))
 
     def stop(self) -> None:
         """Claim no more e-mails; those under way go on."""

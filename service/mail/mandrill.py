@@ -8,9 +8,9 @@ from typing import Any
 import aiohttp
 import orjson
 
-from service.config import Mandrill as Settings
-from service.mail.faults import MandrillNonsense, MandrillTimeout, MandrillUnreachable, RecipientsRefused
-from service.mail.verdicts import judge
+from service.config import MandrillConfig
+from service.mail.errors import MandrillNonsense, MandrillTimeout, MandrillUnreachable, RecipientsRefused
+from service.mail.response_parser import judge
 
 # A recipient takes about 200 bytes of an answer.
 MAX_ANSWER_BYTES = 256 * 1024
@@ -26,7 +26,7 @@ Content = Mapping[str, Any]
 class Mandrill:
     """One connection pool to one account. `connected` makes them."""
 
-    def __init__(self, session: aiohttp.ClientSession, settings: Settings) -> None:
+    def __init__(self, session: aiohttp.ClientSession, settings: MandrillConfig) -> None:
         self._session = session
         self._url = f"{settings.base_url.rstrip('/')}/messages/send"
         self._api_key = settings.api_key
@@ -58,7 +58,7 @@ class Mandrill:
 
 
 @asynccontextmanager
-async def connected(settings: Settings) -> AsyncIterator[Mandrill]:
+async def connected(settings: MandrillConfig) -> AsyncIterator[Mandrill]:
     """A client whose connections are shared by all e-mails of this process, closed at the end."""
     async with aiohttp.ClientSession(
         connector=aiohttp.TCPConnector(limit=settings.connections, keepalive_timeout=KEEPALIVE_SECONDS),

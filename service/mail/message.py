@@ -6,7 +6,7 @@ from typing import Any
 
 import jinja2
 
-from service.requirements import Requirement
+from service.domain.requirements import Requirement
 
 MOST_OF_FOUR_DIGITS = 0xFFFF
 

@@ -5,11 +5,11 @@ import random
 
 import structlog
 
-from service.config import Mandrill as Settings
-from service.database.errors import ConnectionLost, DatabaseAway, TryAgain
+from service.config import MandrillConfig
+from service.database.errors import ConnectionLost, NotConnected, RetryableError
 from service.database.pool import Database
-from service.mail.faults import MandrillError
-from service.mail.schedule import retry_delay
+from service.mail.backoff import retry_delay
+from service.mail.errors import MandrillError
 from service.storage.emails import Claimed, Settlement, settle_email
 from service.storage.notifications import EMAIL_DEAD, EMAIL_FAILED, Notification
 
@@ -52,7 +52,7 @@ def _notification(kind: str, email: Claimed, fault: MandrillError, request_id: s
 class Outbox:
     """Where attempts are recorded."""
 
-    def __init__(self, database: Database, settings: Settings) -> None:
+    def __init__(self, database: Database, settings: MandrillConfig) -> None:
         self._database = database
         self._max_attempts = settings.max_attempts
 
@@ -65,7 +65,7 @@ class Outbox:
         while True:
             try:
                 await settle_email(self._database, email, settled)
-            except (TryAgain, ConnectionLost, DatabaseAway) as error:
+            except (RetryableError, ConnectionLost, NotConnected) as error:
                 reason = str(error)
             else:
                 return settled

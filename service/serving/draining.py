@@ -6,10 +6,10 @@ import os
 import structlog
 from aiohttp import web
 
-from service import keys
-from service.config import Server as Settings
-from service.lifespan import stop_dispatching
-from service.serving.departure import Departure
+from service.api import keys
+from service.api.lifespan import stop_dispatching
+from service.config import ServerConfig
+from service.serving.worker_signals import WorkerSignals
 
 # How often it is looked whether there is anything left to wait for; also how long the last connection accepted gets
 # for its request to arrive.
@@ -19,7 +19,7 @@ log = structlog.get_logger()
 
 
 async def depart(
-    app: web.Application, server: web.Server, site: web.BaseSite, departure: Departure, settings: Settings
+    app: web.Application, server: web.Server, site: web.BaseSite, departure: WorkerSignals, settings: ServerConfig
 ) -> None:
     """Go as told: return once nothing is under way, or the time for it is up; idle connections may be left.
 
@@ -40,7 +40,7 @@ def _close_connections_after_answers() -> None:
 
 
 async def _drain(
-    app: web.Application, server: web.Server, site: web.BaseSite, departure: Departure, seconds: float
+    app: web.Application, server: web.Server, site: web.BaseSite, departure: WorkerSignals, seconds: float
 ) -> None:
     """Return with the socket left, once each connection was closed by an answer or has been idle all the time."""
     loop = asyncio.get_running_loop()

@@ -3,7 +3,7 @@
 import errno
 import socket
 
-from service.settings import ConfigError
+from service.config import ConfigError
 
 # How many connections may wait to be accepted; the kernel caps it at net.core.somaxconn.
 BACKLOG = 1024

@@ -9,17 +9,16 @@ from pathlib import Path
 
 import structlog
 
-from service.config import Config, load_config
+from service.config import Config, ConfigError, load_config
 from service.database.errors import DatabaseError
+from service.metrics.definitions import ProcessMetrics
 from service.metrics.files import metrics_folder, write_as
-from service.metrics.recorded import ProcessMetrics
-from service.serving.children import Children
-from service.serving.console_keeping import ConsoleKeeping
-from service.serving.crew import Crew
-from service.serving.orders import Orders
+from service.serving.admin_supervision import ConsoleKeeping
+from service.serving.child_processes import ChildProcesses
 from service.serving.pipes import lifeline
-from service.serving.roles import Roles, stop_seconds
-from service.settings import ConfigError
+from service.serving.process_specs import Roles, stop_seconds
+from service.serving.supervisor_signals import SupervisorSignals
+from service.serving.worker_pool import WorkerPool
 
 Check = Callable[[Config, str], Awaitable[None]]
 
@@ -43,7 +42,9 @@ class Supervisor:
         self._embedded_url = None if config.database.url else url
         self._check = check
 
-    async def run(self, orders: Orders, on_ready: Callable[[], None], on_console: Callable[[str], None]) -> None:
+    async def run(
+        self, orders: SupervisorSignals, on_ready: Callable[[], None], on_console: Callable[[str], None]
+    ) -> None:
         """Serve until `orders` say to stop; the listening socket is closed then.
 
         `on_ready` is called once, when the first worker accepts requests, and `on_console` with the internal
@@ -53,9 +54,9 @@ class Supervisor:
             write_as("supervisor")
             first_ready = asyncio.Event()
             metrics = ProcessMetrics()
-            children = Children(self._config_path, line)
+            children = ChildProcesses(self._config_path, line)
             roles = Roles(children, metrics, self._listener, first_ready.set)
-            crew, console = Crew(roles, children, metrics), ConsoleKeeping(roles, children, metrics)
+            crew, console = WorkerPool(roles, children, metrics), ConsoleKeeping(roles, children, metrics)
             crew.start(self._config, self._url)
             tasks = [
                 asyncio.create_task(_announce(first_ready, on_ready)),
@@ -70,7 +71,7 @@ class Supervisor:
             console.let_go()
             await self._stop(children, orders)
 
-    async def _follow(self, orders: Orders, crew: Crew, console: ConsoleKeeping) -> None:
+    async def _follow(self, orders: SupervisorSignals, crew: WorkerPool, console: ConsoleKeeping) -> None:
         """Carry out each order to restart; whatever is ordered meanwhile is one more."""
         while True:
             await orders.restart.wait()
@@ -84,7 +85,7 @@ class Supervisor:
             else:
                 await self._restart(config, url, crew, console)
 
-    async def _restart(self, config: Config, url: str, crew: Crew, console: ConsoleKeeping) -> None:
+    async def _restart(self, config: Config, url: str, crew: WorkerPool, console: ConsoleKeeping) -> None:
         log.info("restarting", workers=config.server.workers)
         if not await crew.replace(config, url):
             _refuse("a new worker did not become ready")
@@ -103,7 +104,7 @@ class Supervisor:
                 raise ConfigError(f"{section}: another host or port takes a stop and a start")
         return new
 
-    async def _stop(self, children: Children, orders: Orders) -> None:
+    async def _stop(self, children: ChildProcesses, orders: SupervisorSignals) -> None:
         # Workers hold it as long as they accept: with the last of them it is closed, and callers are refused at once.
         self._listener.close()
         children.tell_all(signal.SIGTERM)
@@ -112,7 +113,7 @@ class Supervisor:
         hurry.cancel()
 
 
-async def _hurry(children: Children, orders: Orders) -> None:
+async def _hurry(children: ChildProcesses, orders: SupervisorSignals) -> None:
     await orders.hurry.wait()
     children.tell_all(signal.SIGINT)
 

@@ -11,18 +11,19 @@ import uvloop
 from aiohttp import http_parser, web
 from aiohttp.http_exceptions import HttpProcessingError
 
-from service import __version__, keys
-from service.app import create_app
+from service import __version__
+from service.api import keys
+from service.api.app import create_app
+from service.api.readiness import all_ok
 from service.config import Config
-from service.health import all_ok
+from service.metrics.definitions import Metrics
 from service.metrics.files import write_as
-from service.metrics.recorded import Metrics
 from service.observability import logs, sentry
 from service.observability.secrets import protect
-from service.serving.departure import Departure
+from service.serving.bare_http_errors import use_bare_http_errors
 from service.serving.draining import depart
 from service.serving.listener import BACKLOG
-from service.serving.tight_lipped import answer_tight_lipped
+from service.serving.worker_signals import WorkerSignals
 
 # What is still under way after `server.shutdown_seconds` is cancelled, and waited for: twice as long, as aiohttp does.
 CANCEL_SECONDS = 0.1
@@ -60,7 +61,7 @@ def work(config: Config, listener: socket.socket, lifeline: int, ready: int, nam
         logging.getLogger("aiohttp.server").addFilter(CallersFault())
         sentry.start(config.sentry.dsn, config.sentry.environment, __version__)
         _check_parser()
-        answer_tight_lipped()
+        use_bare_http_errors()
         app = create_app(config, Metrics(name), log_lines.requests)
         served = uvloop.run(_serve(app, config, listener, lifeline, ready, if_ready=if_ready))
         sentry_sdk.flush(timeout=1)
@@ -83,7 +84,7 @@ def _spare_the_collector() -> None:
 async def _serve(
     app: web.Application, config: Config, listener: socket.socket, lifeline: int, ready: int, *, if_ready: bool
 ) -> bool:
-    departure = Departure(lifeline)
+    departure = WorkerSignals(lifeline)
     departure.listen()
     runner = web.AppRunner(
         app,

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 import asyncpg
 import orjson
 
-from service.database.errors import running
+from service.database.errors import translate_statement_errors
 from service.database.pool import Database
 from service.database.queries import QUERIES
-from service.schemas import Reference
+from service.domain.schemas import Reference
 
 PAGE = 50
 LAST_ID = 2**63 - 1
@@ -39,7 +39,7 @@ async def audited(database: Database, actor: str, action: str, details: Details)
     there, or neither.
     """
     async with database.connection() as connection:
-        with running():
+        with translate_statement_errors():
             async with connection.transaction():
                 yield connection
                 await connection.execute(QUERIES["record_audit"], actor, action, orjson.dumps(details).decode())

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import asyncpg
 
-from service.database.errors import running
+from service.database.errors import translate_statement_errors
 from service.database.queries import QUERIES
 from service.storage import operating
 
@@ -25,7 +25,7 @@ class Demo:
 
 async def make_demo(connection: asyncpg.Connection) -> Demo:
     """Make the demo's records where they are missing, and its tokens anew: earlier ones are revoked."""
-    with running():
+    with translate_statement_errors():
         async with connection.transaction():
             await operating.deploy_route(connection, ROUTE, sensitive_params=False)
             await operating.create_application(connection, APPLICATION, "Demo")

@@ -6,10 +6,10 @@ from datetime import timedelta
 
 import asyncpg
 
-from service.database.errors import running
+from service.database.errors import translate_statement_errors
 from service.database.pool import Database
 from service.database.queries import QUERIES
-from service.requirements import Requirement
+from service.domain.requirements import Requirement
 from service.storage.notifications import Notification
 from service.storage.requirements import requirement_of
 
@@ -69,12 +69,12 @@ async def find_own_email(database: Database, requirement_id: int, timeout: float
 
 async def list_emails(connection: asyncpg.Connection, state: str | None, limit: int) -> list[asyncpg.Record]:
     """The latest e-mails, only those in `state` where it is given."""
-    with running():
+    with translate_statement_errors():
         return await connection.fetch(QUERIES["list_emails"], state, limit)
 
 
 async def retry_emails(connection: asyncpg.Connection, ids: Sequence[int] | None) -> list[int]:
     """Have those e-mails, or all, sent as new ones are, unless accepted or just being sent; the ids of those."""
-    with running():
+    with translate_statement_errors():
         rows = await connection.fetch(QUERIES["retry_emails"], ids)
     return [row["id"] for row in rows]

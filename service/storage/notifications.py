@@ -7,7 +7,7 @@ from typing import Any
 import asyncpg
 import orjson
 
-from service.database.errors import running
+from service.database.errors import translate_statement_errors
 from service.database.pool import Database
 from service.database.queries import QUERIES
 
@@ -40,12 +40,12 @@ async def list_notifications(
     connection: asyncpg.Connection, limit: int, *, unread: bool = False, kind: str | None = None
 ) -> list[asyncpg.Record]:
     """The latest notifications: only unread ones, and only those of one kind, where asked for."""
-    with running():
+    with translate_statement_errors():
         return await connection.fetch(QUERIES["list_notifications"], unread, kind, limit)
 
 
 async def acknowledge_notifications(connection: asyncpg.Connection, ids: Sequence[int] | None) -> list[int]:
     """Mark those notifications, or all, as read; the ids of those that were unread."""
-    with running():
+    with translate_statement_errors():
         rows = await connection.fetch(QUERIES["acknowledge_notifications"], ids)
     return [row["id"] for row in rows]

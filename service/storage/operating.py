@@ -6,10 +6,10 @@ from typing import Any
 
 import asyncpg
 
-from service.callers import digest
-from service.config import Retention
-from service.database.errors import running
+from service.config import RetentionConfig
+from service.database.errors import translate_statement_errors
 from service.database.queries import QUERIES
+from service.domain.callers import digest
 
 ROLES = ("client", "employee", "liaison")
 
@@ -17,12 +17,12 @@ Rows = list[asyncpg.Record]
 
 
 async def _rows(connection: asyncpg.Connection, query: str, *args: object) -> Rows:
-    with running():
+    with translate_statement_errors():
         return await connection.fetch(query, *args)
 
 
 async def _id(connection: asyncpg.Connection, query: str, *args: object) -> int | None:
-    with running():
+    with translate_statement_errors():
         found: int | None = await connection.fetchval(query, *args)
     return found
 
@@ -37,7 +37,7 @@ async def deploy_route(
 ) -> None:
     """Deploy a route, given as (service, version, action), and its service; None leaves `sensitive_params` as is."""
     service, version, action = name
-    with running():
+    with translate_statement_errors():
         async with connection.transaction():
             service_id = await connection.fetchval(QUERIES["deploy_service"], service)
             await connection.execute(QUERIES["deploy_route"], service_id, version, action, sensitive_params)
@@ -133,12 +133,12 @@ async def revoke_user_sessions(connection: asyncpg.Connection, email: str) -> in
     return len(await _rows(connection, QUERIES["revoke_user_sessions"], email))
 
 
-async def purge_sessions(connection: asyncpg.Connection, retention: Retention) -> int:
+async def purge_sessions(connection: asyncpg.Connection, retention: RetentionConfig) -> int:
     """Delete sessions that ended long ago; how many there were."""
     return await _purge(connection, QUERIES["purge_sessions"], retention.expired_sessions_days)
 
 
-async def purge_all(connection: asyncpg.Connection, retention: Retention) -> dict[str, int]:
+async def purge_all(connection: asyncpg.Connection, retention: RetentionConfig) -> dict[str, int]:
     """Delete whatever has served its purpose; how many of each there were."""
     return {
         "sessions": await purge_sessions(connection, retention),

@@ -6,7 +6,7 @@ from types import MappingProxyType
 
 import asyncpg
 
-from service.database.errors import running
+from service.database.errors import translate_statement_errors
 from service.database.queries import QUERIES
 
 # A connection that has died in silence is given up in time for a change to arrive by another within 5 s.
@@ -27,7 +27,7 @@ Registry = Mapping[str, Route]
 
 async def load_registry(connection: asyncpg.Connection) -> Registry:
     """Every route by its name, such as `requirements/v1/create`. Raises a `DatabaseError`."""
-    with running():
+    with translate_statement_errors():
         rows = await connection.fetch(QUERIES["load_registry"], timeout=LOAD_TIMEOUT_SECONDS)
     return MappingProxyType(
         {

@@ -7,25 +7,25 @@ from typing import Any, NamedTuple
 import asyncpg
 import orjson
 
-from service.callers import Found
 from service.database.pool import Database
 from service.database.queries import QUERIES, quote_identifier, quote_literal
-from service.requirements import Requirement, Submission
-from service.schemas import Reference
-from service.storage.callers import FOUND_END, found
+from service.domain.callers import TokenLookup
+from service.domain.requirements import NewRequirement, Requirement
+from service.domain.schemas import Reference
+from service.storage.tokens import FOUND_END, found
 
 # Each connection plans each statement once, and keeps its plan: only so many mixes of types have one of their own.
 MOST_STATEMENTS = 32
 
 
-class Written(NamedTuple):
+class InsertResult(NamedTuple):
     """What became of a submission, and what was found behind its token.
 
     `requirement` is None when the caller is refused or a reference does not exist; `created` tells a new record from
     one that held the request_uid before. `email_id` is that of the new record's e-mail, where there is one to send.
     """
 
-    found: Found
+    found: TokenLookup
     requirement: Requirement | None
     created: bool
     email_id: int | None
@@ -51,8 +51,8 @@ class RequirementStore:
         self._statements: dict[tuple[tuple[str, ...], bool], str] = {}
 
     async def create(
-        self, submissions: Sequence[Submission], *, wait: bool, timeout: float | None = None
-    ) -> dict[str, Written]:
+        self, submissions: Sequence[NewRequirement], *, wait: bool, timeout: float | None = None
+    ) -> dict[str, InsertResult]:
         """Write them all in one statement, committed when this returns; by request_uid, which must be distinct.
 
         Without `wait`, a row that someone else is changing counts as one that does not exist. `timeout` is in seconds.
@@ -96,7 +96,7 @@ def compose_create(associations: Mapping[str, str], *, wait: bool) -> str:
     return create.replace("{references}", "\n    UNION ALL\n    ".join(references))
 
 
-def _row(item: Submission) -> dict[str, str | int | None]:
+def _row(item: NewRequirement) -> dict[str, str | int | None]:
     """The columns of a submission, as JSON can hold them: bytes as PostgreSQL reads them from text."""
     digest = item.params_digest
     return {
@@ -112,10 +112,10 @@ def _row(item: Submission) -> dict[str, str | int | None]:
     }
 
 
-def _written(row: asyncpg.Record) -> Written:
+def _written(row: asyncpg.Record) -> InsertResult:
     *columns, created, email_id, required_held, requireable_held = row[FOUND_END:]
     requirement = requirement_of(columns) if columns[0] is not None else None
-    return Written(found(row), requirement, created, email_id, required_held, requireable_held)
+    return InsertResult(found(row), requirement, created, email_id, required_held, requireable_held)
 
 
 def requirement_of(columns: Iterable[Any]) -> Requirement:

@@ -9,7 +9,7 @@ import asyncpg
 from aiohttp import ClientResponse
 from multidict import CIMultiDictProxy
 
-from service.errors import Status
+from service.domain.statuses import Status
 from tests.conftest import Client
 from tests.factories import CREATE
 

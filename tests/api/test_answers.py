@@ -5,7 +5,7 @@ from email.utils import parsedate_to_datetime
 
 import pytest
 
-from service.envelope import CREATE_PATH
+from service.api.envelope import CREATE_PATH
 from tests.api.bad_inputs.wire import Response, connected, receive
 from tests.conftest import Client
 

@@ -12,8 +12,8 @@ from urllib.parse import unquote, urlsplit
 import asyncpg
 import pytest
 
-from service.callers import digest
-from service.errors import InvalidToken, RouteNonExistent, Status
+from service.domain.callers import digest
+from service.domain.statuses import InvalidToken, RouteNonExistent, Status
 from tests.api.bad_inputs import bodies, content_types, messages, params
 from tests.api.bad_inputs.cases import JSON, TOKEN, USER_ID, Case, Request, cases, with_header, with_param
 from tests.api.bad_inputs.wire import Response, connected, exchange, receive

@@ -4,7 +4,7 @@ import asyncio
 
 import asyncpg
 
-from service.errors import ApplicationCrash
+from service.domain.statuses import ApplicationCrash
 from tests.api.exchange import ask, refused
 from tests.api.waiting import waiting
 from tests.conftest import Client

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 
 import asyncpg
 
-from service.errors import ApplicationCrash, InvalidParam, InvalidToken
+from service.domain.statuses import ApplicationCrash, InvalidParam, InvalidToken
 from tests.api.exchange import KEY, Answer, ask, refused
 from tests.api.waiting import waiting
 from tests.conftest import Client

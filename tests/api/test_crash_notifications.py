@@ -7,17 +7,17 @@ from collections.abc import AsyncIterator
 import asyncpg
 import pytest
 
-from service.app import create_app
+from service.api.app import create_app
+from service.api.crash_notifier import MAX_CAUSES, CrashNotifier, cause_of
 from service.config import Config
 from service.database.pool import Database, open_database
-from service.notifications import MAX_CAUSES, CrashNotifier, cause_of
 from service.storage.notifications import Notification, count_notification
 from tests.api.exchange import ask
 from tests.api.waiting import until
 from tests.conftest import AppClient, Client
 from tests.factories import AppRecord, params
 
-CAUSE = "DatabaseError at service/database/errors.py in running"
+CAUSE = "DatabaseError at service/database/errors.py in translate_statement_errors"
 BREAK = "ALTER TABLE requirements RENAME TO broken"
 COUNTED = "SELECT coalesce(sum(count), 0) = $1 FROM notifications"
 

@@ -7,14 +7,14 @@ import pytest
 from aiohttp import web
 from structlog.testing import capture_logs
 
-from service import keys
-from service.app import create_app
+from service.api import keys
+from service.api.app import create_app
+from service.api.lifespan import lifespan
+from service.api.middlewares import OUTER, guarded
 from service.config import Config
 from service.database.errors import DatabaseError
-from service.errors import ApplicationCrash, IdentifyRequestError
-from service.lifespan import lifespan
-from service.metrics.recorded import Metrics
-from service.middlewares import OUTER, guarded
+from service.domain.statuses import ApplicationCrash, IdentifyRequestError
+from service.metrics.definitions import Metrics
 from service.observability.requests import log_by_structlog
 from tests.api.exchange import KEY, ask, read, recorded, refused
 from tests.conftest import AppClient, Client
@@ -87,7 +87,7 @@ async def test_a_database_that_is_away_is_logged_by_its_reason(
     with capture_logs() as lines:
         await ask(distant, params(application.token, user_id))
     (line,) = [line for line in lines if line["event"] == "request-failed"]
-    assert line["reason"].startswith(("DatabaseAway: ", "ConnectionLost: "))
+    assert line["reason"].startswith(("NotConnected: ", "ConnectionLost: "))
     assert "exc_info" not in line
 
 

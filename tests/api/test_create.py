@@ -7,7 +7,7 @@ from datetime import datetime
 import asyncpg
 import pytest
 
-from service.errors import InvalidToken, MissingParam
+from service.domain.statuses import InvalidToken, MissingParam
 from tests.api.exchange import ask, read, recorded, refused
 from tests.conftest import Client
 from tests.factories import CREATE, AppRecord, Records, params

@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 
 import service
-from service.handlers.docs import SWAGGER_UI
+from service.api.handlers.docs import SWAGGER_UI
 from tests.conftest import Client
 
-STATIC = Path(service.__file__).parent / "static"  # inside the package, so that a wheel carries it
+STATIC = Path(service.__file__).parent / "api" / "static"  # inside the package, so that a wheel carries it
 VENDORED = STATIC / "swagger-ui"
 PAGE = (STATIC / "docs" / "index.html").read_text("utf-8")
 NOTE = (VENDORED / "VENDORED.md").read_text("utf-8")

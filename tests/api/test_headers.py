@@ -7,9 +7,9 @@ from dataclasses import replace
 import asyncpg
 import pytest
 
-from service.app import create_app
+from service.api.app import create_app
 from service.config import Config
-from service.errors import ApplicationCrash, RouteNonExistent
+from service.domain.statuses import ApplicationCrash, RouteNonExistent
 from tests.api.exchange import KEY, Answer, ask, ask_raw, read, refused
 from tests.api.waiting import waiting
 from tests.conftest import AppClient, Client

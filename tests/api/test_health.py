@@ -6,10 +6,10 @@ from dataclasses import replace
 
 import pytest
 
-from service import keys
-from service.app import create_app
+from service.api import keys
+from service.api.app import create_app
 from service.config import Config
-from service.errors import RouteNonExistent
+from service.domain.statuses import RouteNonExistent
 from tests.api.exchange import read, refused
 from tests.conftest import AppClient, Client
 from tests.factories import Records

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from service.app import create_app
+from service.api.app import create_app
 from service.config import Config
-from service.errors import InvalidParam, InvalidToken, MissingParam
+from service.domain.statuses import InvalidParam, InvalidToken, MissingParam
 from service.storage import operating
 from tests.api.exchange import KEY, Answer, Headers, ask, recorded, refused
 from tests.conftest import AppClient, Client

@@ -10,10 +10,10 @@ import schemathesis
 from schemathesis.openapi.checks import JsonSchemaError
 
 from service import __version__
-from service.errors import STATUSES
-from service.openapi import render_document
-from service.openapi.examples import TOKEN_PLACEHOLDER
-from service.schemas import create_params_schema
+from service.api.openapi import render_document
+from service.api.openapi.examples import TOKEN_PLACEHOLDER
+from service.domain.schemas import create_params_schema
+from service.domain.statuses import STATUSES
 from service.storage.demo import make_demo
 from tests.conftest import Client
 from tests.factories import CREATE, Records, params

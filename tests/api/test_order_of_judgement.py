@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from service.app import create_app
+from service.api.app import create_app
 from service.config import Config
-from service.errors import (
+from service.domain.statuses import (
     ClientRequired,
     InvalidContentType,
     InvalidEncodedParams,

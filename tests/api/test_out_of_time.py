@@ -7,7 +7,7 @@ from dataclasses import replace
 import asyncpg
 import pytest
 
-from service.app import create_app
+from service.api.app import create_app
 from service.config import Config
 from tests.api.exchange import ask
 from tests.api.waiting import until, waiting

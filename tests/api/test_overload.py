@@ -5,10 +5,10 @@ from dataclasses import replace
 
 import asyncpg
 
-from service import keys
-from service.app import create_app
+from service.api import keys
+from service.api.app import create_app
 from service.config import Config
-from service.errors import Overloaded
+from service.domain.statuses import Overloaded
 from tests.api.exchange import ask, refused
 from tests.conftest import AppClient
 from tests.factories import AppRecord, Records, params

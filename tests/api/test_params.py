@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from service.errors import InvalidParam, InvalidToken, MissingParam
+from service.domain.statuses import InvalidParam, InvalidToken, MissingParam
 from tests.api.exchange import Told, ask, refused
 from tests.conftest import Client
 from tests.factories import AppRecord, Records, params

@@ -6,9 +6,9 @@ from dataclasses import replace
 import asyncpg
 import pytest
 
-from service.app import create_app
+from service.api.app import create_app
 from service.config import Config
-from service.errors import InvalidParam
+from service.domain.statuses import InvalidParam
 from tests.api.exchange import Body, ask, recorded, refused
 from tests.api.waiting import waiting
 from tests.conftest import AppClient, Client

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from service.app import create_app
+from service.api.app import create_app
 from service.config import Config
 from tests.api.exchange import KEY
 from tests.conftest import AppClient

@@ -7,7 +7,7 @@ from datetime import timedelta
 
 import pytest
 
-from service.errors import (
+from service.domain.statuses import (
     STATUSES,
     ClientRequired,
     InvalidContentType,

@@ -4,10 +4,10 @@ from datetime import timedelta
 
 import pytest
 
-from service.app import create_app
-from service.callers import digest
+from service.api.app import create_app
 from service.config import Config
-from service.errors import ClientRequired, InvalidToken, SessionExpired
+from service.domain.callers import digest
+from service.domain.statuses import ClientRequired, InvalidToken, SessionExpired
 from service.storage import operating
 from tests.api.exchange import Answer, Body, ask, refused, stamp
 from tests.conftest import AppClient, Client

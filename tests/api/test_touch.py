@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 import asyncpg
 import pytest
 
-from service.app import create_app
+from service.api.app import create_app
 from service.config import Config
 from tests.api.exchange import Answer, ask, stamp
 from tests.api.waiting import until, waiting

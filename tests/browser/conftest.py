@@ -12,7 +12,7 @@ import asyncpg
 import pytest
 from playwright.async_api import Browser, BrowserContext, Page, async_playwright, expect
 
-from tests.ops.conftest import Watched, watched
+from tests.admin.conftest import Watched, watched
 
 # As root it needs no sandbox of its own; nothing but the pages may ask anything of anybody, and no name is resolved.
 SWITCHES = (

@@ -7,10 +7,10 @@ import asyncpg
 import pytest
 from playwright.async_api import Page, expect
 
+from tests.admin.conftest import watched
 from tests.browser.conftest import Site
 from tests.mail.conftest import API_KEY, RECIPIENTS, SENDER
 from tests.mail.mandrill_server import answering, running
-from tests.ops.conftest import watched
 
 BADGE = ".unread .badge"
 

@@ -7,10 +7,10 @@ import click
 import pytest
 from click.testing import CliRunner
 
-from service.callers import digest
 from service.cli import cli
+from service.config.resources import resource
 from service.database.migrations import load_migrations
-from service.resources import resource
+from service.domain.callers import digest
 from tests.cli.command import CommandLine
 from tests.factories import Records
 

@@ -11,7 +11,7 @@ import aiohttp
 import pytest
 
 from service.config import load_config
-from service.errors import ApplicationCrash, InvalidParam, RouteNonExistent, Status
+from service.domain.statuses import ApplicationCrash, InvalidParam, RouteNonExistent, Status
 from tests.api.exchange import refused
 from tests.factories import CREATE
 from tests.gateway.comparing import Got, Sent, as_json, send

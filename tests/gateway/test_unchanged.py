@@ -10,7 +10,7 @@ import aiohttp
 import asyncpg
 import pytest
 
-from service.errors import STATUSES
+from service.domain.statuses import STATUSES
 from service.storage import operating
 from service.storage.demo import ROUTE
 from tests.factories import AppRecord, Records, params

@@ -10,8 +10,8 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestClient
 
-from service import keys
-from service.app import create_app
+from service.api import keys
+from service.api.app import create_app
 from service.config import Config
 from tests.conftest import AppClient, Client
 from tests.factories import Records

@@ -15,7 +15,7 @@ from aiohttp import web
 
 from service.config import Config
 from service.database.pool import open_database
-from service.mail.opening import mailing
+from service.mail.lifespan import mailing
 from service.observability import sentry
 from tests.api.exchange import ask
 from tests.api.waiting import until

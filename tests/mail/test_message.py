@@ -4,9 +4,9 @@ from datetime import UTC, datetime
 
 import pytest
 
+from service.domain.requirements import Requirement
+from service.domain.schemas import Reference
 from service.mail.message import compose, single_line
-from service.requirements import Requirement
-from service.schemas import Reference
 
 NOW = datetime(2026, 11, 23, 10, 0, 0, 123456, tzinfo=UTC)
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from service.errors import ApplicationCrash
+from service.domain.statuses import ApplicationCrash
 from tests.api.exchange import ask, refused
 from tests.conftest import Client
 from tests.factories import AppRecord, Records, params

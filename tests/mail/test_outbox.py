@@ -10,9 +10,9 @@ import pytest
 
 from service.config import Config
 from service.database.pool import Database, open_database
-from service.mail.faults import MandrillError
+from service.mail.backoff import lease, retry_delay
+from service.mail.errors import MandrillError
 from service.mail.outbox import Outbox, settlement
-from service.mail.schedule import lease, retry_delay
 from service.storage.emails import Claimed, Settlement, claim_emails, retry_emails, settle_email
 from service.storage.notifications import Notification
 from tests.mail.conftest import only

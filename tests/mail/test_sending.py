@@ -10,7 +10,7 @@ import pytest
 import sentry_sdk
 
 from service.config import Config
-from service.errors import MandrillEmailFailed
+from service.domain.statuses import MandrillEmailFailed
 from service.observability import sentry
 from tests.api.exchange import Told, ask, recorded
 from tests.api.waiting import until

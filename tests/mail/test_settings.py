@@ -4,8 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from service.config import load_config
-from service.settings import ConfigError
+from service.config import ConfigError, load_config
 
 KEY = "md-aVeryGoodKeyOf22Chars_0"
 NAMED = "REQUIREMENTS__MANDRILL__"

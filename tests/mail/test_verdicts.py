@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from service.mail.faults import MandrillError, MandrillNonsense, MandrillRefused, RecipientsRefused
-from service.mail.verdicts import judge
+from service.mail.errors import MandrillError, MandrillNonsense, MandrillRefused, RecipientsRefused
+from service.mail.response_parser import judge
 
 A, B = "ann@example.com", "Bob@example.com"
 

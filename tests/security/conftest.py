@@ -13,8 +13,8 @@ import aiohttp
 import asyncpg
 import pytest
 
+from service.config.resources import resource
 from service.database.migrations import load_migrations, migrate
-from service.resources import resource
 from tests.conftest import connected
 from tests.factories import Records
 from tests.mail import mandrill_server as mandrill

@@ -12,7 +12,7 @@ import pytest
 from aiohttp import web
 
 from service.config import Config
-from service.mail.faults import MandrillUnreachable
+from service.mail.errors import MandrillUnreachable
 from service.mail.mandrill import connected
 from tests.api.exchange import ask
 from tests.conftest import Client

@@ -17,7 +17,7 @@ import pytest
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
-from service.app import create_app
+from service.api.app import create_app
 from service.config import Config
 from service.storage import operating
 from tests.conftest import AppClient, Client

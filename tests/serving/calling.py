@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import aiohttp
 
-from service.errors import ApplicationCrash
+from service.domain.statuses import ApplicationCrash
 from service.storage.demo import Demo
 from tests.api.exchange import KEY, Answer, read, refused
 from tests.factories import CREATE

@@ -7,9 +7,9 @@ from pathlib import Path
 import aiohttp
 import pytest
 
-from service.database.embedded import run_embedded
+from service.config.resources import resource
 from service.database.migrations import load_migrations, migrate
-from service.resources import resource
+from service.embedded_postgres.server import run_embedded
 from service.storage.demo import Demo, make_demo
 from tests.serving.postgres import Postgres
 

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import asyncpg
 
-from service.database.embedded import run_embedded
-from service.database.postgres_folder import Postmaster
+from service.embedded_postgres.data_folder import Postmaster
+from service.embedded_postgres.server import run_embedded
 from tests.conftest import FAST
 from tests.serving.process import alive, processes, until
 

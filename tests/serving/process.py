@@ -13,8 +13,8 @@ from typing import Any
 
 import psutil
 
-from service.config import SHORT_NAMES
-from service.settings import PREFIX
+from service.config.loader import PREFIX
+from service.config.settings import SHORT_NAMES
 
 REPOSITORY = Path(__file__).parents[2]
 PATIENCE_SECONDS = 20.0

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import aiohttp
 
-from service.console_password import FILE_NAME
+from service.admin.password import FILE_NAME
 from tests.serving.process import serving
 
 

@@ -10,9 +10,9 @@ import aiohttp
 import asyncpg
 import pytest
 
+from service.config.resources import resource
 from service.database.migrations import load_migrations, migrate
-from service.errors import IdentifyRequestError, InvalidToken
-from service.resources import resource
+from service.domain.statuses import IdentifyRequestError, InvalidToken
 from service.storage.demo import Demo
 from tests.api.exchange import refused
 from tests.serving.calling import BUDGET_SECONDS, CRASH, NEVER_MET, NO_ANSWER, QUICK, Caller, execute, rows, unavailable

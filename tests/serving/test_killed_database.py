@@ -8,8 +8,8 @@ from pathlib import Path
 import aiohttp
 import pytest
 
+from service.config.resources import resource
 from service.database.migrations import load_migrations, migrate
-from service.resources import resource
 from service.storage.demo import make_demo
 from tests.serving.calling import QUICK, Caller, rows
 from tests.serving.postgres import Postgres

@@ -7,7 +7,7 @@ from pathlib import Path
 import aiohttp
 import pytest
 
-from service.errors import IdentifyRequestError
+from service.domain.statuses import IdentifyRequestError
 from service.storage.demo import Demo
 from tests.api.exchange import refused
 from tests.proxy import Proxy, proxied

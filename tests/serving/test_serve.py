@@ -12,9 +12,9 @@ from urllib.parse import urlsplit
 import aiohttp
 import pytest
 
+from service.config.resources import resource
 from service.database.migrations import load_migrations
-from service.database.postgres_folder import Postmaster
-from service.resources import resource
+from service.embedded_postgres.data_folder import Postmaster
 from tests.serving.process import Serve, alive, serving, started, until
 
 

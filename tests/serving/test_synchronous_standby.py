@@ -11,10 +11,10 @@ import aiohttp
 import asyncpg
 import pytest
 
-from service.database.embedded import run_embedded
+from service.config.resources import resource
 from service.database.migrations import load_migrations, migrate
-from service.database.postgres_binaries import environment, find_binaries
-from service.resources import resource
+from service.embedded_postgres.binaries import environment, find_binaries
+from service.embedded_postgres.server import run_embedded
 from service.storage.demo import Demo, make_demo
 from tests.serving.calling import CRASH, QUICK, Caller
 from tests.serving.process import serving

@@ -8,9 +8,9 @@ from typing import NamedTuple
 import asyncpg
 import pytest
 
-from service.callers import Found, RoleMissing, admit
-from service.errors import InvalidToken, Refusal, SessionExpired
-from service.storage.callers import FIND_CALLERS, found
+from service.domain.callers import RoleMissing, TokenLookup, admit
+from service.domain.statuses import InvalidToken, Refusal, SessionExpired
+from service.storage.tokens import FIND_CALLERS, found
 from tests.factories import Records
 
 TICK = timedelta(microseconds=1)
@@ -60,13 +60,13 @@ class Door:
         self.connection = connection
         self.user_id = user_id
 
-    async def find(self, sessions: list[Opened]) -> list[Found]:
+    async def find(self, sessions: list[Opened]) -> list[TokenLookup]:
         """What is found of these sessions, one after the other."""
         digests = [number.to_bytes(32) for number in range(len(sessions))]
         await self.connection.execute(OPEN, self.user_id, digests, *map(list, zip(*sessions, strict=True)))
         return await self.look_up(digests)
 
-    async def look_up(self, digests: list[bytes]) -> list[Found]:
+    async def look_up(self, digests: list[bytes]) -> list[TokenLookup]:
         """What is found of these digests."""
         rows = {row[0]: found(row) for row in await self.connection.fetch(FIND_CALLERS, digests)}
         return [rows[digest] for digest in digests]
@@ -81,7 +81,7 @@ async def door(connection: asyncpg.Connection, records: Records) -> AsyncIterato
         yield Door(connection, user_id)
 
 
-def verdict(one: Found) -> str:
+def verdict(one: TokenLookup) -> str:
     """The name of the refusal, or `good` where the caller is let in."""
     try:
         assert admit(one) is one.caller

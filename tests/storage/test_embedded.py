@@ -15,14 +15,14 @@ from pathlib import Path
 import asyncpg
 import pytest
 
-from service.database.embedded import EmbeddedPostgresError, attach_or_run, run_embedded
-from service.database.postgres_folder import Postmaster
+from service.embedded_postgres.data_folder import Postmaster
+from service.embedded_postgres.server import EmbeddedPostgresError, attach_or_run, run_embedded
 
 FAST = {"fsync": "off", "full_page_writes": "off", "synchronous_commit": "off"}
 OWNER = """
 import asyncio, sys
 from pathlib import Path
-from service.database.embedded import run_embedded
+from service.embedded_postgres.server import run_embedded
 
 async def main():
     async with run_embedded(Path(sys.argv[1])) as server:

@@ -8,8 +8,8 @@ from pathlib import Path
 import asyncpg
 import pytest
 
-from service.database.embedded import EmbeddedPostgresError, attach_or_run, run_embedded
-from service.database.postgres_binaries import Account, find_binaries, telling_line, usable_binaries
+from service.embedded_postgres.binaries import Account, find_binaries, telling_line, usable_binaries
+from service.embedded_postgres.server import EmbeddedPostgresError, attach_or_run, run_embedded
 
 FAST = {"fsync": "off", "full_page_writes": "off", "synchronous_commit": "off"}
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can become someone else")

@@ -7,6 +7,7 @@ from pathlib import Path
 import asyncpg
 import pytest
 
+from service.config.resources import resource
 from service.database.migrations import (
     Known,
     Migration,
@@ -17,7 +18,6 @@ from service.database.migrations import (
     pending_migrations,
 )
 from service.database.queries import QUERIES
-from service.resources import resource
 from tests.conftest import new_database
 
 SHIPPED = load_migrations(resource("sql") / "migrations")

@@ -8,7 +8,7 @@ import asyncpg
 import pytest
 
 from service.config import Config
-from service.database.errors import ConnectionLost, DatabaseAway, DatabaseError
+from service.database.errors import ConnectionLost, DatabaseError, NotConnected
 from service.database.pool import Database, open_database
 from tests.api.waiting import until
 
@@ -60,6 +60,6 @@ async def test_a_connection_that_cannot_be_opened_leaves_its_place(config: Confi
     unreachable = "postgresql://127.0.0.1:1/nowhere"
     async with open_database(replace(config.database, pool_size=1), unreachable) as database:
         for _ in range(3):
-            with pytest.raises(DatabaseAway):
+            with pytest.raises(NotConnected):
                 await database.fetch("SELECT 1")
         assert database.use().in_use == 0

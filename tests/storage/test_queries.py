@@ -9,10 +9,10 @@ import pytest
 
 import service
 from service.config import Config
+from service.config.resources import resource
 from service.database.queries import QUERIES, load_queries, quote_identifier, quote_literal
-from service.resources import resource
-from service.storage.callers import FIND_CALLERS
 from service.storage.requirements import compose_create
+from service.storage.tokens import FIND_CALLERS
 
 PARTS = ("callers", "hold_references", "hold_free_references", "hold_requirements", "hold_free_requirements")
 PLACEHOLDER = re.compile(r"\{\w+\}")

@@ -6,13 +6,13 @@ from collections.abc import AsyncIterator
 import asyncpg
 import pytest
 
-from service.callers import Application, Caller, admit, digest
+from service.api.requirement_writer import RequirementWriter
 from service.config import Config
 from service.database.pool import open_database
-from service.errors import ApplicationCrash, InvalidParam, InvalidToken, Outcome
-from service.recording import Recorder
-from service.requirements import Key, Requirement, submission
-from service.schemas import CreateParams, Reference
+from service.domain.callers import Application, Caller, admit, digest
+from service.domain.requirements import Key, Requirement, submission
+from service.domain.schemas import CreateParams, Reference
+from service.domain.statuses import ApplicationCrash, InvalidParam, InvalidToken, Outcome
 from service.storage.requirements import RequirementStore
 from tests.api.waiting import waiting
 from tests.factories import Records
@@ -29,7 +29,7 @@ CREATE TRIGGER refuse_poison BEFORE INSERT ON requirements FOR EACH ROW EXECUTE 
 class Writes:
     """Records requirements of one application at the same time."""
 
-    def __init__(self, recorder: Recorder, caller: Caller, token: str) -> None:
+    def __init__(self, recorder: RequirementWriter, caller: Caller, token: str) -> None:
         self.recorder = recorder
         self.caller = caller
         self.token = token
@@ -61,7 +61,7 @@ async def write(config: Config, database_url: str, records: Records) -> AsyncIte
     assert row is not None
     caller = Caller(Application(**dict(row)), None)
     async with open_database(config.database, database_url) as database:
-        recorder = Recorder(RequirementStore(database, config.associations), admit, config.database)
+        recorder = RequirementWriter(RequirementStore(database, config.associations), admit, config.database)
         yield Writes(recorder, caller, application.token)
         await recorder.close()
 

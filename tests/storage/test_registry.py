@@ -9,8 +9,8 @@ from dataclasses import replace
 import asyncpg
 import pytest
 
-from service.database.errors import DatabaseAway
-from service.registry import RegistryFollower, RegistryNeverLoaded
+from service.api.route_registry import RegistryNeverLoaded, RouteRegistry
+from service.database.errors import NotConnected
 from service.storage.registry import Route, load_registry
 from tests.factories import Records
 
@@ -40,13 +40,13 @@ async def fit(_connection: asyncpg.Connection) -> None:
 
 
 @contextlib.asynccontextmanager
-async def following(database_url: str, poll_seconds: float) -> AsyncIterator[RegistryFollower]:
+async def following(database_url: str, poll_seconds: float) -> AsyncIterator[RouteRegistry]:
     """A follower at work, once it has tried."""
 
     async def connect() -> asyncpg.Connection:
         return await asyncpg.connect(database_url)
 
-    follower = RegistryFollower(connect, fit, poll_seconds)
+    follower = RouteRegistry(connect, fit, poll_seconds)
     task = asyncio.create_task(follower.follow())
     await follower.attempted.wait()
     try:
@@ -57,7 +57,7 @@ async def following(database_url: str, poll_seconds: float) -> AsyncIterator[Reg
             await task
 
 
-async def becomes(follower: RegistryFollower, route: Route | None, seconds: float) -> None:
+async def becomes(follower: RouteRegistry, route: Route | None, seconds: float) -> None:
     """Wait until the follower knows the route so."""
     deadline = time.monotonic() + seconds
     while follower.registry.get(NAME) != route:
@@ -126,9 +126,9 @@ async def test_never_loaded() -> None:
     async def connect() -> asyncpg.Connection:
         nonlocal attempts
         attempts += 1
-        raise DatabaseAway("nobody there")
+        raise NotConnected("nobody there")
 
-    follower = RegistryFollower(connect, fit, NEVER)
+    follower = RouteRegistry(connect, fit, NEVER)
     task = asyncio.create_task(follower.follow())
     await follower.attempted.wait()
     with pytest.raises(RegistryNeverLoaded):
@@ -157,7 +157,7 @@ async def test_a_stop_at_the_moment_of_a_change_is_a_stop(database_url: str, tur
     async def connect() -> asyncpg.Connection:
         return connection
 
-    follower = RegistryFollower(connect, fit, NEVER)
+    follower = RouteRegistry(connect, fit, NEVER)
     task = asyncio.create_task(follower.follow())
     await follower.attempted.wait()
     connection.terminate()

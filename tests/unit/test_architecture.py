@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 import service
-from service import keys
-from service.app import create_app
+from service.api import keys
+from service.api.app import create_app
 from service.config import load_config
 
 SERVICE = Path(service.__file__).parent
@@ -126,10 +126,15 @@ def test_sql_is_recognised(text: str) -> None:
 
 def test_only_the_envelope_builds_answers_of_the_api() -> None:
     """Bodies of the API are built in one place; probes, documentation and what is no HTTP are not of it."""
-    names = ("Answer", "Response", "json_response", "StreamResponse")
+    names = ("BufferedResponse", "Response", "json_response", "StreamResponse")
     builders = {path for path, tree in CODE if list(calls(tree, *names))}
-    public = {path for path in builders if not path.startswith(("console/", "ops/"))}
-    assert public == {"envelope.py", "handlers/docs.py", "handlers/health.py", "serving/tight_lipped.py"}
+    public = {path for path in builders if not path.startswith("admin/")}
+    assert public == {
+        "api/envelope.py",
+        "api/handlers/docs.py",
+        "api/handlers/health.py",
+        "serving/bare_http_errors.py",
+    }
 
 
 def test_only_the_boundaries_catch_everything() -> None:
@@ -146,7 +151,7 @@ def test_only_the_boundaries_catch_everything() -> None:
         path for path, tree in CODE for call in calls(tree, "suppress") if broad & set(map(ast.unparse, call.args))
     }
     places = {path for path in catching | suppressing if not path.startswith("observability/")}
-    assert places == {"middlewares/error_boundary.py", "ops/error_boundary.py", "background.py"}
+    assert places == {"api/middlewares/error_boundary.py", "admin/error_boundary.py"}
 
 
 def test_every_key_is_typed_and_in_one_file() -> None:
@@ -159,12 +164,14 @@ def test_every_key_is_typed_and_in_one_file() -> None:
         if isinstance(node, ast.Subscript) and isinstance(node.slice, ast.Constant)
         if ast.unparse(node.value) in {"app", "request", "request.app", "response"}
     ]
-    assert (makers, texts) == ({"keys.py"}, [])
+    assert (makers, texts) == ({"admin/keys.py", "api/keys.py"}, [])
 
 
 def test_one_middleware_a_file() -> None:
     """Each file of middlewares holds one, by the file's name."""
-    files = {Path(path).stem: tree for path, tree in CODE if path.startswith("middlewares/") and "__init__" not in path}
+    files = {
+        Path(path).stem: tree for path, tree in CODE if path.startswith("api/middlewares/") and "__init__" not in path
+    }
     middlewares = {
         name: [
             function.name
@@ -193,7 +200,9 @@ def test_no_test_sleeps() -> None:
         {
             f"{path}:{call.lineno}"
             for path, tree in sources(TESTS)
-            if not path.startswith(("benchmark/", "ledger/"))  # no tests: what is measured takes the time it takes
+            if not path.startswith(
+                ("tools/benchmark/", "tools/ledger/")
+            )  # no tests: what is measured takes the time it takes
             for place in ast.walk(tree)
             if isinstance(place, kinds)
             for call in calls(place, "sleep")

@@ -5,8 +5,8 @@ import asyncio
 import pytest
 from structlog.testing import capture_logs
 
-from service import background
-from service.background import in_background, persevere
+from service.observability import background
+from service.observability.background import in_background, run_forever
 
 
 @pytest.fixture(autouse=True)
@@ -35,7 +35,7 @@ async def test_it_begins_anew_after_each_failure() -> None:
     """Each failure is logged with its traceback under the work's name; once it succeeds, that is all."""
     work = Work(2)
     with capture_logs() as lines:
-        await persevere("counting", work)
+        await run_forever("counting", work)
     assert work.begun == 3
     told = {"event": "background-work-failed", "work": "counting", "log_level": "error", "exc_info": True}
     assert lines == [told, told]

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 
 import pytest
 
-from service.batching import MAX_ITEMS, Batcher
-from service.database.errors import ConnectionLost, DatabaseAway
+from service.database.batcher import MAX_ITEMS, Batcher
+from service.database.errors import ConnectionLost, NotConnected
 
 FAR = float("inf")
 
@@ -114,7 +114,7 @@ async def test_a_call_out_of_time_before_it_began_is_never_run() -> None:
     while not statement.batches:
         await asyncio.sleep(0)
     late = batcher.submit(2, asyncio.get_running_loop().time())
-    with pytest.raises(DatabaseAway):
+    with pytest.raises(NotConnected):
         await late
     kept = batcher.submit(3, FAR)
     statement.gate.set()

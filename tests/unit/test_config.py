@@ -9,9 +9,9 @@ from typing import Any, get_type_hints
 import pytest
 import yaml
 
-from service.config import SHORT_NAMES, Config, load_config, usual_workers
-from service.resources import resource
-from service.settings import ConfigError
+from service.config import ConfigError
+from service.config.resources import resource
+from service.config.settings import SHORT_NAMES, Config, load_config, usual_workers
 
 SECRET = "hunter2-is-secret"
 

@@ -5,32 +5,32 @@ import pytest
 
 from service.database.errors import (
     ConnectionLost,
-    ConstraintBroken,
-    DatabaseAway,
+    ConstraintViolated,
     DatabaseError,
     DatabaseUnusable,
     DataRejected,
-    OutOfTime,
-    TryAgain,
-    reaching,
-    running,
+    NotConnected,
+    RetryableError,
+    StatementTimeout,
+    translate_connect_errors,
+    translate_statement_errors,
 )
 
 # The class of each SQLSTATE that PostgreSQL knows, except for the single codes below.
 CLASSES: dict[str, type[DatabaseError]] = {
     "08": ConnectionLost,
     "22": DataRejected,
-    "23": ConstraintBroken,
+    "23": ConstraintViolated,
     "53": ConnectionLost,
 }
 CODES: dict[str, type[DatabaseError]] = {
-    "0A000": TryAgain,
+    "0A000": RetryableError,
     "25006": ConnectionLost,
-    "26000": TryAgain,
-    "55P03": OutOfTime,
-    "57014": OutOfTime,
-    "40001": TryAgain,
-    "40P01": TryAgain,
+    "26000": RetryableError,
+    "55P03": StatementTimeout,
+    "57014": StatementTimeout,
+    "40001": RetryableError,
+    "40P01": RetryableError,
     "57P01": ConnectionLost,
     "57P02": ConnectionLost,
     "57P03": ConnectionLost,
@@ -73,7 +73,7 @@ WITHOUT_SQLSTATE = [
 
 def met(error: BaseException) -> DatabaseError:
     """What `error` becomes, met while a statement runs."""
-    with pytest.raises(DatabaseError) as raised, running():
+    with pytest.raises(DatabaseError) as raised, translate_statement_errors():
         raise error
     assert raised.value.__cause__ is error
     return raised.value
@@ -114,19 +114,19 @@ def test_errors_of_the_driver_itself(error: BaseException, kind: type[DatabaseEr
 @pytest.mark.parametrize("error", [of(state) for state in ("08006", "53300", "57P03")] + [OSError("x"), TimeoutError()])
 def test_before_a_statement_is_sent_the_database_is_away(error: BaseException) -> None:
     """While a connection is sought, nothing can have been carried out."""
-    with pytest.raises(DatabaseAway) as raised, reaching():
+    with pytest.raises(NotConnected) as raised, translate_connect_errors():
         raise error
-    assert type(raised.value) is DatabaseAway
+    assert type(raised.value) is NotConnected
 
 
 @pytest.mark.parametrize("error", [of("28P01"), of("28000"), of("3D000"), asyncpg.ClientConfigurationError("bad")])
 def test_what_trying_again_will_not_help(error: BaseException) -> None:
     """A wrong address, name or password is told apart from a database that is away."""
-    with pytest.raises(DatabaseUnusable), reaching():
+    with pytest.raises(DatabaseUnusable), translate_connect_errors():
         raise error
 
 
 def test_other_errors_pass() -> None:
     """What is no driver's error is nobody's to translate."""
-    with pytest.raises(KeyError), running(), reaching():
+    with pytest.raises(KeyError), translate_statement_errors(), translate_connect_errors():
         raise KeyError

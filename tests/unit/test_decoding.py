@@ -9,8 +9,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from service.decoding import decode_base64, decode_params
-from service.errors import InvalidEncodedParams, NoParamsDecoded
+from service.domain.json_body import decode_base64, decode_params
+from service.domain.statuses import InvalidEncodedParams, NoParamsDecoded
 from tests.json_test_suite import documents
 
 # Lone surrogates are no text; everything else is.

@@ -4,7 +4,7 @@ from itertools import islice
 
 import pytest
 
-from service.entropy import random_digits
+from service.domain.random_ids import random_digits
 
 
 @pytest.mark.parametrize("size", [1, 10, 16])

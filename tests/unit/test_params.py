@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service.errors import InvalidParam, MissingParam, ParamError
-from service.params import CreateParamsReader
-from service.schemas import CreateParams, Params, Reference, load_create_params
+from service.domain.params import CreateParamsReader
+from service.domain.schemas import CreateParams, Params, Reference, load_create_params
+from service.domain.statuses import InvalidParam, MissingParam, ParamError
 
 READER = CreateParamsReader(["User", "Service"])
 

@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service.callers import Application, Caller, Session
-from service.requirements import Key, Submission
-from service.requirements import submission as submission_by
-from service.schemas import CreateParams, Reference
+from service.domain.callers import Application, Caller, Session
+from service.domain.requirements import Key, NewRequirement
+from service.domain.requirements import submission as submission_by
+from service.domain.schemas import CreateParams, Reference
 
 NOW = datetime(2026, 11, 23, tzinfo=UTC)
 PARAMS = CreateParams(Reference("User", 1), Reference("User", 2), None, None, None, None)
@@ -36,7 +36,7 @@ def user(number: int, session_id: int = 1, opened_in: Caller | None = None) -> C
     return Caller(opened_in.application if opened_in else None, session)
 
 
-def submission(caller: Caller, params: CreateParams, key: str | None) -> Submission:
+def submission(caller: Caller, params: CreateParams, key: str | None) -> NewRequirement:
     """What is submitted for a caller."""
     return submission_by(DIGEST, params, Key(caller, key) if key is not None else None)
 

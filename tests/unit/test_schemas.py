@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service.errors import InvalidParam, MissingParam, ParamError
-from service.schemas import CreateParams, Reference, create_params_schema, load_create_params
+from service.domain.schemas import CreateParams, Reference, create_params_schema, load_create_params
+from service.domain.statuses import InvalidParam, MissingParam, ParamError
 
 SCHEMA = create_params_schema(["User", "Route"])
 USER = {"type": "User", "id": 1}

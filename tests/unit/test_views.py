@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from service.views import timestamp
+from service.domain.views import timestamp
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,7 @@
 import base64
 import codecs
 
-from service.errors import ActionSuccessful, InvalidEncodedParams, MissingParam, NoParamsDecoded
+from service.domain.statuses import ActionSuccessful, InvalidEncodedParams, MissingParam, NoParamsDecoded
 from tests.api.bad_inputs.cases import Case, encoded, params, plain, with_param
 from tests.json_test_suite import documents
 

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from service.errors import Status
+from service.domain.statuses import Status
 from tests.factories import CREATE
 
 # What the module's database holds, so that requests can be written down in full.

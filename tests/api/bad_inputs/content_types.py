@@ -1,6 +1,6 @@
 """Content types: what is not JSON or base64 in UTF-8, and the many ways to write what is."""
 
-from service.errors import ActionSuccessful, InvalidContentType
+from service.domain.statuses import ActionSuccessful, InvalidContentType
 from tests.api.bad_inputs.cases import Case, Request, with_headers
 
 

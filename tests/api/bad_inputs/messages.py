@@ -2,7 +2,7 @@
 
 import gzip
 
-from service.errors import (
+from service.domain.statuses import (
     ActionSuccessful,
     InvalidContentType,
     InvalidParam,

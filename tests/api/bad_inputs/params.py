@@ -1,6 +1,6 @@
 """Faults of single params: each is JSON as it is, so that nothing is put right before it is sent."""
 
-from service.errors import InvalidParam, InvalidToken, MissingParam, Status
+from service.domain.statuses import InvalidParam, InvalidToken, MissingParam, Status
 from tests.api.bad_inputs.cases import TOKEN, USER_ID, Case, quoted, with_param
 
 EMOJI = "\U0001f600"

@@ -1,0 +1,31 @@
+"""The tab of applications and sessions: who may call."""
+
+from aiohttp import web
+
+from service.admin import keys
+from service.admin.console.forms import read_query
+from service.admin.console.rendering import page
+from service.storage import console
+from service.storage.console import LAST_ID
+
+TAB = "access"
+ADDRESS = "/console/access"
+
+
+async def show(request: web.Request) -> web.Response:
+    """A page of the applications and a page of the sessions, each turned by itself."""
+    database, query = request.config_dict[keys.DATABASE], read_query(request)
+    email = query.optional("user")
+    return await page(
+        request,
+        "access.html",
+        TAB,
+        applications=await console.page_applications(database, query.get("after")),
+        sessions=await console.page_sessions(database, query.number("before") or LAST_ID, email),
+        user=email or "",
+        after=query.get("after"),
+        before=query.get("before"),
+    )
+
+
+ROUTES = (web.get("/access", show),)

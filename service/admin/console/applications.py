@@ -1,0 +1,101 @@
+"""Applications and their tokens: made, issued, rotated, revoked, switched off and on."""
+
+import asyncpg
+from aiohttp import web
+
+from service.admin import keys
+from service.admin.console.access import ADDRESS as ACCESS
+from service.admin.console.access import TAB
+from service.admin.console.audit_trail import back_to, changing
+from service.admin.console.forms import identifier, read_form
+from service.admin.console.rendering import page
+from service.storage import console, operating
+
+
+async def show(request: web.Request) -> web.Response:
+    """One application and its tokens."""
+    row = await _application(request)
+    tokens = await console.list_application_tokens(request.config_dict[keys.DATABASE], row["id"])
+    return await page(request, "application.html", TAB, row=row, tokens=tokens)
+
+
+async def create(request: web.Request) -> web.Response:
+    """Make an application."""
+    form = await read_form(request)
+    slug = form.line("slug", "The slug")
+    name = form.optional("name") or slug
+    async with changing(request, "create application", {"application": slug, "name": name}) as connection:
+        number = await operating.create_application(connection, slug, name)
+        if number is None:
+            raise web.HTTPConflict(text=f"There is an application {slug} already.")
+    raise back_to(request, f"{ACCESS}/applications/{number}", f"Created {slug}: issue a token for it.")
+
+
+async def issue(request: web.Request) -> web.Response:
+    """Issue another token; those there are stay alive."""
+    row = await _application(request)
+    details = {"application": row["slug"]}
+    async with changing(request, "issue token", details) as connection:
+        details["token"], text = await _issue(connection, row["slug"])
+    raise back_to(request, _address(row), f"Issued a token for {row['slug']}.", text)
+
+
+async def rotate(request: web.Request) -> web.Response:
+    """Revoke every live token and issue a new one, both or neither."""
+    row = await _application(request)
+    details = {"application": row["slug"]}
+    async with changing(request, "rotate tokens", details) as connection:
+        details["revoked"] = await operating.revoke_application_tokens(connection, row["slug"], None)
+        details["token"], text = await _issue(connection, row["slug"])
+    raise back_to(request, _address(row), f"Revoked all earlier tokens of {row['slug']} and issued a new one.", text)
+
+
+async def revoke(request: web.Request) -> web.Response:
+    """Revoke one token, or all."""
+    row, form = await _application(request), await read_form(request)
+    token_id = form.number("token_id")
+    details = {"application": row["slug"], "token": token_id or "all"}
+    async with changing(request, "revoke tokens", details) as connection:
+        count = await operating.revoke_application_tokens(connection, row["slug"], token_id)
+        if count == 0:
+            raise web.HTTPConflict(text=f"{row['slug']} has no such live token: it was revoked before.")
+    raise back_to(request, _address(row), f"Revoked {count} token{'' if count == 1 else 's'} of {row['slug']}.")
+
+
+async def switch(request: web.Request) -> web.Response:
+    """Switch an application off, its tokens and the sessions opened in it with it; or on again."""
+    row, form = await _application(request), await read_form(request)
+    active = form.get("active") == "yes"
+    verb, told = ("activate", "Activated") if active else ("deactivate", "Deactivated")
+    async with changing(request, f"{verb} application", {"application": row["slug"]}) as connection:
+        await operating.set_application_active(connection, row["slug"], active=active)
+    raise back_to(request, _address(row), f"{told} {row['slug']}.")
+
+
+async def _application(request: web.Request) -> asyncpg.Record:
+    number = identifier(request.match_info["id"])
+    row = await console.find_application(request.config_dict[keys.DATABASE], number)
+    if row is None:
+        raise web.HTTPNotFound
+    return row
+
+
+async def _issue(connection: asyncpg.Connection, slug: str) -> tuple[int, str]:
+    issued = await operating.issue_application_token(connection, slug)
+    if issued is None:
+        raise web.HTTPNotFound
+    return issued
+
+
+def _address(row: asyncpg.Record) -> str:
+    return f"{ACCESS}/applications/{row['id']}"
+
+
+ROUTES = (
+    web.post("/access/applications", create),
+    web.get(r"/access/applications/{id:\d+}", show),
+    web.post(r"/access/applications/{id:\d+}/issue", issue),
+    web.post(r"/access/applications/{id:\d+}/rotate", rotate),
+    web.post(r"/access/applications/{id:\d+}/revoke", revoke),
+    web.post(r"/access/applications/{id:\d+}/switch", switch),
+)

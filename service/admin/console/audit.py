@@ -1,0 +1,20 @@
+"""The Audit tab: who changed what, and when."""
+
+import orjson
+from aiohttp import web
+
+from service.admin import keys
+from service.admin.console.forms import read_query
+from service.admin.console.rendering import page
+from service.storage.console import LAST_ID, list_audit
+
+
+async def show(request: web.Request) -> web.Response:
+    """One page of the changes, newest first."""
+    before = read_query(request).number("before") or LAST_ID
+    changes = await list_audit(request.config_dict[keys.DATABASE], before)
+    entries = [(row, orjson.loads(row["details"])) for row in changes.rows]
+    return await page(request, "audit.html", "audit", entries=entries, next=changes.next)
+
+
+ROUTES = (web.get("/audit", show),)

@@ -1,0 +1,9 @@
+"""What stands before every page of the console, in the order in which a request meets it."""
+
+from service.admin.console.middlewares.csrf import csrf
+from service.admin.console.middlewares.error_pages import error_pages
+from service.admin.console.middlewares.known_host import known_host
+from service.admin.console.middlewares.logged_in import logged_in
+from service.admin.console.middlewares.same_origin import same_origin
+
+CONSOLE = (error_pages, known_host, same_origin, logged_in, csrf)

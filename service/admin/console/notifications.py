@@ -1,0 +1,113 @@
+"""The Notifications tab: what went wrong, newest first, as it comes."""
+
+import contextlib
+import hashlib
+
+import orjson
+from aiohttp import web
+from yarl import URL
+
+from service.admin import keys
+from service.admin.console.audit_trail import back_to, changing
+from service.admin.console.forms import Form, identifier, read_form, read_query
+from service.admin.console.rendering import page, part, unread_label
+from service.storage import console
+from service.storage.console import LAST_ID
+
+TAB = "notifications"
+ADDRESS = "/console/notifications"
+
+Context = dict[str, object]
+
+
+class _AcknowledgedBeforeError(Exception):
+    """There is nothing to change, and so nothing to record."""
+
+
+async def show(request: web.Request) -> web.Response:
+    """The newest notifications, or those before an id."""
+    context = await _context(request, read_query(request))
+    context["kinds"] = await console.list_notification_kinds(request.config_dict[keys.DATABASE])
+    return await page(request, "notifications.html", TAB, **context)
+
+
+async def show_list(request: web.Request) -> web.Response:
+    """The list alone, for a page that is open; 204 while it is the one that is shown."""
+    query = read_query(request)
+    context = await _context(request, query)
+    if context["version"] == query.get("version"):
+        return web.Response(status=204)
+    return part(request, "_notifications.html", **context)
+
+
+async def show_unread(request: web.Request) -> web.Response:
+    """The number in the tab; 204 while it is the one that is shown."""
+    unread = await unread_label(request)
+    if unread == request.query.get("seen"):
+        return web.Response(status=204)
+    return part(request, "_unread.html", unread=unread)
+
+
+async def show_one(request: web.Request) -> web.Response:
+    """All that is known of one notification."""
+    database = request.config_dict[keys.DATABASE]
+    row = await console.find_notification(database, identifier(request.match_info["id"]))
+    if row is None:
+        raise web.HTTPNotFound
+    return await page(request, "notification.html", TAB, row=row, details=orjson.loads(row["details"]))
+
+
+async def acknowledge(request: web.Request) -> web.StreamResponse:
+    """Acknowledge one; whoever comes second finds it done, and is not in the audit."""
+    form = await read_form(request)
+    number = identifier(request.match_info["id"])
+    if await console.find_notification(request.config_dict[keys.DATABASE], number) is None:
+        raise web.HTTPNotFound
+    with contextlib.suppress(_AcknowledgedBeforeError):
+        async with changing(request, "acknowledge notification", {"id": number}) as connection:
+            if not await console.acknowledge(connection, number):
+                raise _AcknowledgedBeforeError
+    if "HX-Request" in request.headers:
+        return part(request, "_notifications.html", **await _context(request, form))
+    raise back_to(request, _address(form), f"Acknowledged notification {number}.")
+
+
+async def acknowledge_all(request: web.Request) -> web.StreamResponse:
+    """Acknowledge all unread ones of the kind that is shown, up to the newest that was."""
+    form = await read_form(request)
+    until, kind = form.number("until") or 0, form.get("kind") or None
+    details = {"until": until, "kind": kind}
+    async with changing(request, "acknowledge notifications", details) as connection:
+        details["count"] = count = await console.acknowledge_all(connection, until, kind)
+    raise back_to(request, _address(form), f"Acknowledged {count} notification{'' if count == 1 else 's'}.")
+
+
+def _address(form: Form) -> str:
+    """The list with the filter that was set."""
+    filters = {name: form.get(name) for name in ("kind", "unread", "before") if form.get(name)}
+    return str(URL(ADDRESS).with_query(filters))
+
+
+async def _context(request: web.Request, form: Form) -> Context:
+    kind, unread, before = form.get("kind"), form.get("unread") == "1", form.number("before")
+    rows = await console.list_notifications(
+        request.config_dict[keys.DATABASE], before or LAST_ID, kind or None, unread=unread
+    )
+    filters = {"kind": kind, "unread": "1" if unread else "", "before": str(before or "")}
+    return {"rows": rows, "filters": filters, "version": _version(rows)}
+
+
+def _version(shown: console.Page) -> str:
+    """Tells one list from another: which ones, and what can change of them."""
+    facts = [(row["id"], row["count"], row["acknowledged_at"] is None) for row in shown.rows]
+    return hashlib.sha256(repr((facts, shown.next)).encode()).hexdigest()[:16]
+
+
+ROUTES = (
+    web.get("/notifications", show),
+    web.get("/notifications/list", show_list),
+    web.get("/unread", show_unread),
+    web.get(r"/notifications/{id:\d+}", show_one),
+    web.post("/notifications/acknowledge", acknowledge_all),
+    web.post(r"/notifications/{id:\d+}/acknowledge", acknowledge),
+)

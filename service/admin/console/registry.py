@@ -1,0 +1,68 @@
+"""The Registry tab: services and their routes, deployed and withdrawn."""
+
+from itertools import groupby
+
+from aiohttp import web
+
+from service.admin import keys
+from service.admin.console.audit_trail import back_to, changing
+from service.admin.console.forms import Form, read_form
+from service.admin.console.rendering import page
+from service.storage import console, operating
+
+ADDRESS = "/console/registry"
+
+ROUTE_PARTS = 3
+SENSITIVE = {"": None, "yes": True, "no": False}
+
+
+async def show(request: web.Request) -> web.Response:
+    """Every service with its routes."""
+    rows = await console.list_registry(request.config_dict[keys.DATABASE])
+    services = [
+        {"name": name, "deployed_at": deployed_at, "routes": [row for row in routes if row["action"] is not None]}
+        for (name, deployed_at), routes in groupby(rows, key=lambda row: (row["service"], row["service_deployed_at"]))
+    ]
+    return await page(request, "registry.html", "registry", services=services)
+
+
+async def deploy(request: web.Request) -> web.Response:
+    """Deploy a route and its service, or a service alone, making the records that are missing."""
+    form = await read_form(request)
+    parts = _parts(form)
+    sensitive = SENSITIVE.get(form.get("sensitive_params"))
+    details = {"name": "/".join(parts), "sensitive_params": sensitive}
+    async with changing(request, "deploy", details) as connection:
+        if len(parts) == ROUTE_PARTS:
+            await operating.deploy_route(connection, (parts[0], parts[1], parts[2]), sensitive_params=sensitive)
+        else:
+            await operating.deploy_service(connection, parts[0])
+    raise back_to(request, ADDRESS, f"Deployed {'/'.join(parts)}.")
+
+
+async def withdraw(request: web.Request) -> web.Response:
+    """Withdraw a route or a service; its records stay."""
+    parts = _parts(await read_form(request))
+    async with changing(request, "withdraw", {"name": "/".join(parts)}) as connection:
+        if len(parts) == ROUTE_PARTS:
+            found = await operating.withdraw_route(connection, (parts[0], parts[1], parts[2]))
+        else:
+            found = await operating.withdraw_service(connection, parts[0])
+        if not found:
+            raise web.HTTPNotFound
+    raise back_to(request, ADDRESS, f"Withdrew {'/'.join(parts)}.")
+
+
+def _parts(form: Form) -> list[str]:
+    """The parts of a name: a service, or a service, a version and an action."""
+    parts = form.line("name", "The name").split("/")
+    if len(parts) not in (1, ROUTE_PARTS) or not all(parts):
+        raise web.HTTPBadRequest(text="A name is like requirements/v1/create, or requirements for a service.")
+    return parts
+
+
+ROUTES = (
+    web.get("/registry", show),
+    web.post("/registry/deploy", deploy),
+    web.post("/registry/withdraw", withdraw),
+)

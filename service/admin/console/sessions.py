@@ -1,0 +1,50 @@
+"""Sessions of users: opened and revoked."""
+
+from aiohttp import web
+from yarl import URL
+
+from service.admin.console.access import ADDRESS as ACCESS
+from service.admin.console.audit_trail import back_to, changing
+from service.admin.console.forms import identifier, read_form
+from service.storage import operating
+
+
+async def create(request: web.Request) -> web.Response:
+    """Open a session of a user; its token is told once."""
+    form = await read_form(request)
+    email, application = form.line("email", "The e-mail address"), form.optional("application")
+    remember_me = form.get("remember_me") == "yes"
+    details: dict[str, object] = {"user": email, "application": application, "remember_me": remember_me}
+    async with changing(request, "open session", details) as connection:
+        opened = await operating.create_session(connection, email, application, remember_me=remember_me)
+        if opened is None:
+            where = f", or no application {application}" if application else ""
+            raise web.HTTPConflict(text=f"There is no user {email}{where}.")
+        details["session"], token = opened
+    raise back_to(request, ACCESS, f"Opened session {details['session']} of {email}.", token)
+
+
+async def revoke(request: web.Request) -> web.Response:
+    """Revoke one session."""
+    number = identifier(request.match_info["id"])
+    async with changing(request, "revoke session", {"session": number}) as connection:
+        if not await operating.revoke_session(connection, number):
+            raise web.HTTPNotFound
+    raise back_to(request, ACCESS, f"Revoked session {number}.")
+
+
+async def revoke_all(request: web.Request) -> web.Response:
+    """Revoke every live session of a user."""
+    email = (await read_form(request)).line("email", "The e-mail address")
+    details: dict[str, object] = {"user": email}
+    async with changing(request, "revoke sessions", details) as connection:
+        details["count"] = count = await operating.revoke_user_sessions(connection, email)
+    text = f"Revoked {count} session{'' if count == 1 else 's'} of {email}."
+    raise back_to(request, str(URL(ACCESS).with_query(user=email)), text)
+
+
+ROUTES = (
+    web.post("/access/sessions", create),
+    web.post("/access/sessions/revoke", revoke_all),
+    web.post(r"/access/sessions/{id:\d+}/revoke", revoke),
+)

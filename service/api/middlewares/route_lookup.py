@@ -1,0 +1,32 @@
+"""The records of the route and its service: refuses with `route-not-found` and `service-not-found`."""
+
+from aiohttp import web
+from aiohttp.typedefs import Handler
+
+from service.api import keys
+from service.api.route_registry import RegistryNeverLoaded
+from service.domain.statuses import IdentifyRequestError, InvalidEncodedParams, RouteNotFound, ServiceNotFound
+
+
+@web.middleware
+async def route_lookup(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Let through what is deployed, and params sent as its route asks for."""
+    try:
+        registry = request.app[keys.REGISTRY].registry
+    except RegistryNeverLoaded as error:
+        raise IdentifyRequestError from error
+    route = registry.get(_route_name(request.path))
+    if route is None or not route.deployed:
+        raise RouteNotFound
+    if not route.service_deployed:
+        raise ServiceNotFound
+    if route.sensitive_params and not request[keys.ENCODED]:
+        raise InvalidEncodedParams
+    request[keys.ROUTE] = route
+    return await handler(request)
+
+
+def _route_name(path: str) -> str:
+    """`requirements/v1/create` for `/api/v1/requirements/create`: the URL table has only paths of that form."""
+    version, service, action = path.removeprefix("/api/").split("/")
+    return f"{service}/{version}/{action}"

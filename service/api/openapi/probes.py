@@ -1,0 +1,50 @@
+"""What stands beside the API: the probes, the document itself, and the page that shows it."""
+
+from service.api.middlewares.request_context import REQUEST_ID_HEADER
+from service.api.openapi.records import JSONSchema, record
+from service.api.openapi.responses import headers
+
+_OK: JSONSchema = {"type": "string", "const": "ok"}
+_FINDING: JSONSchema = {"type": "string", "description": "ok, or a few words on what is wrong", "examples": ["ok"]}
+_CHECKS = record(database=_FINDING, migrations=_FINDING, serving=_FINDING)
+
+
+def probes() -> dict[str, JSONSchema]:
+    """The operations of each path, by path."""
+    return {
+        "/ping": _with_head("ping", "Whether the process lives", {"200": _json("It does", record(status=_OK))}),
+        "/ready": _with_head("ready", "Whether requests can be served here", _readiness()),
+        "/openapi.json": {"get": _operation("openapi", "This document", {"200": _document()})},
+        "/docs": {"get": _operation("docs", "The page that shows this document", {"200": _page()})},
+    }
+
+
+def _with_head(name: str, summary: str, responses: JSONSchema) -> JSONSchema:
+    bodiless = {code: {key: part for key, part in told.items() if key != "content"} for code, told in responses.items()}
+    return {"get": _operation(name, summary, responses), "head": _operation(f"{name}Head", summary, bodiless)}
+
+
+def _operation(name: str, summary: str, responses: JSONSchema) -> JSONSchema:
+    return {"operationId": name, "summary": summary, "tags": ["operations"], "security": [], "responses": responses}
+
+
+def _json(description: str, schema: JSONSchema) -> JSONSchema:
+    named = headers(REQUEST_ID_HEADER, "Cache-Control")
+    return {"description": description, "headers": named, "content": {"application/json": {"schema": schema}}}
+
+
+def _readiness() -> JSONSchema:
+    return {
+        code: _json(description, record(status={"type": "string", "const": status}, checks=_CHECKS))
+        for code, status, description in (("200", "ok", "They can"), ("503", "unavailable", "They cannot: see checks"))
+    }
+
+
+def _document() -> JSONSchema:
+    content = {"application/json": {"schema": {"type": "object"}}}
+    return {"description": "OpenAPI 3.1", "headers": headers(REQUEST_ID_HEADER), "content": content}
+
+
+def _page() -> JSONSchema:
+    content = {"text/html": {"schema": {"type": "string"}}}
+    return {"description": "HTML", "headers": headers(REQUEST_ID_HEADER), "content": content}

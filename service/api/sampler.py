@@ -1,0 +1,92 @@
+"""What is measured a few times a second instead of on every request."""
+
+import asyncio
+import os
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from prometheus_client import Counter
+
+from service.api.authenticator import Authenticator
+from service.api.requirement_writer import RequirementWriter
+from service.api.route_registry import RouteRegistry
+from service.database.pool import Database
+from service.metrics.definitions import Metrics
+
+if TYPE_CHECKING:
+    from service.database.batcher import Batcher
+
+TICK_SECONDS = 0.25
+
+_STATM = Path("/proc/self/statm")
+
+
+class Sampler:
+    """Turns what a worker's parts say of themselves into metrics."""
+
+    def __init__(
+        self,
+        metrics: Metrics,
+        database: Database,
+        registry: RouteRegistry,
+        authenticator: Authenticator,
+        recorder: RequirementWriter,
+    ) -> None:
+        self._metrics = metrics
+        self._database = database
+        self._registry = registry
+        self._authenticator = authenticator
+        self._batchers: dict[str, Batcher[Any, Any]] = {"create": recorder.writes, "look_up": authenticator.look_ups}
+        self._counted: dict[Counter, float] = {}
+
+    async def run(self) -> None:
+        """Sample until cancelled."""
+        self.sample()
+        while True:
+            began = time.perf_counter()
+            await asyncio.sleep(TICK_SECONDS)
+            # The loop's own clock may tell milliseconds only.
+            self._metrics.loop_lag.observe(max(time.perf_counter() - began - TICK_SECONDS, 0.0))
+            self.sample()
+
+    def sample(self) -> None:
+        """Set every gauge, and bring every counter up to what was counted elsewhere."""
+        metrics = self._metrics
+        metrics.requests_in_flight.set(metrics.in_flight)
+        self._sample_database()
+        self._sample_batchers()
+        metrics.registry_age.set(self._registry.age())
+        self._count(metrics.registry_loads, self._registry.loads)
+        self._count(metrics.session_touches, self._authenticator.touched)
+        self._count(metrics.cpu, time.process_time())
+        memory = _resident_bytes()
+        if memory is not None:
+            metrics.memory.set(memory)
+
+    def _sample_database(self) -> None:
+        pool = self._database.use()
+        self._metrics.pool_connections.labels("in_use").set(pool.in_use)
+        self._metrics.pool_connections.labels("idle").set(pool.idle)
+        self._metrics.pool_limit.set(pool.limit)
+        self._metrics.pool_waiting.set(pool.waiting)
+        self._count(self._metrics.statements, self._database.statements)
+
+    def _sample_batchers(self) -> None:
+        for name, batcher in self._batchers.items():
+            self._metrics.batch_waiting.labels(name).set(batcher.waiting)
+            self._count(self._metrics.batches.labels(name), batcher.batches)
+            self._count(self._metrics.batch_items.labels(name), batcher.items)
+
+    def _count(self, counter: Counter, total: float) -> None:
+        counter.inc(total - self._counted.get(counter, 0))
+        self._counted[counter] = total
+
+
+def _resident_bytes() -> int | None:
+    """The memory of this process; None where the system does not tell."""
+    try:
+        pages = int(_STATM.read_text("ascii").split()[1])
+    except OSError:
+        return None
+    return pages * os.sysconf("SC_PAGE_SIZE")

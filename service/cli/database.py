@@ -1,0 +1,42 @@
+"""What the commands have in common: a connection to the database."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import TypeVar
+
+import asyncpg
+
+from service.config import Config
+from service.config.resources import resource
+from service.database.checks import UnfitDatabaseError
+from service.database.connection import connect
+from service.database.migrations import load_migrations, pending_migrations
+from service.embedded_postgres.server import attach_or_run
+
+T = TypeVar("T")
+
+
+def run(work: Callable[[asyncpg.Connection], Awaitable[T]], config: Config) -> T:
+    """The result of `work` with a connection to the migrated database."""
+
+    async def migrated() -> T:
+        async with connected(config) as connection:
+            pending = await pending_migrations(connection, load_migrations(resource("sql") / "migrations"))
+            if pending:
+                raise UnfitDatabaseError("migrations are pending: run `requirements-service migrate` first")
+            return await work(connection)
+
+    return asyncio.run(migrated())
+
+
+@contextlib.asynccontextmanager
+async def connected(config: Config) -> AsyncIterator[asyncpg.Connection]:
+    """A connection to the configured database, else to the embedded one, started for it if it does not run."""
+    async with contextlib.AsyncExitStack() as stack:
+        url = config.database.url
+        if url is None:
+            url = await stack.enter_async_context(attach_or_run(config.data_folder))
+        connection = await connect(config.database, url, "requirements-service command", statement_timeout_seconds=0)
+        stack.push_async_callback(connection.close)
+        yield connection

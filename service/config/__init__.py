@@ -1,0 +1,21 @@
+"""Settings: read, checked, and frozen."""
+
+from service.config.loader import ConfigError
+from service.config.settings import (
+    Config,
+    DatabaseConfig,
+    MandrillConfig,
+    RetentionConfig,
+    ServerConfig,
+    load_config,
+)
+
+__all__ = [
+    "Config",
+    "ConfigError",
+    "DatabaseConfig",
+    "MandrillConfig",
+    "RetentionConfig",
+    "ServerConfig",
+    "load_config",
+]

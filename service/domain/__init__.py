@@ -1,0 +1,1 @@
+"""Pure rules and values: no HTTP, no database, no I/O."""

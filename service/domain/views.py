@@ -1,0 +1,69 @@
+"""The views of a session, an application and a requirement that callers are shown. Fields are only ever added."""
+
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from functools import lru_cache
+from typing import Any
+
+from service.domain.callers import Application, Caller, Session
+
+View = dict[str, Any]
+
+
+# The records that one statement writes are of one moment.
+@lru_cache(maxsize=64)
+def timestamp(moment: datetime) -> str:
+    """ISO 8601 in UTC to the microsecond, such as 2026-11-23T10:00:00.123456Z."""
+    return moment.isoformat(timespec="microseconds").replace("+00:00", "Z")
+
+
+def _session_default(caller: Caller, session: Session, token: str) -> View:
+    return {
+        "id": session.id,
+        "token": token,
+        "application_id": caller.application.id if caller.application else None,
+        "user_id": session.user_id,
+        "remember_me": session.remember_me,
+        "created_at": timestamp(session.created_at),
+        "last_used_at": timestamp(session.last_used_at),
+        "expires_at": timestamp(session.expires_at) if session.expires_at else None,
+    }
+
+
+def _session_detailed(caller: Caller, session: Session, token: str) -> View:
+    return _session_default(caller, session, token) | {
+        "user": {"id": session.user_id, "email": session.email},
+        "roles": list(session.roles),
+    }
+
+
+def _application_default(application: Application) -> View:
+    return {"id": application.id, "slug": application.slug, "name": application.name}
+
+
+def _application_detailed(application: Application) -> View:
+    return _application_default(application) | {
+        "active": application.active,
+        "created_at": timestamp(application.created_at),
+        "updated_at": timestamp(application.updated_at),
+    }
+
+
+SESSION_VIEWS: Mapping[str, Callable[[Caller, Session, str], View]] = {
+    "default": _session_default,
+    "detailed": _session_detailed,
+}
+APPLICATION_VIEWS: Mapping[str, Callable[[Application], View]] = {
+    "default": _application_default,
+    "detailed": _application_detailed,
+}
+
+
+def session_view(caller: Caller, token: str, view: str) -> View | None:
+    """The caller's session in `view`, with the `token` it sent; None when it has none."""
+    return None if caller.session is None else SESSION_VIEWS[view](caller, caller.session, token)
+
+
+def application_view(caller: Caller, view: str) -> View | None:
+    """The caller's application in `view`; None when it has none."""
+    return None if caller.application is None else APPLICATION_VIEWS[view](caller.application)

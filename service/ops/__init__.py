@@ -1,1 +1,0 @@
-"""The internal listener, for the team and its monitoring: never public."""

@@ -1,0 +1,175 @@
+"""What people change: done, recorded with who did it, and told; or nothing of it."""
+# ruff: noqa: E501 - a case is a line
+
+import json
+import re
+from collections.abc import Mapping
+
+import asyncpg
+import pytest
+
+from service.domain.callers import digest
+from tests.admin.console.conftest import NAME, Browser, notify
+from tests.factories import Records
+
+Fields = Mapping[str, str]
+
+APPLICATION = "/access/applications/1"
+LIVE = "SELECT count(*) FROM application_tokens WHERE revoked_at IS NULL"
+LIVE_SESSIONS = "SELECT count(*) FROM sessions WHERE revoked_at IS NULL"
+DEPLOYED = "SELECT count(*) FROM routes WHERE deployed_at IS NOT NULL"
+SERVICES = "SELECT count(*) FROM services WHERE deployed_at IS NOT NULL"
+ACTIVE = "SELECT count(*) FROM applications WHERE active"
+UNREAD = "SELECT count(*) FROM notifications WHERE acknowledged_at IS NULL"
+
+# A form, what it makes of a number that a query gives, and how the audit records it.
+CHANGES = [
+    ("/registry/deploy", {"name": "orders/v1/list"}, (DEPLOYED, 1, 2), "deploy", {"name": "orders/v1/list", "sensitive_params": None}),
+    ("/registry/deploy", {"name": "orders", "sensitive_params": "yes"}, (SERVICES, 1, 2), "deploy", {"name": "orders", "sensitive_params": True}),
+    ("/registry/withdraw", {"name": "requirements/v1/create"}, (DEPLOYED, 1, 0), "withdraw", {"name": "requirements/v1/create"}),
+    ("/registry/withdraw", {"name": "requirements"}, (SERVICES, 1, 0), "withdraw", {"name": "requirements"}),
+    ("/access/applications", {"slug": " shop ", "name": "Shop"}, (ACTIVE, 1, 2), "create application", {"application": "shop", "name": "Shop"}),
+    (f"{APPLICATION}/issue", {}, (LIVE, 2, 3), "issue token", {"application": "app", "token": 3}),
+    (f"{APPLICATION}/rotate", {}, (LIVE, 2, 1), "rotate tokens", {"application": "app", "revoked": 2, "token": 3}),
+    (f"{APPLICATION}/revoke", {}, (LIVE, 2, 0), "revoke tokens", {"application": "app", "token": "all"}),
+    (f"{APPLICATION}/revoke", {"token_id": "2"}, (LIVE, 2, 1), "revoke tokens", {"application": "app", "token": 2}),
+    (f"{APPLICATION}/switch", {"active": "no"}, (ACTIVE, 1, 0), "deactivate application", {"application": "app"}),
+    (f"{APPLICATION}/switch", {"active": "yes"}, (ACTIVE, 1, 1), "activate application", {"application": "app"}),
+    ("/access/sessions", {"email": "a@example.com", "application": "app"}, (LIVE_SESSIONS, 2, 3), "open session", {"user": "a@example.com", "application": "app", "remember_me": False, "session": 3}),
+    ("/access/sessions/1/revoke", {}, (LIVE_SESSIONS, 2, 1), "revoke session", {"session": 1}),
+    ("/access/sessions/revoke", {"email": "a@example.com"}, (LIVE_SESSIONS, 2, 0), "revoke sessions", {"user": "a@example.com", "count": 2}),
+    ("/notifications/2/acknowledge", {}, (UNREAD, 3, 2), "acknowledge notification", {"id": 2}),
+    ("/notifications/acknowledge", {"until": "2"}, (UNREAD, 3, 1), "acknowledge notifications", {"until": 2, "kind": None, "count": 2}),
+    ("/notifications/acknowledge", {"until": "3", "kind": "other"}, (UNREAD, 3, 2), "acknowledge notifications", {"until": 3, "kind": "other", "count": 1}),
+]  # fmt: skip
+
+REFUSED = [
+    ("nothing deployed by that name", "/registry/withdraw", {"name": "orders/v1/list"}, 404),
+    ("no name of a route", "/registry/deploy", {"name": "orders/v1"}, 400),
+    ("an empty part", "/registry/deploy", {"name": "orders//list"}, 400),
+    ("no name", "/registry/deploy", {}, 400),
+    ("NUL", "/registry/deploy", {"name": "a\0b"}, 400),
+    ("a slug that is taken", "/access/applications", {"slug": "app"}, 409),
+    ("no slug", "/access/applications", {"slug": " "}, 400),
+    ("NUL in a name", "/access/applications", {"slug": "x", "name": "a\0b"}, 400),
+    ("no such application", "/access/applications/99/issue", {}, 404),
+    ("an id beyond all", f"/access/applications/{2**63}/issue", {}, 400),
+    ("no such token", f"{APPLICATION}/revoke", {"token_id": "99"}, 409),
+    ("no id", f"{APPLICATION}/revoke", {"token_id": "one"}, 400),
+    ("no such user", "/access/sessions", {"email": "b@example.com"}, 409),
+    ("no such application", "/access/sessions", {"email": "a@example.com", "application": "x"}, 409),
+    ("no such session", "/access/sessions/99/revoke", {}, 404),
+    ("no such notification", "/notifications/99/acknowledge", {}, 404),
+]
+
+
+@pytest.fixture
+async def furnished(records: Records) -> asyncpg.Connection:
+    """A database that holds some of everything, its first records the ones that the cases name."""
+    connection = records.connection
+    await records.deploy()
+    application = await records.application("app")
+    await connection.execute("INSERT INTO application_tokens (application_id, token_digest) VALUES (1, 'second')")
+    await connection.execute("INSERT INTO users (email) VALUES ('a@example.com')")
+    for _ in range(2):
+        await records.session_of(1, "a@example.com", application_id=application.id)
+    for kind in ("application-crash", "application-crash", "other"):
+        await notify(connection, kind)
+    return connection
+
+
+async def audited(connection: asyncpg.Connection) -> list[tuple[str, str, object]]:
+    """What the audit records, oldest first."""
+    rows = await connection.fetch("SELECT actor, action, details FROM audit ORDER BY id")
+    return [(row["actor"], row["action"], json.loads(row["details"])) for row in rows]
+
+
+@pytest.mark.parametrize(
+    ("path", "fields", "effect", "action", "details"), CHANGES, ids=[f"{case[3]} {case[1]}" for case in CHANGES]
+)
+async def test_a_change_is_made_recorded_and_told(
+    browser: Browser,
+    furnished: asyncpg.Connection,
+    path: str,
+    fields: Fields,
+    effect: tuple[str, int, int],
+    action: str,
+    details: object,
+) -> None:
+    """A change takes effect, and the audit and its tab tell who made it and what it was."""
+    query, before, after = effect
+    assert await furnished.fetchval(query) == before
+    page = await browser.change(path, fields)
+    assert page.code == 200
+    assert 'role="status" tabindex="-1"' in page.text
+    assert await furnished.fetchval(query) == after
+    assert await audited(furnished) == [(NAME, action, details)]
+    assert f"{NAME} {action}" in (await browser.get("/audit")).words
+
+
+@pytest.mark.parametrize(("path", "fields", "code"), [case[1:] for case in REFUSED], ids=[case[0] for case in REFUSED])
+async def test_what_cannot_be_done_is_told_and_not_recorded(
+    browser: Browser, furnished: asyncpg.Connection, path: str, fields: Fields, code: int
+) -> None:
+    """A refusal is a page with the request's id; the audit holds only what was done."""
+    answer = await browser.post(path, fields)
+    assert answer.code == code
+    assert f"HTTP {code} · request {answer.headers['X-Request-ID']}" in answer.words
+    assert await audited(furnished) == []
+
+
+@pytest.mark.parametrize("case", CHANGES, ids=[f"{case[3]} {case[1]}" for case in CHANGES])
+async def test_no_change_without_its_record(
+    browser: Browser, furnished: asyncpg.Connection, case: tuple[str, Fields, tuple[str, int, int], str, object]
+) -> None:
+    """Where the audit cannot be written the change is not made either."""
+    await furnished.execute("ALTER TABLE audit ADD CONSTRAINT audit_full CHECK (false)")
+    answer = await browser.post(case[0], case[1])
+    assert answer.code == 400
+    assert await furnished.fetchval(case[2][0]) == case[2][1]
+
+
+async def test_a_new_token_is_shown_once(browser: Browser, furnished: asyncpg.Connection) -> None:
+    """The page after the change holds the token, no other does, and the database only its digest."""
+    answer = await browser.post(f"{APPLICATION}/issue")
+    path = (answer.location or "").removeprefix("/console")
+    pages = [(await browser.get(path)).text for _ in range(2)]
+    (token,) = re.findall(r'<input id="token"[^>]* value="([\w-]{43})"', pages[0])
+    newest = await furnished.fetchval("SELECT token_digest FROM application_tokens ORDER BY id DESC LIMIT 1")
+    assert newest == digest(token)
+    for text in (pages[1], answer.text, path, (await browser.get("/audit")).text, str(await audited(furnished))):
+        assert token not in text
+
+
+async def test_a_session_token_is_shown_once(browser: Browser, furnished: asyncpg.Connection) -> None:
+    """Opening a session shows its token as issuing one does."""
+    page = await browser.change("/access/sessions", {"email": "a@example.com", "remember_me": "yes"})
+    (token,) = re.findall(r'<input id="token"[^>]* value="([\w-]{43})"', page.text)
+    row = await furnished.fetchrow("SELECT token_digest, remember_me FROM sessions ORDER BY id DESC LIMIT 1")
+    assert row is not None
+    assert (row["token_digest"], row["remember_me"]) == (digest(token), True)
+    assert token not in (await browser.get("/access")).text
+
+
+async def test_another_login_cannot_take_the_note(browser: Browser, furnished: asyncpg.Connection) -> None:
+    """What a change leaves to tell is for the login that made it."""
+    path = ((await browser.post(f"{APPLICATION}/issue")).location or "").removeprefix("/console")
+    await browser.log_in("Somebody else")
+    assert 'id="token"' not in (await browser.get(path)).text
+    assert await furnished.fetchval(LIVE) == 3
+
+
+async def test_later_notifications_stay_unread(browser: Browser, furnished: asyncpg.Connection) -> None:
+    """All are acknowledged that the page showed; one that came meanwhile was not seen."""
+    page = await browser.get("/notifications")
+    (until,) = re.findall(r'name="until" value="(\d+)"', page.text)
+    await notify(furnished)
+    await browser.change("/notifications/acknowledge", {"until": until})
+    assert await furnished.fetchval(UNREAD) == 1
+
+
+async def test_two_people_acknowledge_one(browser: Browser, furnished: asyncpg.Connection) -> None:
+    """The second finds it done: one record in the audit, and the time of the first stays."""
+    codes = [(await browser.post("/notifications/1/acknowledge")).code for _ in range(2)]
+    assert codes == [303, 303]
+    assert len(await audited(furnished)) == 1

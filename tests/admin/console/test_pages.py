@@ -1,0 +1,270 @@
+"""The tabs over a real database: what they show, page by page."""
+
+import json
+import re
+from datetime import timedelta
+from html import unescape
+from urllib.parse import urlencode
+
+import asyncpg
+import pytest
+from aiohttp import web
+
+from service.admin import keys
+from tests.admin.console.conftest import Answer, Browser, notify
+from tests.admin.console.test_charts import point
+from tests.factories import Records
+
+HOSTILE = "<script>alert('x')</script>\"><img src=x onerror=alert(1)>{{ 7 * 7 }}"
+
+FILL = """
+INSERT INTO requirements (required_type, required_id, requireable_type, requireable_id, key)
+SELECT 'Service', 1 + number % 2, 'User', 1 + number % 5, CASE WHEN number % 4 = 0 THEN 'tier' END
+FROM generate_series(1, 1000) AS number
+"""
+
+SEARCHES: list[tuple[str, dict[str, object], str]] = [
+    ("all", {}, "true"),
+    (
+        "what is required",
+        {"required_type": "Service", "required_id": 1},
+        "required_type = 'Service' AND required_id = 1",
+    ),
+    (
+        "what requires",
+        {"requireable_type": "User", "requireable_id": 3},
+        "requireable_type = 'User' AND requireable_id = 3",
+    ),
+    ("a key", {"key": "tier"}, "key = 'tier'"),
+    ("nothing", {"key": "gone"}, "key = 'gone'"),
+]
+
+
+def ids(answer: Answer) -> list[int]:
+    """The ids in the rows of a table, in their order."""
+    return [int(number) for number in re.findall(r'<td data-label="Id"[^>]*>(\d+)</td>', answer.text)]
+
+
+def next_page(answer: Answer) -> str | None:
+    """The address of the next page, if there is one."""
+    found = re.findall(r'<a rel="next" href="/console([^"]+)"', answer.text)
+    return unescape(found[0]) if found else None
+
+
+async def walk(browser: Browser, path: str) -> list[list[int]]:
+    """The ids of all pages from `path` on."""
+    pages = []
+    following: str | None = path
+    while following is not None:
+        answer = await browser.get(following)
+        pages.append(ids(answer))
+        following = next_page(answer)
+    return pages
+
+
+@pytest.mark.parametrize(("query", "where"), [case[1:] for case in SEARCHES], ids=[case[0] for case in SEARCHES])
+async def test_requirements_page_by_page(
+    browser: Browser, connection: asyncpg.Connection, query: dict[str, object], where: str
+) -> None:
+    """All pages together show each row that was asked for once, newest first."""
+    await connection.execute(FILL)
+    pages = await walk(browser, f"/requirements?{urlencode(query)}")
+    rows = await connection.fetch(f"SELECT id FROM requirements WHERE {where} ORDER BY id DESC")  # noqa: S608 - ours
+    assert [number for page in pages for number in page] == [row["id"] for row in rows]
+    assert {len(page) for page in pages[:-1]} <= {50}
+
+
+async def test_pages_stay_put_while_rows_come(browser: Browser, connection: asyncpg.Connection) -> None:
+    """A row that is created between two pages neither doubles nor hides another."""
+    await connection.execute(FILL)
+    first = await browser.get("/requirements")
+    await connection.execute(FILL)
+    second = await browser.get(next_page(first) or "")
+    assert ids(first) + ids(second) == list(range(1000, 900, -1))
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "required_type=Service&required_id=x",
+        "required_type=Service&required_id=0",
+        "required_type=Service&required_id=%EF%BC%95",
+        "required_id=5",
+        "before=-1",
+        f"before={2**63}",
+    ],
+)
+async def test_an_id_is_a_number(browser: Browser, query: str) -> None:
+    """What is no id is told in a sentence."""
+    assert (await browser.get(f"/requirements?{query}")).code == 400
+
+
+async def test_nothing_is_taken_for_markup(browser: Browser, records: Records) -> None:
+    """Whatever callers and operators have stored is shown as the text it is, on every tab."""
+    connection = records.connection
+    await connection.execute(
+        "INSERT INTO requirements (required_type, required_id, requireable_type, requireable_id, key, value) "
+        "VALUES ($1, 1, $1, 1, $1, $1), ('User', 1, 'User', 1, 'k', repeat($1, 9))",
+        HOSTILE,
+    )
+    await records.application(HOSTILE)
+    await connection.execute("INSERT INTO services (name) VALUES ($1)", HOSTILE)
+    await connection.execute("INSERT INTO routes (service_id, version, action) VALUES (1, $1, $1)", HOSTILE)
+    user_id = await connection.fetchval("INSERT INTO users (email) VALUES ($1) RETURNING id", HOSTILE)
+    await records.session_of(user_id, HOSTILE, application_id=1)
+    details = json.dumps({HOSTILE: HOSTILE, "list": [HOSTILE]})
+    await notify(connection, HOSTILE, message=HOSTILE, request_id=HOSTILE, details=details)
+    await browser.post("/access/applications", {"slug": HOSTILE + "2", "name": HOSTILE})
+    searches = [("requirements", "key"), ("access", "user"), ("notifications", "kind")]
+    searched = [f"/{tab}?{urlencode({name: HOSTILE})}" for tab, name in searches]
+    tabs = ["/notifications", "/notifications/1", "/requirements", "/registry", "/access", "/audit"]
+    for path in [*tabs, "/access/applications/1", *searched]:
+        text = (await browser.get(path)).text
+        assert "<script>" not in text, path
+        assert "<img" not in text, path
+        assert "&lt;script&gt;alert(" in text, path
+        assert "{{ 7 * 7 }}" in text, path
+
+
+async def test_what_a_form_says_back_is_no_markup(stranger: Browser) -> None:
+    """A name that is typed again into the form of the login is text, too."""
+    text = (await stranger.log_in(HOSTILE, "wrong")).text
+    assert "<script>" not in text
+    assert "&lt;script&gt;" in text
+
+
+async def test_notifications_are_told_newest_first(browser: Browser, connection: asyncpg.Connection) -> None:
+    """The list can be held to one kind and to the unread ones; the tab counts what is unread."""
+    for kind in ("application-crash", "mandrill-email-failed", "application-crash"):
+        await notify(connection, kind, message=f"This is {kind}.")
+    await connection.execute("UPDATE notifications SET acknowledged_at = now() WHERE id = 1")
+    shown = {
+        query: re.findall(r'id="notification-(\d+)"', (await browser.get(f"/notifications{query}")).text)
+        for query in ("", "?unread=1", "?kind=application-crash", "?kind=application-crash&unread=1", "?kind=x")
+    }
+    assert list(shown.values()) == [["3", "2", "1"], ["3", "2"], ["3", "1"], ["3"], []]
+    page = await browser.get("/notifications")
+    assert "Notifications 2 unread" in page.words
+    assert re.findall(r"<option>([^<]+)</option>", page.text) == ["application-crash", "mandrill-email-failed"]
+
+
+async def test_notifications_page_by_page(browser: Browser, connection: asyncpg.Connection) -> None:
+    """Older ones are a page away, and a page of older ones holds still."""
+    for _ in range(60):
+        await notify(connection)
+    first = await browser.get("/notifications?kind=application-crash")
+    second = await browser.get(next_page(first) or "")
+    numbers = [re.findall(r'id="notification-(\d+)"', page.text) for page in (first, second)]
+    assert [*numbers[0], *numbers[1]] == [str(number) for number in range(60, 0, -1)]
+    assert ('hx-trigger="every 2s"' in first.text, 'hx-trigger="every 2s"' in second.text) == (True, False)
+
+
+async def test_a_notification_tells_all_of_it(browser: Browser, connection: asyncpg.Connection) -> None:
+    """Its page holds the request id, how often it happened, and each detail."""
+    number = await notify(connection, request_id="req-7", details='{"cause": "no route", "again": true, "n": [1]}')
+    words = (await browser.get(f"/notifications/{number}")).words
+    for text in ("req-7", "Something happened.", "cause no route", "again yes", "n [1]", "times 1"):
+        assert text in words
+
+
+async def test_the_list_is_sent_again_only_when_it_changes(browser: Browser, connection: asyncpg.Connection) -> None:
+    """A page that asks every two seconds gets 204 until a notification comes, or one is acknowledged or counted."""
+    await notify(connection)
+    polled = (await browser.get("/notifications")).text
+    for change in (
+        "INSERT INTO notifications (kind, message) VALUES ('other', 'Newer.')",
+        "UPDATE notifications SET acknowledged_at = now() WHERE id = 1",
+        "UPDATE notifications SET count = count + 1 WHERE id = 2",
+    ):
+        address = unescape(re.findall(r'hx-get="/console(/notifications/list[^"]+)"', polled)[0])
+        same = await browser.get(address)
+        await connection.execute(change)
+        changed = await browser.get(address)
+        assert (same.code, same.text, changed.code) == (204, "", 200)
+        polled = changed.text
+
+
+async def test_the_number_in_the_tab_is_live(browser: Browser, connection: asyncpg.Connection) -> None:
+    """The tab's number is sent anew when it is another; beyond a thousand it is not counted."""
+    assert (await browser.get("/unread?seen=0")).code == 204
+    await notify(connection)
+    assert "1 unread" in (await browser.get("/unread?seen=0")).words
+    await connection.execute("INSERT INTO notifications (kind, message) SELECT 'a', 'b' FROM generate_series(1, 1500)")
+    assert "999+ unread" in (await browser.get("/unread?seen=1")).words
+    assert (await browser.get(f"/unread?{urlencode({'seen': '999+'})}")).code == 204
+
+
+async def test_the_overview_draws_the_history(browser: Browser, ops_app: web.Application) -> None:
+    """The tiles tell the latest figures, and every chart has its lines."""
+    emails = {"pending": 3, "sent": 10, "dead": 1}
+    ops_app[keys.HISTORY].add(point(requests_per_second={"action-successful": 120.0}, p99_seconds=0.042, emails=emails))
+    for path in ("/", "/overview/panels"):
+        words = (await browser.get(path)).words
+        for text in ("Answers 120/s", "Latency p99 42 ms", "E-mails pending 3", "given up 1", "action-successful 120"):
+            assert text in words, path
+    assert 'hx-trigger="every 5s"' in (await browser.get("/")).text
+    assert 'hx-trigger="every 5s"' not in (await browser.get("/?live=off")).text
+
+
+async def test_the_registry_tells_what_is_deployed(browser: Browser, records: Records) -> None:
+    """Each service and route says whether it is deployed, and offers the other."""
+    await records.deploy(sensitive_params=True)
+    await records.connection.execute("INSERT INTO services (name) VALUES ('orders')")
+    words = (await browser.get("/registry")).words
+    assert re.search(r"orders withdrawn Deploy orders It has no routes\.", words)
+    assert re.search(r"v1/create deployed since \S+ \S+ UTC sensitive: base64 only Withdraw", words)
+
+
+async def test_applications_and_sessions_are_paged(browser: Browser, records: Records) -> None:
+    """Applications go by slug and sessions from the newest, each with pages of its own."""
+    connection = records.connection
+    await connection.execute(
+        "INSERT INTO applications (slug, name) SELECT 'a' || lpad(n::text, 3, '0'), 'A' FROM generate_series(1, 60) n"
+    )
+    await connection.execute("INSERT INTO users (email) VALUES ('a@example.com'), ('b@example.com')")
+    await connection.execute(
+        "INSERT INTO sessions (user_id, token_digest) SELECT 1 + n % 2, n::text::bytea FROM generate_series(1, 120) n"
+    )
+    first = await browser.get("/access")
+    second = await browser.get("/access?after=a050")
+    slugs = re.findall(r">(a\d{3})</a>", first.text + second.text)
+    assert slugs == [f"a{number:03}" for number in range(1, 61)]
+    (page_of_sessions,) = re.findall(r'href="/console(/access\?before=\d+)"', first.text)
+    assert [len(page) for page in await walk_sessions(browser, page_of_sessions)] == [50, 20]
+    assert [len(page) for page in await walk_sessions(browser, "/access?user=a@example.com")] == [50, 10]
+
+
+async def walk_sessions(browser: Browser, path: str) -> list[list[int]]:
+    """The ids of all pages of sessions from `path` on."""
+    pages = []
+    following: str | None = path
+    while following is not None:
+        answer = await browser.get(following)
+        pages.append(ids(answer))
+        found = [unescape(address) for address in re.findall(r'rel="next" href="/console([^"]+)"', answer.text)]
+        following = next((address for address in found if "before=" in address), None)
+    return pages
+
+
+async def test_a_session_tells_its_state(browser: Browser, records: Records) -> None:
+    """A session is live, revoked or expired, as the next call with its token would find."""
+    await records.session()
+    await records.session(age=timedelta(days=8))
+    await records.session(idle=timedelta(hours=73))
+    await records.session(age=timedelta(days=8), remember_me=True)
+    revoked = await records.session()
+    await records.connection.execute("UPDATE sessions SET revoked_at = now() WHERE id = $1", revoked.id)
+    text = (await browser.get("/access")).text
+    states = re.findall(r'<span class="state \w+">(live|revoked|expired)</span>', text)
+    assert states == ["revoked", "live", "expired", "expired", "live"]
+
+
+async def test_the_audit_is_paged(browser: Browser, connection: asyncpg.Connection) -> None:
+    """Changes are told newest first, any number of them."""
+    await connection.execute(
+        "INSERT INTO audit (actor, action) SELECT 'Ada', 'change ' || n FROM generate_series(1, 70) n"
+    )
+    first = await browser.get("/audit")
+    second = await browser.get(next_page(first) or "")
+    found = re.findall(r">change (\d+)<", first.text + second.text)
+    assert found == [str(number) for number in range(70, 0, -1)]

@@ -1,0 +1,109 @@
+"""The dashboard and the alerts in deploy/: they can be loaded, and speak of metrics that there are."""
+
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from service.domain.statuses import STATUSES
+from tests.admin.conftest import Watched
+from tests.admin.scraping import scrape
+
+DEPLOY = Path(__file__).parents[2] / "deploy"
+
+DASHBOARD: dict[str, Any] = json.loads((DEPLOY / "grafana" / "requirements.json").read_text("utf-8"))
+ALERTS: list[dict[str, Any]] = [
+    rule
+    for group in yaml.safe_load((DEPLOY / "prometheus" / "alerts.yml").read_text("utf-8"))["groups"]
+    for rule in group["rules"]
+]
+
+NAME = re.compile(r"\brequirements_\w+")
+MATCHER = re.compile(r'\b(\w+)(=~?)"([^"]*)"')
+
+
+def expressions() -> Iterator[str]:
+    """Every expression of the dashboard and the alerts."""
+    yield from (rule["expr"] for rule in ALERTS)
+    yield from (target["expr"] for panel in DASHBOARD["panels"] for target in panel["targets"])
+
+
+async def test_every_metric_named_exists(shared: Watched) -> None:
+    """What they ask for, a real scrape of a service that was used holds."""
+    await shared.create()
+    names = (await scrape(shared.http, shared.console)).names
+    asked = {name for expression in expressions() for name in NAME.findall(expression)}
+    assert len(asked) > 15
+    assert asked - names == set()
+
+
+async def test_every_label_value_named_exists(shared: Watched) -> None:
+    """The statuses and states they select are those that there are."""
+    await shared.create()
+    found = await scrape(shared.http, shared.console)
+    statuses = {status.name for status in STATUSES}
+    known = {
+        "status": statuses,
+        "outcome": {"created", "replayed", "none", "unknown"},
+        "route": found.values("route") | {"/api/.*", "unmatched"},
+        "state": found.values("state"),
+    }
+    asked = [
+        (label, value)
+        for expression in expressions()
+        for label, operator, text in MATCHER.findall(expression)
+        for value in (text.split("|") if operator == "=~" else [text])
+    ]
+    assert asked
+    assert [(label, value) for label, value in asked if value not in known[label]] == []
+
+
+@pytest.mark.parametrize("rule", ALERTS, ids=[rule["alert"] for rule in ALERTS])
+def test_every_alert_says_what_to_do(rule: dict[str, Any]) -> None:
+    """An alert has a severity, a sentence on what is wrong, and one on what to look at."""
+    assert rule["alert"].startswith("Requirements")
+    assert rule["labels"]["severity"] in {"page", "ticket"}
+    assert set(rule["annotations"]) == {"summary", "runbook"}
+    assert all(text.endswith(".") for text in rule["annotations"].values())
+    assert rule["expr"].count("(") == rule["expr"].count(")")
+
+
+def test_alerts_have_names_of_their_own() -> None:
+    """No alert hides another."""
+    names = [rule["alert"] for rule in ALERTS]
+    assert len(set(names)) == len(names)
+
+
+def test_the_dashboard_imports_without_edits() -> None:
+    """Every panel asks the data source that is chosen on the page, and no other place is named in it."""
+    (variable,) = DASHBOARD["templating"]["list"]
+    assert (variable["name"], variable["type"], variable["query"]) == ("datasource", "datasource", "prometheus")
+    chosen = {"type": "prometheus", "uid": "${datasource}"}
+    sources = [panel["datasource"] for panel in DASHBOARD["panels"]]
+    sources += [target["datasource"] for panel in DASHBOARD["panels"] for target in panel["targets"]]
+    assert sources == [chosen] * len(sources)
+    assert "id" not in DASHBOARD
+    assert "__inputs" not in DASHBOARD
+
+
+def test_panels_are_explained_and_do_not_overlap() -> None:
+    """Each panel has a title, a sentence, a unit, and a place of its own within the page's 24 columns."""
+    taken: set[tuple[int, int]] = set()
+    for panel in DASHBOARD["panels"]:
+        place = panel["gridPos"]
+        assert panel["title"]
+        assert panel["description"].endswith(".")
+        assert panel["fieldConfig"]["defaults"]["unit"]
+        cells = {
+            (x, y)
+            for x in range(place["x"], place["x"] + place["w"])
+            for y in range(place["y"], place["y"] + place["h"])
+        }
+        assert taken.isdisjoint(cells)
+        assert max(x for x, _ in cells) < 24
+        taken |= cells
+    assert len({panel["id"] for panel in DASHBOARD["panels"]}) == len(DASHBOARD["panels"])

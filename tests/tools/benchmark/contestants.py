@@ -1,0 +1,207 @@
+"""What is put side by side: each takes a load and tells what came of it."""
+
+import asyncio
+import contextlib
+import math
+import os
+import re
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from resource import RUSAGE_CHILDREN, getrusage
+from typing import Protocol
+
+from service.database.pool import ONE_PLAN
+from service.embedded_postgres.binaries import find_binaries
+from tests.tools.benchmark.commands import command_of
+from tests.tools.benchmark.database import SQL, Target
+from tests.tools.benchmark.load import Order, Outcome
+from tests.tools.benchmark.payloads import REFERRED
+from tests.tools.benchmark.plan import BARE, ECHO, GO, PGBENCH, Scenario, Size
+from tests.tools.benchmark.processes import BenchmarkError, Generator, Program, program
+
+# Beyond these it takes pgbench more than a second to connect and prepare.
+FEW_CLIENTS = 128
+SLACK_SECONDS = 0.1
+
+_TRANSACTIONS = re.compile(r"actually processed: (\d+)")
+_DURATION = re.compile(r"^duration: (\d+) s", re.MULTILINE)
+_PROGRESS = re.compile(r"^progress: ([\d.]+) s, ([\d.]+) tps", re.MULTILINE)
+
+# Led by the time, as the service's are. PostgreSQL makes such ones itself from version 18 on.
+_TIME_LED = "overlay(gen_random_uuid()::text PLACING to_hex(extract(epoch FROM now())::bigint) FROM 1 FOR 8)::uuid"
+
+
+class Contestant(Protocol):
+    """One of those compared."""
+
+    @property
+    def name(self) -> str:
+        """What it is called."""
+
+    @property
+    def target(self) -> Target | None:
+        """The database that it writes to."""
+
+    @property
+    def program(self) -> Program | None:
+        """The processes whose costs are its own."""
+
+    @property
+    def console(self) -> int | None:
+        """The port where it tells how many statements it has sent, if it does."""
+
+    async def run(self, scenario: Scenario, seconds: float) -> Outcome:
+        """Take the scenario's load for that long."""
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """Something that answers creates over HTTP."""
+
+    name: str
+    target: Target | None
+    program: Program | None
+    port: int
+    console: int | None
+    generator: Generator
+
+    async def run(self, scenario: Scenario, seconds: float) -> Outcome:
+        """Send it creates over the scenario's connections."""
+        size = self.target.size if self.target else scenario.sizes[0]
+        return await self.generator.carry_out(
+            Order(scenario.connections, seconds, scenario.callers, _population(scenario, size), port=self.port)
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Bare:
+    """The statement of a create over a pool of the service's, inside the load generator."""
+
+    target: Target
+    generator: Generator
+    name: str = BARE
+    program: None = None
+    console: None = None
+
+    async def run(self, scenario: Scenario, seconds: float) -> Outcome:
+        """Create for that long."""
+        population = _population(scenario, self.target.size)
+        return await self.generator.carry_out(Order(1, seconds, scenario.callers, population, url=self.target.url))
+
+
+@dataclass(frozen=True, slots=True)
+class PgBench:
+    """The same validated insert as one prepared statement, without HTTP, JSON, look-up of a token, or log."""
+
+    target: Target
+    script: Path
+    name: str = PGBENCH
+    program: None = None
+    console: None = None
+
+    async def run(self, scenario: Scenario, seconds: float) -> Outcome:
+        """Insert over as many connections, or as many as the server has left; rounded up to whole seconds."""
+        clients = min(scenario.connections, await self.target.most_clients())
+        # Its connections are new each time: preparing the statement on all of them is no part of the rate.
+        warm_up = 1 if clients <= FEW_CLIENTS else 2
+        used = getrusage(RUSAGE_CHILDREN)
+        output = await self._output(clients, warm_up + math.ceil(seconds))
+        after = getrusage(RUSAGE_CHILDREN)
+        cpu = after.ru_utime + after.ru_stime - used.ru_utime - used.ru_stime
+        answers, rate = after_warm_up(output, warm_up, clients)
+        return Outcome(clients, rate, answers, clients / rate, None, {}, cpu)
+
+    async def _output(self, clients: int, seconds: int) -> str:
+        options = f"-n -M prepared -c {clients} -j {min(2, clients)} -P 1 -T {seconds} -f".split()
+        settings = " ".join(f"-c {name}={value}" for name, value in {**ONE_PLAN, "jit": "off"}.items())
+        process = await asyncio.create_subprocess_exec(
+            str(find_binaries() / "pgbench"),
+            *options,
+            str(self.script),
+            self.target.url,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.STDOUT,
+            env={**os.environ, "PGOPTIONS": settings},
+            start_new_session=True,
+        )
+        try:
+            output, _ = await process.communicate()
+        finally:
+            if process.returncode is None:
+                process.kill()
+                await process.wait()
+        if process.returncode:
+            raise BenchmarkError(f"pgbench failed:\n{output.decode()}")
+        return output.decode()
+
+
+def _population(scenario: Scenario, size: Size) -> int:
+    return size.sessions if scenario.callers == "session" else REFERRED
+
+
+def after_warm_up(output: str, warm_up: float, clients: int) -> tuple[int, float]:
+    """How many transactions pgbench tells of, and how many a second there were after `warm_up` seconds.
+
+    Raises `BenchmarkError` when it tells nothing of that.
+    """
+    processed, duration = _TRANSACTIONS.search(output), _DURATION.search(output)
+    began, before = 0.0, 0.0
+    for line in _PROGRESS.finditer(output):
+        at, rate = map(float, line.groups())
+        if began < warm_up - SLACK_SECONDS:
+            before += rate * (at - began)
+            began = at
+    if processed is None or duration is None or not began:
+        raise BenchmarkError(f"pgbench said:\n{output}")
+    if began > int(duration[1]) - SLACK_SECONDS:
+        # So busy a machine that it told of its progress only at the end.
+        began, before = 0.0, 0.0
+    # Each client ends the transaction that it is in when the time is up.
+    within = int(processed[1]) - clients - before
+    if within <= 0:
+        # So busy a machine that hardly a client came to its second transaction.
+        return int(processed[1]), int(processed[1]) / int(duration[1])
+    return int(processed[1]), within / (int(duration[1]) - began)
+
+
+@dataclass(frozen=True, slots=True)
+class Means:
+    """What contestants are made with: as many `workers` for each, and the Go peer's program where there is one."""
+
+    workers: int
+    generator: Generator
+    folder: Path
+    go: Path | None
+
+
+@contextlib.asynccontextmanager
+async def contestants(
+    names: Mapping[str, list[Target]], means: Means
+) -> AsyncIterator[dict[tuple[str, Size], Contestant]]:
+    """All that are to be compared and can be, on the databases that each is to work on, running until the end."""
+    found: dict[tuple[str, Size], Contestant] = {}
+    async with contextlib.AsyncExitStack() as stack:
+        for name, targets in names.items():
+            for target in targets if name != GO or means.go else ():
+                found[name, target.size] = await _contestant(stack, name, target, means)
+        yield found
+
+
+async def _contestant(stack: contextlib.AsyncExitStack, name: str, target: Target, means: Means) -> Contestant:
+    if name == PGBENCH:
+        return PgBench(target, await _script(target, means.folder))
+    if name == BARE:
+        return Bare(target, means.generator)
+    command = command_of(name, target.url, means.workers, means.go)
+    running = await stack.enter_async_context(
+        program(command.words, command.environment, command.ready, command.processes)
+    )
+    return Server(name, target if name != ECHO else None, running, command.port, command.console, means.generator)
+
+
+async def _script(target: Target, folder: Path) -> Path:
+    request_uid = "uuidv7()" if target.connection.get_server_version().major >= 18 else _TIME_LED
+    path = folder / f"pgbench-{target.size.name}.sql"
+    path.write_text((SQL / "pgbench.sql").read_text().replace("{request_uid}", request_uid))
+    return path

@@ -1,0 +1,37 @@
+"""The table of a run."""
+
+from collections.abc import Sequence
+
+from tests.tools.failover.rounds import DOUBLED, LOST, Result
+
+HEAD = ("round", "replication", "acknowledged", "unknown", "failed", "lost", "doubled", "other", "gap")
+
+
+def table(results: Sequence[Result]) -> str:
+    """The rounds, in the form of Markdown."""
+    rows = [HEAD, *map(_row, results)]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    head, *body = (" | ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) for row in rows)
+    rule = " | ".join("-" * width for width in widths)
+    return "\n".join(f"| {line} |" for line in (head, rule, *body))
+
+
+def _row(result: Result) -> tuple[str, ...]:
+    lost, doubled = result.count(LOST), result.count(DOUBLED)
+    counts = (
+        *(result.outcomes[name] for name in ("ok", "unknown", "fail")),
+        *(lost, doubled, len(result.violations) - lost - doubled),
+    )
+    mode = "synchronous" if result.synchronous else "asynchronous"
+    return (result.name, mode, *(f"{count:,}" for count in counts), f"{result.gap_seconds:.1f} s")
+
+
+def complaints(results: Sequence[Result]) -> list[str]:
+    """What a run fails for, in words."""
+    found = []
+    for result in results:
+        if not result.passed and result.synchronous:
+            found += [f"{result.name}: {violation}" for violation in result.violations[:10]]
+        elif not result.passed:
+            found.append(f"{result.name}: no loss was seen, so this run proves nothing")
+    return found

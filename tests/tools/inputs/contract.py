@@ -1,0 +1,203 @@
+"""The contract as a model: what the answer to a request to the API must be, from the request and the database alone.
+
+It shares no code with the service, so that what one gets wrong the other tells.
+"""
+
+import base64
+import re
+from collections.abc import Container
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+from tests.api.bad_inputs.cases import Header, Request, octets
+from tests.tools.inputs.json_reference import Nothing, NotReadable, read
+from tests.tools.inputs.world import World
+
+HTTP_CODES = {
+    "action-successful": 200,
+    "invalid-token": 401,
+    "session-expired": 401,
+    "client-required": 401,
+    "missing-param": 400,
+    "invalid-param": 400,
+    "invalid-content-type": 400,
+    "route-non-existent": 500,
+    "no-params-decoded": 400,
+    "invalid-encoded-params": 400,
+}
+WITH_ERRORS = {"missing-param", "invalid-param"}
+VIEWS = ("default", "detailed")
+TEXT_LIMITS = {"key": 255, "value": 4096}
+KEY = "Idempotency-Key"
+
+_REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,128}")
+_PRINTABLE = re.compile(rb"[ -~]{1,255}")
+_BASE64 = re.compile(rb"(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?")
+
+
+class Asked(NamedTuple):
+    """A request, and what is known of it from how it was made, so that the model need not take it apart.
+
+    `encoding` is what the content type and codings say, None where they are refused; `body` is without its framing.
+    """
+
+    request: Request
+    body: bytes
+    encoding: str | None
+    on_create: bool = True
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What an answer must tell. `params` are those at fault, sorted.
+
+    `data` is what the record holds, but for its id and times.
+    """
+
+    status: str
+    params: tuple[str, ...] = ()
+    data: dict[str, Any] | None = None
+    views: frozenset[str] = field(default=frozenset())
+
+    @property
+    def outcome(self) -> str:
+        """What became of the write."""
+        return "created" if self.data else "none"
+
+
+class _Refused(Exception):
+    def __init__(self, status: str, *params: str, views: frozenset[str] = frozenset()) -> None:
+        super().__init__(status)
+        self.verdict = Verdict(status, tuple(sorted(params)), views=views)
+
+
+def judge(asked: Asked, world: World, max_body_bytes: int) -> Verdict:
+    """What the answer to `asked` must tell."""
+    try:
+        return _judge(asked, world, max_body_bytes)
+    except _Refused as refused:
+        return refused.verdict
+
+
+def told_request_id(request: Request) -> bytes | None:
+    """The request's own id if it is one that is kept, else None: a new one is told."""
+    offered = _values(request.headers, "X-Request-ID")
+    return offered[0] if offered and _REQUEST_ID.fullmatch(offered[0]) else None
+
+
+def _judge(asked: Asked, world: World, max_body_bytes: int) -> Verdict:
+    if not asked.on_create:
+        raise _Refused("route-non-existent")
+    if asked.encoding is None:
+        raise _Refused("invalid-content-type")
+    if len(asked.body) > max_body_bytes:
+        raise _Refused("invalid-param", "body")
+    params = _decode(asked.body if asked.encoding == "plain" else _from_base64(asked.body))
+    _require_caller(params, asked.request, world)
+    missing, invalid = _faults(params, world.ids)
+    keys = _values(asked.request.headers, KEY)
+    if len(keys) > 1 or not all(map(_PRINTABLE.fullmatch, keys)):
+        invalid.append(KEY)
+    if missing:
+        raise _Refused("missing-param", *missing)
+    if invalid:
+        raise _Refused("invalid-param", *invalid)
+    return _recorded(params, world)
+
+
+def strict_base64(body: bytes) -> bytes | None:
+    """What `body` encodes, if it is base64 in its one form."""
+    decoded = base64.b64decode(body) if _BASE64.fullmatch(body) else None
+    return decoded if decoded is not None and base64.b64encode(decoded) == body else None
+
+
+def _from_base64(body: bytes) -> bytes:
+    decoded = strict_base64(body)
+    if decoded is None:
+        raise _Refused("invalid-encoded-params")
+    return decoded
+
+
+def _decode(body: bytes) -> dict[str, Any]:
+    try:
+        params = read(body)
+    except NotReadable:
+        raise _Refused("invalid-encoded-params") from None
+    except Nothing:
+        raise _Refused("no-params-decoded") from None
+    if not isinstance(params, dict) or not params:
+        raise _Refused("no-params-decoded")
+    return params
+
+
+def _require_caller(params: dict[str, Any], request: Request, world: World) -> None:
+    token = params["token"] if "token" in params else _bearer(request)
+    if token is None or token == "":
+        raise _Refused("missing-param", "token")
+    caller = world.callers.get(token) if isinstance(token, str) else None
+    if caller is None:
+        raise _Refused("invalid-token")
+    if caller == "expired":
+        raise _Refused("session-expired")
+    if caller == "without-role":
+        raise _Refused("client-required", views=frozenset({"session"}))
+
+
+def _bearer(request: Request) -> str | None:
+    offered = _values(request.headers, "Authorization")
+    scheme, _, token = offered[0].partition(b" ") if offered else (b"", b"", b"")
+    return token.strip().decode("latin-1") if scheme.lower() == b"bearer" else None
+
+
+def params_faults(params: dict[str, Any], types: Container[str]) -> tuple[str, list[str]]:
+    """The status that the params alone are owed, empty where they are fine, and the params at fault, sorted."""
+    missing, invalid = _faults(params, types)
+    status = "missing-param" if missing else "invalid-param" if invalid else ""
+    return status, sorted(missing or invalid)
+
+
+def _faults(params: dict[str, Any], types: Container[str]) -> tuple[list[str], list[str]]:
+    missing: list[str] = []
+    invalid: list[str] = []
+    for name in ("required", "requireable"):
+        _judge_reference(name, params.get(name), types, missing, invalid)
+    for name, limit in TEXT_LIMITS.items():
+        text = params.get(name)
+        if text is not None and not (isinstance(text, str) and len(text) <= limit and "\0" not in text):
+            invalid.append(name)
+    invalid += [f"{name}_view" for name in ("session", "application") if not _is_view(params.get(f"{name}_view"))]
+    return missing, invalid
+
+
+def _is_view(name: object) -> bool:
+    return name is None or (isinstance(name, str) and name in VIEWS)
+
+
+def _judge_reference(name: str, value: Any, types: Container[str], missing: list[str], invalid: list[str]) -> None:
+    if value is None or value == "":
+        missing.append(name)
+        return
+    if not isinstance(value, dict):
+        invalid.append(name)
+        return
+    missing += [f"{name}.{part}" for part in ("type", "id") if value.get(part) in (None, "")]
+    kind, row_id = value.get("type"), value.get("id")
+    if not (isinstance(kind, str) and kind in types):
+        invalid.append(f"{name}.type")
+    if not (type(row_id) is int and 1 <= row_id < 2**63):
+        invalid.append(f"{name}.id")
+
+
+def _recorded(params: dict[str, Any], world: World) -> Verdict:
+    references = {name: {part: params[name][part] for part in ("type", "id")} for name in ("required", "requireable")}
+    gone = [f"{name}.id" for name, it in references.items() if it["id"] not in world.ids[it["type"]]]
+    if gone:
+        raise _Refused("invalid-param", *gone)
+    views = frozenset(name for name in ("session", "application") if params.get(f"{name}_view") is not None)
+    data = references | {name: params.get(name) for name in TEXT_LIMITS}
+    return Verdict("action-successful", data=data, views=views)
+
+
+def _values(headers: tuple[Header, ...], name: str) -> list[bytes]:
+    values = (value for found, value in headers if found.lower() == name.lower())
+    return [octets(value).strip(b" \t") for value in values]

@@ -1,0 +1,40 @@
+"""A bounded run of the fuzzer over the decoding, in a process of its own."""
+
+import asyncio
+import re
+import sys
+from pathlib import Path
+
+from tests.serving.process import REPOSITORY, environment
+
+RUNS = 50_000
+
+
+async def fuzz(folder: Path, *options: str) -> tuple[int | None, str]:
+    """The exit code of a run, and what it printed."""
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "tests.tools.inputs.fuzz_decoding", f"-artifact_prefix={folder}/", *options),
+        cwd=REPOSITORY,
+        env=environment(),
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+    )
+    output, _ = await process.communicate()
+    return process.returncode, output.decode(errors="replace")
+
+
+async def test_no_body_is_read_in_another_way(tmp_path: Path) -> None:
+    """Guided by what it covers, the fuzzer finds no body that the service reads otherwise than the reference."""
+    code, output = await fuzz(tmp_path, f"-runs={RUNS}", "-seed=1")
+    assert code == 0, output[-5000:]
+    done = re.search(r"Done (\d+) runs in ", output)
+    assert done, output[-5000:]
+    assert int(done[1]) >= RUNS
+
+
+async def test_a_body_can_be_repeated(tmp_path: Path) -> None:
+    """A body in a file is read alone, which is how a difference is looked into."""
+    body = tmp_path / "body"
+    body.write_bytes(b'.{"a": 1, "a": 2}')
+    code, output = await fuzz(tmp_path, str(body))
+    assert (code, "Executed" in output) == (0, True), output[-5000:]

@@ -1,0 +1,55 @@
+"""A disk that is full, for real: a small file system of its own, as only root can have it."""
+
+import contextlib
+import os
+import subprocess
+import tempfile
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+from tests.tools.ledger.faults.kinds import fault
+from tests.tools.ledger.scene import Scene
+
+SIZE = "256m"
+CHUNK = bytes(1 << 16)
+
+
+@fault(5, long=15)
+async def fill_the_disk(scene: Scene) -> AsyncIterator[None]:
+    """The table's disk is full, and then has room again."""
+    with _small_disk(scene.postgres.folder / "postgres") as disk:
+        await scene.execute(
+            f"CREATE TABLESPACE small LOCATION '{disk}'",
+            "ALTER TABLE requirements SET TABLESPACE small",
+        )
+        with _full(disk):
+            yield
+        await scene.execute("ALTER TABLE requirements SET TABLESPACE pg_default", "DROP TABLESPACE small")
+
+
+@contextlib.contextmanager
+def _small_disk(cluster: Path) -> Iterator[Path]:
+    folder = Path(tempfile.mkdtemp(prefix="ledger-disk-"))
+    subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={SIZE}", "ledger", folder], check=True)  # noqa: S603, S607
+    try:
+        owner = cluster.stat()
+        place = folder / "tablespace"
+        place.mkdir()
+        os.chown(place, owner.st_uid, owner.st_gid)
+        yield place
+    finally:
+        # A server keeps files open that it has done away with: they go when it lets go of them.
+        subprocess.run(["umount", "--lazy", folder], check=True)  # noqa: S603, S607
+        folder.rmdir()
+
+
+@contextlib.contextmanager
+def _full(disk: Path) -> Iterator[None]:
+    ballast = disk.parent / "ballast"
+    with ballast.open("wb", buffering=0) as file, contextlib.suppress(OSError):
+        while True:
+            file.write(CHUNK)
+    try:
+        yield
+    finally:
+        ballast.unlink()
