@@ -51,6 +51,11 @@ class Action:
         return f"{first}{''.join(map(str.title, others))}Requirement{'s' if others else ''}"
 
     @property
+    def params_component(self) -> str:
+        """The component of the OpenAPI document that describes its params, such as CreateRequirement."""
+        return self.operation_id[0].upper() + self.operation_id[1:]
+
+    @property
     def statuses(self) -> tuple[type[Status], ...]:
         """The statuses that it can answer with."""
         return tuple(status for status in STATUSES if self.sends_email or status is not MandrillEmailFailed)

@@ -31,7 +31,7 @@ log = structlog.get_logger()
 
 
 async def lifespan(app: web.Application) -> AsyncIterator[None]:
-    """Open the database pools and everything that uses them; start serving after the first attempt to load the registry."""
+    """Open the database pools and everything that uses them. Returns after the first attempt to load the registry."""
     config = app[keys.CONFIG]
     known = load_migrations(resource("sql") / "migrations")
 

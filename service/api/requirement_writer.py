@@ -67,7 +67,9 @@ class RequirementWriter:
             except DatabaseError as error:
                 # With a key, the lock may be held by an abandoned call of the same key.
                 keyed = item.params_digest is not None
-                unknown = unknown or isinstance(error, ConnectionLost) or (keyed and isinstance(error, StatementTimeout))
+                unknown = (
+                    unknown or isinstance(error, ConnectionLost) or (keyed and isinstance(error, StatementTimeout))
+                )
                 item = item._replace(retried=unknown)
                 if not _is_retryable(error, unknown=unknown) or _seconds_left(deadline) <= RETRY_PAUSE_SECONDS:
                     raise _refusal(error, unknown=unknown) from error
@@ -139,6 +141,12 @@ class RequirementWriter:
         await self.writes.close()
         if self._single_writes:
             await asyncio.wait(self._single_writes)
+
+
+def _may_be_written(error: DatabaseError, item: NewRequirement) -> bool:
+    # The lock that a keyed write waited for may be held by an abandoned call with the same key.
+    keyed = item.params_digest is not None
+    return isinstance(error, ConnectionLost) or (keyed and isinstance(error, StatementTimeout))
 
 
 def _is_retryable(error: DatabaseError, *, unknown: bool) -> bool:

@@ -45,9 +45,7 @@ def keyed_uid(key: IdempotencyKey) -> str:
 
 
 def params_digest(params: Mapping[str, Any]) -> bytes:
-    """The digest that tells whether a repeated call has the same params as the first one: the token and the views
-    do not count.
-    """
+    """The digest of a call's params, by which a repeated call is compared. The token and the views do not count."""
     required, requireable = params["required"], params["requireable"]
     content = [required.type, required.id, requireable.type, requireable.id, params["key"], params["value"]]
     return sha256(orjson.dumps(content)).digest()

@@ -153,7 +153,7 @@ def text_param(max_length: int, description: str) -> Param:
             return too_long
         return NO_NUL if "\0" in value else None
 
-    json_schema = {"type": ["string", "null"], "maxLength": max_length, "pattern": r"^[^\u0000]*$"}
+    json_schema = {"type": "string", "maxLength": max_length, "pattern": r"^[^\u0000]*$"}
     return Param(rule, json_schema={**json_schema, "description": description})
 
 
@@ -169,5 +169,7 @@ def choice_param(choices: Iterable[str], description: str = "", *, required: boo
 
     json_schema: dict[str, Any] = {"type": "string", "enum": names}
     if not required:
-        json_schema = {"type": ["string", "null"], "enum": [*names, None]}
-    return Param(rule, required=required, json_schema=json_schema | ({"description": description} if description else {}))
+        json_schema = {"type": "string", "enum": [*names, None]}
+    return Param(
+        rule, required=required, json_schema=json_schema | ({"description": description} if description else {})
+    )

@@ -11,8 +11,6 @@ def time_ordered_uuid() -> str:
 
 
 def uuid_of(digits: str, version: int) -> str:
-    """The first 32 hexadecimal digits as a UUID: RFC 9562 reserves one digit for the version, two bits for the
-    variant.
-    """
+    """The first 32 hexadecimal digits as a UUID; RFC 9562 reserves one digit and two bits for version and variant."""
     variant = "89ab"[int(digits[16], 16) & 3]
     return f"{digits[:8]}-{digits[8:12]}-{version}{digits[13:16]}-{variant}{digits[17:20]}-{digits[20:32]}"

@@ -43,9 +43,7 @@ class EmailToQueue(NamedTuple):
 class RequirementStore:
     """Inserts requirements whose references are of the configured association types."""
 
-    def __init__(
-        self, database: Database, associations: Mapping[str, str], email: EmailToQueue | None = None
-    ) -> None:
+    def __init__(self, database: Database, associations: Mapping[str, str], email: EmailToQueue | None = None) -> None:
         """`associations` maps each type to its table, or schema.table. Without `email`, no e-mail is queued."""
         self._database = database
         self._email = email or (None, None)
@@ -87,7 +85,7 @@ class RequirementStore:
 
 
 def compose_insert(associations: Mapping[str, str], *, wait: bool) -> str:
-    """The statement that inserts requirements whose references are of these types. `wait`: whether it waits for locks."""
+    """The statement that inserts requirements with references of these types; `wait` says if it waits for locks."""
     lock = QUERIES["lock_references"] if wait else QUERIES["lock_references_skip_locked"]
     existing = QUERIES["lock_existing"] if wait else QUERIES["lock_existing_skip_locked"]
     references = [

@@ -1,4 +1,7 @@
-"""Verify the caller: refuses with `missing-param` on the token, `invalid-token`, `session-expired`, `client-required`."""
+"""Verify the caller.
+
+Refuses with `missing-param` on the token, `invalid-token`, `session-expired` or `client-required`.
+"""
 
 from aiohttp import hdrs, web
 from aiohttp.typedefs import Handler
