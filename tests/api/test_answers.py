@@ -5,12 +5,12 @@ from email.utils import parsedate_to_datetime
 
 import pytest
 
-from service.api.envelope import CREATE_PATH
 from tests.api.bad_inputs.wire import Response, connected, receive
 from tests.conftest import Client
+from tests.factories import CREATE
 
 BODY = b'{"token": "nobody\'s"}'
-HEAD = f"POST {CREATE_PATH} HTTP/%s\r\nHost: a\r\nContent-Type: application/json\r\nContent-Length: {len(BODY)}\r\n"
+HEAD = f"POST {CREATE} HTTP/%s\r\nHost: a\r\nContent-Type: application/json\r\nContent-Length: {len(BODY)}\r\n"
 
 USUAL = {
     "content-type": "application/json; charset=utf-8",

@@ -8,9 +8,10 @@ from aiohttp import web
 from structlog.testing import capture_logs
 
 from service.api import keys
+from service.api.actions import ACTIONS
 from service.api.app import create_app
 from service.api.lifespan import lifespan
-from service.api.middlewares import OUTER, guarded
+from service.api.middlewares import OUTER, through_pipeline
 from service.config import Config
 from service.database.errors import DatabaseError
 from service.domain.statuses import ApplicationCrash, IdentifyRequestError
@@ -54,7 +55,7 @@ def misbehaving(config: Config, misbehave: Callable[[], BaseException | web.Resp
     app[keys.REQUEST_LOG] = log_by_structlog
     app.cleanup_ctx.append(lifespan)
     app.router.add_post("/early", handler)
-    app.router.add_post(CREATE, guarded(handler))
+    app.router.add_post(CREATE, through_pipeline(replace(ACTIONS[0], handler=handler)))
     return app
 
 
@@ -131,15 +132,6 @@ async def test_application_crash_of_a_lookup(
             ApplicationCrash
         )
         assert (await post_create(client, params(token, user_id, key=5))).code_and_body == refusal(ApplicationCrash)
-
-
-async def test_no_answer_leaves_without_a_verdict(
-    config: Config, records: Records, application: AppRecord, user_id: int, aiohttp_client: AppClient
-) -> None:
-    """A handler that forgets to have the token judged has its answer held back, whatever it is."""
-    await records.deploy()
-    client = await aiohttp_client(misbehaving(config, lambda: web.Response(text="served")))
-    assert (await post_create(client, params(application.token, user_id))).code_and_body == refusal(ApplicationCrash)
 
 
 @pytest.mark.parametrize("misbehave", [pytest.param(how, id=name) for name, how in MISBEHAVIOUR])

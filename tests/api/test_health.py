@@ -80,7 +80,7 @@ async def test_a_newer_migration_is_fine(client: Client, records: Records) -> No
 
 async def test_ready_says_when_it_stops(client: Client) -> None:
     """A worker that is being stopped is unready, and alive."""
-    client.app[keys.HEALTH].stopping = True
+    client.app[keys.READINESS].stopping = True
     assert await ready(client) == told(serving="stopping")
     assert (await client.get("/ping")).status == 200
 

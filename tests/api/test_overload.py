@@ -33,7 +33,7 @@ async def test_one_more_than_may_wait_is_refused_at_once(
         await other.execute("LOCK TABLE requirements")
         waiting = [asyncio.create_task(post_create(client, sent)) for _ in range(WAITING)]
         async with asyncio.timeout(5):
-            while app[keys.RECORDER].outstanding < WAITING:
+            while app[keys.WRITER].outstanding < WAITING:
                 await asyncio.sleep(0)
         answer = await post_create(client, sent)
         assert not any(task.done() for task in waiting)

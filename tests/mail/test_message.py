@@ -4,8 +4,8 @@ from datetime import UTC, datetime
 
 import pytest
 
+from service.domain.references import Reference
 from service.domain.requirements import Requirement
-from service.domain.schemas import Reference
 from service.mail.message import compose, single_line
 
 NOW = datetime(2026, 11, 23, 10, 0, 0, 123456, tzinfo=UTC)

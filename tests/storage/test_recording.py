@@ -6,12 +6,13 @@ from collections.abc import AsyncIterator
 import asyncpg
 import pytest
 
-from service.api.requirement_writer import RequirementWriter
+from service.api.requirement_writer import RequirementWriter, requirement_of
 from service.config import Config
 from service.database.pool import open_database
-from service.domain.callers import Application, Caller, admit, digest
-from service.domain.requirements import Key, Requirement, submission
-from service.domain.schemas import CreateParams, Reference
+from service.domain.callers import Application, Caller, digest, refusal_of
+from service.domain.idempotency import IdempotencyKey
+from service.domain.references import Reference
+from service.domain.requirements import Requirement, new_requirement
 from service.domain.statuses import ApplicationCrash, InvalidParam, InvalidToken, Outcome
 from service.storage.requirements import RequirementStore
 from tests.api.waiting import wait_for_lock_waiters
@@ -29,8 +30,8 @@ CREATE TRIGGER refuse_poison BEFORE INSERT ON requirements FOR EACH ROW EXECUTE 
 class Writes:
     """Records requirements of one application at the same time."""
 
-    def __init__(self, recorder: RequirementWriter, caller: Caller, token: str) -> None:
-        self.recorder = recorder
+    def __init__(self, writer: RequirementWriter, caller: Caller, token: str) -> None:
+        self.writer = writer
         self.caller = caller
         self.token = token
 
@@ -45,12 +46,15 @@ class Writes:
     ) -> tuple[Requirement, Outcome]:
         """Record that `to`, or else the user, requires the user; by the application's `token` or another."""
         user = Reference("User", user_id)
-        params = CreateParams(user, to or user, key, None, None, None)
+        params = {"required": user, "requireable": to or user, "key": key, "value": None}
         deadline = asyncio.get_running_loop().time() + BUDGET_SECONDS
-        owned = Key(self.caller, idempotency_key) if idempotency_key else None
-        item = submission(digest(token or self.token), params, owned)
-        recorded = await self.recorder.record(item, deadline)
-        return recorded.requirement, recorded.outcome
+        owned = IdempotencyKey(self.caller, idempotency_key) if idempotency_key else None
+        item = new_requirement(digest(token or self.token), params, owned)
+        result = await self.writer.write(item, deadline)
+        refusal = refusal_of(result.lookup)
+        if refusal is not None:
+            raise refusal
+        return requirement_of(item, result), "created" if result.created else "replayed"
 
 
 @pytest.fixture
@@ -61,9 +65,9 @@ async def write(config: Config, database_url: str, records: Records) -> AsyncIte
     assert row is not None
     caller = Caller(Application(**dict(row)), None)
     async with open_database(config.database, database_url) as database:
-        recorder = RequirementWriter(RequirementStore(database, config.associations), admit, config.database)
-        yield Writes(recorder, caller, application.token)
-        await recorder.close()
+        writer = RequirementWriter(RequirementStore(database, config.associations), config.database)
+        yield Writes(writer, caller, application.token)
+        await writer.close()
 
 
 async def transactions(connection: asyncpg.Connection) -> int:
@@ -190,7 +194,7 @@ async def test_closing_waits_for_writes_nobody_waits_for(write: Writes, user_id:
     await asyncio.sleep(0)
     await asyncio.sleep(0)
     call.cancel()
-    await write.recorder.close()
+    await write.writer.close()
     assert await records.count() == 1
 
 
@@ -212,7 +216,7 @@ async def test_closing_waits_for_a_write_that_waits_alone(
         call = asyncio.create_task(write(user_id))
         await wait_for_lock_waiters(records.connection)
         call.cancel()
-        closing = asyncio.create_task(write.recorder.close())
+        closing = asyncio.create_task(write.writer.close())
         closed, _ = await asyncio.wait([closing], timeout=0.2)
         assert not closed
     await closing

@@ -14,7 +14,7 @@ from service.database.errors import NotConnected
 from service.storage.registry import Route, load_registry
 from tests.factories import Records
 
-NAME = "requirements/v1/create"
+NAME = ("requirements", "v1", "create")
 
 SERVING = Route(sensitive_params=False, deployed=True, service_deployed=True)
 SENSITIVE = replace(SERVING, sensitive_params=True)
@@ -73,7 +73,7 @@ async def test_what_is_loaded(records: Records) -> None:
     await records.connection.execute("INSERT INTO routes (service_id, version, action) VALUES (2, 'v3', 'act')")
     assert await load_registry(records.connection) == {
         NAME: Route(sensitive_params=True, deployed=True, service_deployed=True),
-        "bare/v3/act": Route(sensitive_params=False, deployed=False, service_deployed=False),
+        ("bare", "v3", "act"): Route(sensitive_params=False, deployed=False, service_deployed=False),
     }
 
 

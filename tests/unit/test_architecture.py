@@ -80,7 +80,7 @@ def test_two_apps_are_independent() -> None:
     assert not second.frozen
     assert first.router is not second.router
     assert (first[keys.CONFIG], second[keys.CONFIG]) == (first_config, second_config)
-    assert first[keys.CREATE_PARAMS] is not second[keys.CREATE_PARAMS]
+    assert first[keys.PARAMS_SCHEMAS] is not second[keys.PARAMS_SCHEMAS]
 
 
 def test_files_are_short() -> None:

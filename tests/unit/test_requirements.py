@@ -10,19 +10,25 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from service.domain.callers import Application, Caller, Session
-from service.domain.requirements import Key, NewRequirement
-from service.domain.requirements import submission as submission_by
-from service.domain.schemas import CreateParams, Reference
+from service.domain.idempotency import IdempotencyKey
+from service.domain.references import Reference
+from service.domain.requirements import NewRequirement
+from service.domain.requirements import new_requirement as new_requirement_by
 
 NOW = datetime(2026, 11, 23, tzinfo=UTC)
-PARAMS = CreateParams(Reference("User", 1), Reference("User", 2), None, None, None, None)
+PARAMS: dict[str, Any] = {
+    "required": Reference("User", 1),
+    "requireable": Reference("User", 2),
+    "key": None,
+    "value": None,
+}
 DIGEST = bytes(range(32))
 RFC = "specified in RFC 4122"
 
 Keys = st.text(st.characters(min_codepoint=0x20, max_codepoint=0x7E), min_size=1, max_size=255)
 Texts = st.none() | st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
 References = st.builds(Reference, st.sampled_from(["User", "Users", "Route"]), st.integers(1, 2**63 - 1))
-Contents = st.builds(CreateParams, References, References, Texts, Texts, st.none(), st.none())
+Contents = st.fixed_dictionaries({"required": References, "requireable": References, "key": Texts, "value": Texts})
 
 
 def application(number: int) -> Caller:
@@ -36,15 +42,15 @@ def user(number: int, session_id: int = 1, opened_in: Caller | None = None) -> C
     return Caller(opened_in.application if opened_in else None, session)
 
 
-def submission(caller: Caller, params: CreateParams, key: str | None) -> NewRequirement:
+def new_requirement(caller: Caller, params: dict[str, Any], key: str | None) -> NewRequirement:
     """What is submitted for a caller."""
-    return submission_by(DIGEST, params, Key(caller, key) if key is not None else None)
+    return new_requirement_by(DIGEST, params, IdempotencyKey(caller, key) if key is not None else None)
 
 
 def test_a_fresh_uid_is_version_7() -> None:
     """Without a key the identity is a UUID of version 7, led by the time in milliseconds, and so in its order."""
     before = time.time_ns() // 1_000_000
-    item = submission(user(1), PARAMS, None)
+    item = new_requirement(user(1), PARAMS, None)
     after = time.time_ns() // 1_000_000
     uid = UUID(item.request_uid)
     assert (uid.version, uid.variant, str(uid)) == (7, RFC, item.request_uid)
@@ -54,13 +60,13 @@ def test_a_fresh_uid_is_version_7() -> None:
 
 def test_fresh_uids_differ() -> None:
     """No two submissions without a key are the same, those of one millisecond included."""
-    assert len({submission(user(1), PARAMS, None).request_uid for _ in range(10_000)}) == 10_000
+    assert len({new_requirement(user(1), PARAMS, None).request_uid for _ in range(10_000)}) == 10_000
 
 
 def test_later_uids_sort_after_earlier_ones() -> None:
     """A uid made in a later millisecond sorts after the earlier one."""
-    first = UUID(submission(user(1), PARAMS, None).request_uid)
-    while (later := UUID(submission(user(1), PARAMS, None).request_uid)).int >> 80 == first.int >> 80:
+    first = UUID(new_requirement(user(1), PARAMS, None).request_uid)
+    while (later := UUID(new_requirement(user(1), PARAMS, None).request_uid)).int >> 80 == first.int >> 80:
         pass
     assert later > first
 
@@ -68,8 +74,8 @@ def test_later_uids_sort_after_earlier_ones() -> None:
 @pytest.mark.parametrize("caller", [application(5), user(5)])
 def test_a_keyed_uid_is_version_8_and_stable(caller: Caller) -> None:
     """With a key the identity is a UUID of version 8 that depends on the key and its owner alone."""
-    one = submission(caller, PARAMS, "key")
-    two = submission(caller, PARAMS._replace(key="other", session_view="default"), "key")
+    one = new_requirement(caller, PARAMS, "key")
+    two = new_requirement(caller, PARAMS | {"key": "other", "session_view": "default"}, "key")
     uid = UUID(one.request_uid)
     assert (uid.version, uid.variant, str(uid)) == (8, RFC, one.request_uid)
     assert one.request_uid == two.request_uid
@@ -78,51 +84,57 @@ def test_a_keyed_uid_is_version_8_and_stable(caller: Caller) -> None:
 
 def test_a_keyed_uid_survives_releases() -> None:
     """A key sent to yesterday's release is known to today's: these are pinned."""
-    assert submission(application(5), PARAMS, "key").request_uid == "fbb37d50-fd9e-897e-8692-67f7f4206152"
-    assert submission(user(5), PARAMS, "key").request_uid == "dd4e35dd-983e-8ac3-94bd-7287af05f225"
+    assert new_requirement(application(5), PARAMS, "key").request_uid == "fbb37d50-fd9e-897e-8692-67f7f4206152"
+    assert new_requirement(user(5), PARAMS, "key").request_uid == "dd4e35dd-983e-8ac3-94bd-7287af05f225"
 
 
 def test_the_scope_is_the_user_or_the_application() -> None:
     """Sessions of one user share a scope, wherever they were opened; nobody else does."""
     shared = [user(5), user(5, session_id=2), user(5, session_id=3, opened_in=application(7))]
-    assert len({submission(caller, PARAMS, "key").request_uid for caller in shared}) == 1
+    assert len({new_requirement(caller, PARAMS, "key").request_uid for caller in shared}) == 1
     callers = [user(5), user(7), application(5), application(7), user(57), application(57)]
-    assert len({submission(caller, PARAMS, "key").request_uid for caller in callers}) == len(callers)
+    assert len({new_requirement(caller, PARAMS, "key").request_uid for caller in callers}) == len(callers)
 
 
 @given(st.sets(st.tuples(st.booleans(), st.integers(1, 200), Keys), min_size=2, max_size=20))
 def test_keyed_uids_are_distinct(identities: set[tuple[bool, int, str]]) -> None:
     """Two different pairs of owner and key never have one identity."""
     made = {
-        submission(user(number) if by_user else application(number), PARAMS, key).request_uid
+        new_requirement(user(number) if by_user else application(number), PARAMS, key).request_uid
         for by_user, number, key in identities
     }
     assert len(made) == len(identities)
 
 
 @given(Contents, Contents)
-def test_the_digest_tells_params_apart(one: CreateParams, two: CreateParams) -> None:
+def test_the_digest_tells_params_apart(one: dict[str, Any], two: dict[str, Any]) -> None:
     """What was sent has one digest exactly when it is the same, an absent text being a null one, not an empty one."""
-    digests = [submission(user(1), params, "key").params_digest for params in (one, two)]
+    digests = [new_requirement(user(1), params, "key").params_digest for params in (one, two)]
     assert (digests[0] == digests[1]) == (one == two)
-    assert digests[0] == submission(application(9), one, "another").params_digest
+    assert digests[0] == new_requirement(application(9), one, "another").params_digest
 
 
 @pytest.mark.parametrize(
     "change",
-    [{"key": ""}, {"key": "null"}, {"value": ""}, {"required": PARAMS.requireable}, {"requireable": PARAMS.required}],
+    [
+        {"key": ""},
+        {"key": "null"},
+        {"value": ""},
+        {"required": PARAMS["requireable"]},
+        {"requireable": PARAMS["required"]},
+    ],
 )
 def test_the_digest_of_near_misses(change: dict[str, Any]) -> None:
     """What merely looks alike has another digest; the views do not count."""
-    digest = submission(user(1), PARAMS, "key").params_digest
-    assert submission(user(1), PARAMS._replace(**change), "key").params_digest != digest
-    assert submission(user(1), PARAMS._replace(application_view="default"), "key").params_digest == digest
+    digest = new_requirement(user(1), PARAMS, "key").params_digest
+    assert new_requirement(user(1), PARAMS | change, "key").params_digest != digest
+    assert new_requirement(user(1), PARAMS | {"application_view": "default"}, "key").params_digest == digest
 
 
 @pytest.mark.parametrize("key", [None, "key"])
-def test_what_is_asked_is_part_of_the_submission(key: str | None) -> None:
+def test_what_is_asked_is_part_of_the_new_requirement(key: str | None) -> None:
     """A submission tells the token by its digest, and what is required by what."""
-    params = PARAMS._replace(key="tier", value="gold")
-    item = submission(application(7), params, key)
+    params = PARAMS | {"key": "tier", "value": "gold"}
+    item = new_requirement(application(7), params, key)
     assert (item.token_digest, item.key, item.value, item.retried) == (DIGEST, "tier", "gold", False)
-    assert (item.required, item.requireable) == (PARAMS.required, PARAMS.requireable)
+    assert (item.required, item.requireable) == (PARAMS["required"], PARAMS["requireable"])

@@ -6,22 +6,24 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service.domain.schemas import CreateParams, Reference, create_params_schema, load_create_params
+from service.domain.params import load_params
+from service.domain.references import Reference
+from service.domain.schemas import create_params
 from service.domain.statuses import InvalidParam, MissingParam, ParamError
 
-SCHEMA = create_params_schema(["User", "Route"])
+SCHEMA = create_params(["User", "Route"])
 USER = {"type": "User", "id": 1}
 EMOJI = "\U0001f600"
-CREATE_PARAMS = set(CreateParams._fields)
+CREATE_PARAMS = set(SCHEMA.fields)
 
 Scalars = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=6)
 Anything = Scalars | st.lists(Scalars, max_size=3) | st.dictionaries(st.sampled_from(["type", "id", "x"]), Scalars)
 
 
-def load(*found: ParamError, **changes: Any) -> CreateParams:
+def load(*found: ParamError, **changes: Any) -> dict[str, Any]:
     """The params of a create that fits, with changes; those that are `...` are left out."""
     params = {"required": USER, "requireable": USER} | changes
-    return load_create_params(SCHEMA, {name: value for name, value in params.items() if value is not ...}, *found)
+    return load_params(SCHEMA, {name: value for name, value in params.items() if value is not ...}, *found)
 
 
 def faults(status: type[MissingParam | InvalidParam], *found: ParamError, **changes: Any) -> set[str]:
@@ -35,7 +37,7 @@ def faults(status: type[MissingParam | InvalidParam], *found: ParamError, **chan
 def test_what_fits() -> None:
     """All that fits is loaded as it is, and what is not known is left out."""
     loaded = load(key="k", value="v", session_view="default", application_view="detailed", other=[{}], token=5)
-    assert loaded == CreateParams(Reference("User", 1), Reference("User", 1), "k", "v", "default", "detailed")
+    assert tuple(loaded.values()) == (Reference("User", 1), Reference("User", 1), "k", "v", "default", "detailed")
 
 
 @pytest.mark.parametrize("nothing", [..., None])
@@ -43,7 +45,7 @@ def test_what_need_not_be_there(nothing: object) -> None:
     """The other params may be absent or null, which is the same."""
     names = ("key", "value", "session_view", "application_view")
     loaded = load(**dict.fromkeys(names, nothing))
-    assert loaded == CreateParams(Reference("User", 1), Reference("User", 1), None, None, None, None)
+    assert tuple(loaded.values()) == (Reference("User", 1), Reference("User", 1), None, None, None, None)
 
 
 @pytest.mark.parametrize("param", ["required", "requireable"])
@@ -91,7 +93,7 @@ def test_all_that_is_invalid_at_once() -> None:
 @pytest.mark.parametrize("value", [1, 2**63 - 1])
 def test_ids_that_fit(value: int) -> None:
     """An id may be the first and the last of PostgreSQL's positive bigints."""
-    assert load(required={"type": "User", "id": value}).required == Reference("User", value)
+    assert load(required={"type": "User", "id": value})["required"] == Reference("User", value)
 
 
 @pytest.mark.parametrize(
@@ -120,7 +122,7 @@ def test_references_that_are_no_hash(value: object) -> None:
 @pytest.mark.parametrize("character", ["x", EMOJI, "\u0301", "\n", "\uffff"])
 def test_lengths(param: str, limit: int, character: str) -> None:
     """The length of a text is its number of code points, whatever they are."""
-    assert getattr(load(**{param: character * limit}), param) == character * limit
+    assert load(**{param: character * limit})[param] == character * limit
     assert faults(InvalidParam, **{param: character * (limit + 1)}) == {param}
 
 
@@ -143,7 +145,7 @@ def test_views_that_are_unknown(param: str, value: object) -> None:
 def at_fault(params: dict[str, Any]) -> set[str]:
     """The params that a refusal of `params` names, if they are refused."""
     try:
-        load_create_params(SCHEMA, params)
+        load_params(SCHEMA, params)
     except (MissingParam, InvalidParam) as refusal:
         return {error.param.partition(".")[0] for error in refusal.errors} or {"nothing"}
     return set()
@@ -158,6 +160,6 @@ def test_any_params_are_loaded_or_refused(params: dict[str, Any]) -> None:
     if named:
         assert not named & at_fault(mended)
         return
-    loaded = load_create_params(SCHEMA, params)
-    assert [loaded.key, loaded.value] == [params.get("key"), params.get("value")]
-    assert {"type": loaded.required.type, "id": loaded.required.id}.items() <= params["required"].items()
+    loaded = load_params(SCHEMA, params)
+    assert [loaded["key"], loaded["value"]] == [params.get("key"), params.get("value")]
+    assert loaded["required"]._asdict().items() <= params["required"].items()
