@@ -22,7 +22,7 @@ from service.database.connection import connect
 from service.database.migrations import load_migrations
 from service.database.pool import Database, open_database
 from service.mail.backoff import lease
-from service.mail.lifespan import mailing
+from service.mail.lifespan import open_mail
 from service.observability.background import in_background
 from service.storage.requirements import Outgoing, RequirementStore
 
@@ -68,7 +68,7 @@ async def _mailing(app: web.Application, database: Database) -> AsyncIterator[No
             log.warning("no-emails", reason="mandrill.api_key and mandrill.recipients must both be set")
         yield
         return
-    async with mailing(database, settings) as (app[keys.COURIER], app[keys.DISPATCHER]):
+    async with open_mail(database, settings) as (app[keys.COURIER], app[keys.DISPATCHER]):
         yield
 
 
