@@ -52,7 +52,8 @@ FAULTS: list[tuple[str, int, Any, type[MandrillError], str, list[str]]] = [
      "Mandrill responded with 202", []),
     ("an error with 200", 200, {"status": "error"}, MandrillResponseInvalid,
      "Mandrill's response is not a list of recipients", []),
-    ("a list of others", 200, ["sent", "sent"], MandrillResponseInvalid, "Mandrill's response is not a list of recipients", []),
+    ("a list of others", 200, ["sent", "sent"], MandrillResponseInvalid,
+     "Mandrill's response is not a list of recipients", []),
 ]  # fmt: skip
 
 
