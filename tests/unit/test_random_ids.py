@@ -1,4 +1,4 @@
-"""Random digits: as many as asked for, and none of them twice."""
+"""Random hexadecimal digits: their number and uniqueness."""
 
 from itertools import islice
 
@@ -8,13 +8,13 @@ from service.domain.random_ids import random_digits
 
 
 @pytest.mark.parametrize("size", [1, 10, 16])
-def test_digits_are_as_many_as_asked_for(size: int) -> None:
-    """Each piece is two hexadecimal digits a byte, also beyond what is drawn at once."""
-    pieces = list(islice(random_digits(size), 1000))
-    assert {len(bytes.fromhex(piece)) for piece in pieces} == {size}
+def test_number_of_digits(size: int) -> None:
+    """Each id has two hexadecimal digits per byte, also after the buffered bytes are used up."""
+    ids = list(islice(random_digits(size), 1000))
+    assert {len(bytes.fromhex(digits)) for digits in ids} == {size}
 
 
-def test_no_piece_comes_twice() -> None:
-    """What was handed out is not handed out again, neither by the same source nor by another one."""
-    pieces = [piece for _ in range(2) for piece in islice(random_digits(16), 5000)]
-    assert len(set(pieces)) == len(pieces)
+def test_ids_are_unique() -> None:
+    """No id is repeated, neither by the same generator nor by another one."""
+    ids = [digits for _ in range(2) for digits in islice(random_digits(16), 5000)]
+    assert len(set(ids)) == len(ids)
