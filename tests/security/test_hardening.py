@@ -13,8 +13,7 @@ from aiohttp import web
 
 from service.config import Config
 from service.mail.errors import MandrillUnreachable
-from service.mail.mandrill import connected
-from tests.api.exchange import post_create
+from service.mail.mandrill import open_mandrill
 from tests.conftest import Client
 from tests.factories import CREATE, AppRecord, Records, params
 from tests.mail.conftest import API_KEY, RECIPIENTS, SENDER
@@ -79,7 +78,7 @@ async def impostor(tmp_path: Path) -> AsyncIterator[str]:
 async def test_an_impostor_of_mandrill_is_told_nothing(config: Config, impostor: str) -> None:
     """A certificate that nobody vouches for ends the connection before the key is sent."""
     settings = replace(config.mandrill, api_key=API_KEY, recipients=RECIPIENTS, sender=SENDER, base_url=impostor)
-    async with connected(settings) as mandrill:
+    async with open_mandrill(settings) as mandrill:
         with pytest.raises(MandrillUnreachable) as refused:
             await mandrill.send({}, RECIPIENTS, 5.0)
     assert isinstance(refused.value.__cause__, aiohttp.ClientConnectorCertificateError)
