@@ -1,4 +1,4 @@
-"""A glance at params never says anything else than the schema would."""
+"""The fast check of params agrees with the schema."""
 
 from typing import Any
 
@@ -37,7 +37,7 @@ valid = st.fixed_dictionaries(
 
 
 def by_schema(params: Params) -> CreateParams | None:
-    """What the schema loads, None for what it refuses."""
+    """The params as loaded by the schema, or None if it refuses them."""
     try:
         return load_create_params(READER.schema, params)
     except (MissingParam, InvalidParam):
@@ -45,13 +45,13 @@ def by_schema(params: Params) -> CreateParams | None:
 
 
 @given(anything | valid)
-def test_a_glance_agrees_with_the_schema(params: dict[str, Any]) -> None:
-    """Whatever is surely valid at a glance is valid by the schema, with the same outcome, and the other way round."""
+def test_the_fast_check_agrees_with_the_schema(params: dict[str, Any]) -> None:
+    """The fast check accepts exactly the params that the schema accepts, with the same result."""
     assert READER.glance(params) == by_schema(params)
 
 
-def test_errors_found_elsewhere_are_told() -> None:
-    """Params that are fine do not hide an error of another part of the request."""
+def test_earlier_errors_are_reported() -> None:
+    """Valid params do not hide an error found elsewhere in the request."""
     params = {"required": {"type": "User", "id": 1}, "requireable": {"type": "Service", "id": 2}}
     assert READER.read(params) == CreateParams(Reference("User", 1), Reference("Service", 2), None, None, None, None)
     with pytest.raises(InvalidParam) as refusal:
