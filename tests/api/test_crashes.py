@@ -1,7 +1,6 @@
 """Faults of the service, over HTTP: reported as application-crash or identify-request-error, without a cause."""
 
 from collections.abc import Callable
-from dataclasses import replace
 
 import pytest
 from aiohttp import web
@@ -16,6 +15,7 @@ from service.database.errors import DatabaseError
 from service.domain.statuses import ApplicationCrash, IdentifyRequestError
 from service.metrics.definitions import Metrics
 from service.observability.requests import log_by_structlog
+from tests.api.conftest import with_database
 from tests.api.exchange import IDEMPOTENCY_KEY, post_create, read_envelope, refusal, success
 from tests.conftest import AppClient, Client
 from tests.factories import CREATE, AppRecord, Records, params
@@ -35,11 +35,6 @@ MISBEHAVIOURS: list[tuple[str, Callable[[], BaseException]]] = [
 ]
 
 
-def on_database(config: Config, url: str) -> Config:
-    """The settings with another database URL."""
-    return replace(config, database=replace(config.database, url=url))
-
-
 def app_with_handler(config: Config, misbehave: Callable[[], BaseException | web.Response]) -> web.Application:
     """The service with a create handler that raises or returns the result of `misbehave`."""
 
@@ -57,13 +52,6 @@ def app_with_handler(config: Config, misbehave: Callable[[], BaseException | web
     app.router.add_post("/early", handler)
     app.router.add_post(CREATE, guarded(handler))
     return app
-
-
-@pytest.fixture
-async def proxied_client(config: Config, records: Records, proxy: Proxy, aiohttp_client: AppClient) -> Client:
-    """A client of a service that reaches its database through the proxy."""
-    await records.deploy()
-    return await aiohttp_client(create_app(on_database(config, proxy.url)))
 
 
 async def test_application_crash_without_the_database(
@@ -175,7 +163,7 @@ async def test_identify_request_error_without_a_registry(
 ) -> None:
     """identify-request-error: the registry was never loaded; there is no Retry-After."""
     await proxy.cut()
-    client = await aiohttp_client(create_app(on_database(config, "postgresql://postgres@127.0.0.1:1/none")))
+    client = await aiohttp_client(create_app(with_database(config, "postgresql://postgres@127.0.0.1:1/none")))
     response = await post_create(client, params(application.token, user_id))
     assert response.code_and_body == refusal(IdentifyRequestError)
     assert response.outcome == "none"

@@ -2,7 +2,6 @@
 
 import asyncio
 import socket
-from dataclasses import replace
 
 import pytest
 
@@ -10,6 +9,7 @@ from service.api import keys
 from service.api.app import create_app
 from service.config import Config
 from service.domain.statuses import RouteNonExistent
+from tests.api.conftest import with_database
 from tests.api.exchange import read_envelope, refusal
 from tests.conftest import AppClient, Client
 from tests.factories import Records
@@ -35,7 +35,7 @@ async def ready(client: Client) -> tuple[int, dict[str, object]]:
 
 async def client_on(config: Config, url: str, aiohttp_client: AppClient) -> Client:
     """A client of the service on another database."""
-    return await aiohttp_client(create_app(replace(config, database=replace(config.database, url=url))))
+    return await aiohttp_client(create_app(with_database(config, url)))
 
 
 async def test_ping(client: Client) -> None:

@@ -1,16 +1,13 @@
 """A create whose statement committed, but whose reply from the database was lost."""
 
 import asyncio
-from dataclasses import replace
 
 import asyncpg
 import pytest
 
-from service.api.app import create_app
-from service.config import Config
 from tests.api.exchange import IDEMPOTENCY_KEY, post_create, success
 from tests.api.waiting import wait_for_lock_waiters
-from tests.conftest import AppClient, Client
+from tests.conftest import Client
 from tests.factories import AppRecord, Records, params
 from tests.proxy import Proxy
 
@@ -19,13 +16,6 @@ DELETE_REFERENCES = """
 CREATE FUNCTION sweep() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN DELETE FROM users; RETURN NULL; END $$;
 CREATE TRIGGER sweep AFTER INSERT ON requirements FOR EACH ROW EXECUTE FUNCTION sweep();
 """
-
-
-@pytest.fixture
-async def proxied_client(config: Config, records: Records, proxy: Proxy, aiohttp_client: AppClient) -> Client:
-    """A client of a service that reaches its database through the proxy."""
-    await records.deploy()
-    return await aiohttp_client(create_app(replace(config, database=replace(config.database, url=proxy.url))))
 
 
 @pytest.mark.parametrize(("setup", "users_left"), [("SELECT", True), (DELETE_REFERENCES, False)])

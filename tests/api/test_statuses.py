@@ -23,7 +23,8 @@ from service.domain.statuses import (
 )
 from service.storage import operating
 from service.storage.demo import ROUTE
-from tests.api.exchange import CodeAndBody, post_create, post_raw_create, read_envelope, refusal, success, timestamp
+from tests.api.exchange import CodeAndBody, post_create, post_raw_create, read_envelope, refusal, success
+from tests.api.views import session_views
 from tests.conftest import Client
 from tests.factories import CREATE, AppRecord, Records, params
 
@@ -109,20 +110,9 @@ async def test_session_expired(client: Client, records: Records) -> None:
 async def test_client_required(client: Client, records: Records) -> None:
     """client-required: the user has no role; the session is shown."""
     session = await records.session_of(*await records.user())
-    row = await records.connection.fetchrow("SELECT * FROM sessions")
-    assert row is not None
-    shown = {
-        "id": session.id,
-        "token": session.token,
-        "application_id": None,
-        "user_id": session.user_id,
-        "remember_me": False,
-        "created_at": timestamp(row["created_at"]),
-        "last_used_at": timestamp(row["last_used_at"]),
-        "expires_at": timestamp(row["last_used_at"] + timedelta(hours=72)),
-    }
+    views = await session_views(records.connection, session)
     response = await post_create(client, params(session.token, session.user_id, application_view="default"))
-    assert response.code_and_body == refusal(ClientRequired, session=shown)
+    assert response.code_and_body == refusal(ClientRequired, session=views["default"])
     assert await records.count() == 0
 
 

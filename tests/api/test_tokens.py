@@ -9,7 +9,8 @@ from service.config import Config
 from service.domain.callers import digest
 from service.domain.statuses import ClientRequired, InvalidToken, SessionExpired
 from service.storage import operating
-from tests.api.exchange import ApiResponse, Body, post_create, refusal, timestamp
+from tests.api.exchange import Body, post_create, post_create_by, refusal
+from tests.api.views import session_views
 from tests.conftest import AppClient, Client
 from tests.factories import AppRecord, Records, SessionRecord, params
 
@@ -32,11 +33,6 @@ SESSIONS = [
 
 # The offset of the database's clock, and whether a new session is then valid.
 SHIFTS = [("8 days", False), ("7 days 1 minute", False), ("71 hours", True), ("-8 days", True)]
-
-
-async def use(client: Client, session: SessionRecord, **changes: object) -> ApiResponse:
-    """Send a create with the session's token."""
-    return await post_create(client, params(session.token, session.user_id, **changes))
 
 
 @pytest.mark.parametrize("token", ["unknown", "0", "\U0001f600", "a" * 1000])
@@ -84,9 +80,9 @@ async def test_a_revoked_application_token(
 async def test_a_revoked_session(client: Client, records: Records) -> None:
     """A revoked session is refused on the next request."""
     session = await records.session()
-    assert (await use(client, session)).status == "action-successful"
+    assert (await post_create_by(client, session)).status == "action-successful"
     await operating.revoke_session(records.connection, session.id)
-    assert (await use(client, session)).code_and_body == refusal(InvalidToken)
+    assert (await post_create_by(client, session)).code_and_body == refusal(InvalidToken)
 
 
 async def test_a_revocation_applies_in_every_worker(
@@ -95,9 +91,9 @@ async def test_a_revocation_applies_in_every_worker(
     """A revoked session is refused on the next request in every worker."""
     session = await records.session()
     workers = [client, await aiohttp_client(create_app(config))]
-    assert {(await use(worker, session)).status for worker in workers} == {"action-successful"}
+    assert {(await post_create_by(worker, session)).status for worker in workers} == {"action-successful"}
     await operating.revoke_user_sessions(records.connection, session.email)
-    assert [(await use(worker, session)).code_and_body for worker in workers] == [refusal(InvalidToken)] * 2
+    assert [(await post_create_by(worker, session)).code_and_body for worker in workers] == [refusal(InvalidToken)] * 2
 
 
 async def test_an_inactive_application(client: Client, records: Records, application: AppRecord, user_id: int) -> None:
@@ -118,7 +114,9 @@ async def test_sessions_of_other_applications_stay_valid(
     in_another = await records.session(application_id=(await records.application()).id)
     in_none = await records.session()
     await operating.set_application_active(records.connection, application.slug, active=False)
-    assert {(await use(client, session)).status for session in (in_another, in_none)} == {"action-successful"}
+    assert {(await post_create_by(client, session)).status for session in (in_another, in_none)} == {
+        "action-successful"
+    }
 
 
 @pytest.mark.parametrize(
@@ -129,7 +127,7 @@ async def test_session_expiry(
 ) -> None:
     """A session expires after seven days or 72 hours unused; a remembered session does not expire."""
     session = await records.session(age=age, idle=idle, remember_me=remember_me)
-    response = await use(client, session)
+    response = await post_create_by(client, session)
     if good:
         assert response.status == "action-successful"
     else:
@@ -151,7 +149,7 @@ async def test_expiry_uses_the_database_clock(
         AS $$ SELECT pg_catalog.now() + interval '{shift}' $$;
         ALTER DATABASE {database} SET search_path = shifted, pg_catalog, public;
     """)
-    response = await use(await aiohttp_client(create_app(config)), session)
+    response = await post_create_by(await aiohttp_client(create_app(config)), session)
     assert response.status == ("action-successful" if good else "session-expired")
 
 
@@ -159,7 +157,7 @@ async def test_expiry_uses_the_database_clock(
 async def test_one_role_is_enough(client: Client, records: Records, role: str) -> None:
     """A user with one role, client, employee or liaison, may create."""
     session = await records.session(role)
-    response = await use(client, session, session_view="detailed")
+    response = await post_create_by(client, session, session_view="detailed")
     assert response.status == "action-successful"
     assert response.body["session"]["roles"] == [role]
 
@@ -167,28 +165,15 @@ async def test_one_role_is_enough(client: Client, records: Records, role: str) -
 async def test_a_lost_role_applies_at_once(client: Client, records: Records) -> None:
     """A user who loses the last role is refused on the next request."""
     session = await records.session("employee")
-    assert (await use(client, session)).status == "action-successful"
+    assert (await post_create_by(client, session)).status == "action-successful"
     await records.connection.execute("DELETE FROM employees")
-    assert (await use(client, session)).status == "client-required"
+    assert (await post_create_by(client, session)).status == "client-required"
 
 
 async def roleless(records: Records, application: AppRecord) -> tuple[SessionRecord, dict[str, Body]]:
     """A session of a user without a role, and its expected views."""
     session = await records.session_of(*await records.user(), application_id=application.id)
-    row = await records.connection.fetchrow("SELECT * FROM sessions WHERE id = $1", session.id)
-    assert row is not None
-    default = {
-        "id": session.id,
-        "token": session.token,
-        "application_id": application.id,
-        "user_id": session.user_id,
-        "remember_me": False,
-        "created_at": timestamp(row["created_at"]),
-        "last_used_at": timestamp(row["last_used_at"]),
-        "expires_at": timestamp(row["last_used_at"] + IDLE),
-    }
-    user = {"id": session.user_id, "email": session.email}
-    return session, {"default": default, "detailed": default | {"user": user, "roles": []}}
+    return session, await session_views(records.connection, session)
 
 
 @pytest.mark.parametrize(
@@ -210,6 +195,6 @@ async def test_client_required_shows_its_session(
 ) -> None:
     """client-required shows the session in the requested view, or else in the default view, and nothing else."""
     session, views = await roleless(records, application)
-    response = await use(client, session, **changes)
+    response = await post_create_by(client, session, **changes)
     assert response.code_and_body == refusal(ClientRequired, session=views[view])
     assert (await records.count(), response.outcome) == (0, "none")

@@ -9,10 +9,10 @@ import pytest
 
 from service.api.app import create_app
 from service.config import Config
-from tests.api.exchange import ApiResponse, post_create, timestamp
+from tests.api.exchange import post_create, post_create_by, timestamp
 from tests.api.waiting import wait_for_lock_waiters, wait_until
 from tests.conftest import AppClient, Client
-from tests.factories import Records, SessionRecord, params
+from tests.factories import Records, SessionRecord
 
 HOUR, MINUTE, A_LITTLE = timedelta(hours=1), timedelta(minutes=1), timedelta(seconds=5)
 LAST_USED = "SELECT last_used_at FROM sessions WHERE id = $1"
@@ -22,11 +22,6 @@ CREATE FUNCTION fail() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE 'no to
 CREATE SEQUENCE touches;
 CREATE TRIGGER fail BEFORE UPDATE ON sessions FOR EACH ROW WHEN (nextval('touches') > 0) EXECUTE FUNCTION fail();
 """
-
-
-async def use(client: Client, session: SessionRecord, **changes: object) -> ApiResponse:
-    """Send a create with the session's token."""
-    return await post_create(client, params(session.token, session.user_id, **changes))
 
 
 async def last_used(records: Records, session: SessionRecord) -> datetime:
@@ -39,7 +34,7 @@ async def test_a_use_is_recorded_within_300_milliseconds(client: Client, records
     """A valid use is committed within 0.3 s of the response, which shows the previous use."""
     session = await records.session(idle=HOUR)
     before = await last_used(records, session)
-    response = await use(client, session, session_view="default")
+    response = await post_create_by(client, session, session_view="default")
     await wait_until(records.connection, TOUCHED, session.id, seconds=0.3)
     assert response.body["session"]["last_used_at"] == timestamp(before)
     assert response.body["session"]["expires_at"] == timestamp(before + timedelta(hours=72))
@@ -55,7 +50,7 @@ async def test_a_use_that_is_refused_later_is_a_use(client: Client, records: Rec
 async def test_client_required_is_a_use(client: Client, records: Records) -> None:
     """A request refused with client-required counts as a use."""
     session = await records.session_of(*await records.user(), idle=HOUR)
-    assert (await use(client, session)).status == "client-required"
+    assert (await post_create_by(client, session)).status == "client-required"
     await wait_until(records.connection, TOUCHED, session.id, seconds=0.3)
 
 
@@ -69,7 +64,7 @@ async def test_a_session_is_touched_once_a_minute(
     session = await records.session(idle=idle)
     before = await last_used(records, session)
     for _ in range(3):
-        assert (await use(client, session)).status == "action-successful"
+        assert (await post_create_by(client, session)).status == "action-successful"
     await client.close()
     assert (await last_used(records, session) > before) == touched
 
@@ -83,7 +78,7 @@ async def test_the_interval_is_configurable(config: Config, records: Records, ai
     session = await records.session()
     for _ in range(3):
         before = await last_used(records, session)
-        await use(client, session)
+        await post_create_by(client, session)
         await wait_until(records.connection, "SELECT last_used_at > $2 FROM sessions WHERE id = $1", session.id, before)
 
 
@@ -98,7 +93,7 @@ async def test_an_ended_session_is_not_touched(
     session = await records.session(age=age, idle=idle)
     await records.connection.execute("UPDATE sessions SET revoked_at = now() WHERE $1", revoked)
     before = await last_used(records, session)
-    assert (await use(client, session)).code == 401
+    assert (await post_create_by(client, session)).code == 401
     await client.close()
     assert await last_used(records, session) == before
 
@@ -110,11 +105,11 @@ async def test_a_locked_row_is_skipped(
     session = await records.session(idle=HOUR)
     async with other.transaction():
         await other.execute("SELECT FROM sessions FOR UPDATE")
-        assert (await use(client, session)).status == "action-successful"
+        assert (await post_create_by(client, session)).status == "action-successful"
         async with asyncio.timeout(config.database.lock_timeout_seconds / 2):
             await client.close()
         assert not await records.connection.fetchval(TOUCHED, session.id)
-    await use(await aiohttp_client(create_app(config)), session)
+    await post_create_by(await aiohttp_client(create_app(config)), session)
     await wait_until(records.connection, TOUCHED, session.id)
 
 
@@ -123,9 +118,9 @@ async def test_a_waiting_touch_delays_no_request(client: Client, records: Record
     sessions = [await records.session(idle=HOUR) for _ in range(3)]
     async with other.transaction():
         await other.execute("LOCK TABLE sessions IN SHARE MODE")
-        assert (await use(client, sessions[0])).status == "action-successful"
+        assert (await post_create_by(client, sessions[0])).status == "action-successful"
         await wait_for_lock_waiters(records.connection)
-        assert {(await use(client, session)).status for session in sessions} == {"action-successful"}
+        assert {(await post_create_by(client, session)).status for session in sessions} == {"action-successful"}
     for session in sessions:
         await wait_until(records.connection, TOUCHED, session.id)
 
@@ -134,12 +129,12 @@ async def test_a_touch_that_fails_fails_no_request(client: Client, records: Reco
     """An error while recording a use fails no request, and the next use is recorded."""
     session = await records.session(idle=HOUR)
     await records.connection.execute(FAILING_TOUCH)
-    assert (await use(client, session)).status == "action-successful"
+    assert (await post_create_by(client, session)).status == "action-successful"
     await wait_until(records.connection, "SELECT is_called FROM touches")
-    assert (await use(client, session)).status == "action-successful"
+    assert (await post_create_by(client, session)).status == "action-successful"
     assert not await records.connection.fetchval(TOUCHED, session.id)
     await records.connection.execute("DROP TRIGGER fail ON sessions")
-    assert (await use(client, session)).status == "action-successful"
+    assert (await post_create_by(client, session)).status == "action-successful"
     await wait_until(records.connection, TOUCHED, session.id)
 
 
@@ -148,6 +143,6 @@ async def test_only_the_session_used_is_touched(client: Client, records: Records
     session = await records.session(idle=HOUR)
     sibling = await records.session_of(session.user_id, session.email, idle=HOUR)
     before = await last_used(records, sibling)
-    await use(client, session)
+    await post_create_by(client, session)
     await wait_until(records.connection, TOUCHED, session.id)
     assert await last_used(records, sibling) == before

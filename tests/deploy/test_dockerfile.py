@@ -13,11 +13,11 @@ from pathlib import Path
 
 import psutil
 import pytest
+from aiohttp.test_utils import unused_port
 
 from service.config import load_config
 from tests.deploy.dockerfile import Instruction, named, only, stages
 from tests.factories import Records
-from tests.gateway.nginx import free_port
 from tests.serving.process import REPOSITORY, Serve, environment
 
 FOLDER = REPOSITORY / "deploy" / "docker"
@@ -81,7 +81,7 @@ def unprivileged(pid: int) -> bool:
 async def test_the_image_command_serves(installed: Path, database_url: str, records: Records, tmp_path: Path) -> None:
     """As an unprivileged user outside the checkout the image's command serves, is healthy, and stops on its signal."""
     await records.deploy()
-    port = free_port()
+    port = unused_port()
     settings = {"DATABASE_URL": database_url, "PORT": str(port), "REQUIREMENTS__CONSOLE__PORT": "0"}
     environ = environ_of(installed) | settings | {"REQUIREMENTS__DATABASE__REQUIRE_DURABLE": "false"}
     assert health(environ) != 0

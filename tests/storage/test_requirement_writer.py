@@ -200,7 +200,7 @@ async def test_a_key_sent_twice_splits_no_batch(write: Writes, user_id: int, con
     assert await transactions(connection) == 1
 
 
-async def test_closing_waits_for_a_write_that_waits_for_a_lock(
+async def test_closing_waits_for_a_blocked_write(
     write: Writes, user_id: int, records: Records, database_url: str
 ) -> None:
     """Closing the writer waits for a cancelled write that waits for a lock."""

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from service.domain.callers import Application, Caller, Session
 from service.domain.requirements import Key, NewRequirement
-from service.domain.requirements import new_requirement as submission_by
+from service.domain.requirements import submission as new_requirement_of
 from service.domain.schemas import CreateParams, Reference
 
 NOW = datetime(2026, 11, 23, tzinfo=UTC)
@@ -38,7 +38,7 @@ def user(number: int, session_id: int = 1, opened_in: Caller | None = None) -> C
 
 def new_requirement(caller: Caller, params: CreateParams, key: str | None) -> NewRequirement:
     """The new requirement of a caller."""
-    return submission_by(DIGEST, params, Key(caller, key) if key is not None else None)
+    return new_requirement_of(DIGEST, params, Key(caller, key) if key is not None else None)
 
 
 def test_a_fresh_uid_is_version_7() -> None:
