@@ -12,7 +12,7 @@ from multidict import CIMultiDictProxy
 from service.api.actions import ACTIONS
 from service.domain.statuses import Status
 from tests.conftest import Client
-from tests.factories import CREATE
+from tests.factories import CREATE, SessionRecord, params
 
 Body = dict[str, Any]
 CodeAndBody = tuple[int, Body]
@@ -68,6 +68,11 @@ async def read_envelope(response: ClientResponse) -> ApiResponse:
 async def post_create(client: Client, params: object, headers: Headers | None = None) -> ApiResponse:
     """Send a create with these params as JSON."""
     return await read_envelope(await client.post(CREATE, json=params, headers=headers))
+
+
+async def post_create_by(client: Client, session: SessionRecord, **changes: object) -> ApiResponse:
+    """Send a valid create with the session's token, and these params replaced or added."""
+    return await post_create(client, params(session.token, session.user_id, **changes))
 
 
 async def post_raw_create(client: Client, body: str | bytes, content_type: str) -> ApiResponse:

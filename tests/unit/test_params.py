@@ -38,7 +38,7 @@ valid = st.fixed_dictionaries(
 
 
 def load_by_marshmallow(params: Params) -> Any:
-    """What marshmallow loads; None if it finds errors."""
+    """The params as loaded by marshmallow, or None if it finds errors."""
     return SCHEMA.load(params) if not SCHEMA.validate(params) else None
 
 
@@ -48,8 +48,8 @@ def test_the_fast_check_agrees_with_marshmallow(params: dict[str, Any]) -> None:
     assert check_all(SCHEMA, params) == load_by_marshmallow(params)
 
 
-def test_errors_found_elsewhere_are_reported() -> None:
-    """Valid params do not hide an error in another part of the request."""
+def test_earlier_errors_are_reported() -> None:
+    """Valid params do not hide an error found elsewhere in the request."""
     params = {"required": {"type": "User", "id": 1}, "requireable": {"type": "Service", "id": 2}}
     loaded = load_params(SCHEMA, params)
     assert (loaded["required"], loaded["requireable"]) == (Reference("User", 1), Reference("Service", 2))
