@@ -223,3 +223,18 @@ async def test_well_formed_ids(http: aiohttp.ClientSession, nginx: Gateway, offe
         got = await send(http, nginx.url, Sent(headers={"X-Request-ID": offered}, path=path))
         assert json.loads(got.raw)["request_id"] == got.headers["X-Request-Id"] == offered
     assert any(f" {offered} " in line for line in nginx.accesses)
+
+
+WRITING = ["create", "update", "destroy", "create_many", "destroy_many", "sync"]
+
+
+async def test_every_writing_action_has_an_outcome(tmp_path: Path) -> None:
+    """nginx's own responses have a Requirement-Outcome for actions that write, and for no others."""
+    async with gateway(tmp_path, f"http://127.0.0.1:{free_port()}") as nginx:
+        for method in ("POST", "PUT", "DELETE"):
+            for action, outcome in [*((name, "unknown") for name in WRITING), ("read", None), ("created", None)]:
+                line = f"{method} /api/v1/requirements/{action} HTTP/1.1\r\n"
+                request = f"{line}Host: x\r\nContent-Length: 0\r\nConnection: close\r\n\r\n".encode()
+                assert hints(await raw(nginx.port, request)) == (outcome, None), (method, action)
+                refused_early = f"{line}Host: x\r\nX-Long: {'x' * 9000}\r\nConnection: close\r\n\r\n".encode()
+                assert hints(await raw(nginx.port, refused_early)) == (outcome and "none", None), (method, action)
