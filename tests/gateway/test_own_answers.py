@@ -229,7 +229,7 @@ WRITING = ["create", "update", "destroy", "create_many", "destroy_many", "sync"]
 
 
 async def test_every_writing_action_has_an_outcome(tmp_path: Path) -> None:
-    """nginx's own responses have a Requirement-Outcome for actions that write, and for no others."""
+    """Responses of nginx itself have a Requirement-Outcome for actions that write, and for no others."""
     async with gateway(tmp_path, f"http://127.0.0.1:{free_port()}") as nginx:
         for method in ("POST", "PUT", "DELETE"):
             for action, outcome in [*((name, "unknown") for name in WRITING), ("read", None), ("created", None)]:
