@@ -1,3 +1,3 @@
-"""The requirements service: records that one thing requires another."""
+"""The requirements service: an HTTP API that records that one thing requires another."""
 
 __version__ = "0.1.0"

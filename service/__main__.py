@@ -1,4 +1,4 @@
-"""`python -m service`, installed as `requirements-service`."""
+"""Entry point of `python -m service`, the same as the command `requirements-service`."""
 
 import sys
 

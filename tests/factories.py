@@ -1,4 +1,4 @@
-"""Records for tests: each step adds one thing, with defaults for whatever a test does not care about."""
+"""Create the records that tests need. Each method creates one record, with defaults for every column."""
 
 import secrets
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ CREATE = "/api/v1/requirements/create"
 
 @dataclass(frozen=True)
 class AppRecord:
-    """An application, and a token of it."""
+    """An application and one of its tokens."""
 
     id: int
     slug: str
@@ -24,7 +24,7 @@ class AppRecord:
 
 @dataclass(frozen=True)
 class SessionRecord:
-    """A session, its user, and its token."""
+    """A session, its user and its token."""
 
     id: int
     user_id: int
@@ -33,7 +33,7 @@ class SessionRecord:
 
 
 class Records:
-    """Makes records over one connection."""
+    """Creates records over one connection."""
 
     def __init__(self, connection: asyncpg.Connection) -> None:
         self.connection = connection
@@ -43,7 +43,7 @@ class Records:
         await operating.deploy_route(self.connection, ROUTE, sensitive_params=sensitive_params)
 
     async def application(self, slug: str | None = None) -> AppRecord:
-        """An active application with a token."""
+        """Create an active application with a token."""
         slug = slug or f"app-{secrets.token_hex(4)}"
         application_id = await operating.create_application(self.connection, slug, slug.title())
         issued = await operating.issue_application_token(self.connection, slug)
@@ -52,7 +52,7 @@ class Records:
         return AppRecord(application_id, slug, issued[1])
 
     async def user(self, *roles: str) -> tuple[int, str]:
-        """The id and address of a new user with these roles."""
+        """Create a user with these roles; return the id and e-mail address."""
         email = f"{secrets.token_hex(4)}@example.com"
         user_id = await operating.create_user(self.connection, email)
         assert user_id is not None
@@ -68,7 +68,7 @@ class Records:
         age: timedelta = timedelta(0),
         idle: timedelta = timedelta(0),
     ) -> SessionRecord:
-        """A session of a new user, by default a client; `age` and `idle` reckon back from the database's clock."""
+        """Create a user, by default with the role client, and a session. See `session_of` for the arguments."""
         user_id, email = await self.user(*(roles or ("client",)))
         return await self.session_of(
             user_id, email, application_id=application_id, remember_me=remember_me, age=age, idle=idle
@@ -84,7 +84,7 @@ class Records:
         age: timedelta = timedelta(0),
         idle: timedelta = timedelta(0),
     ) -> SessionRecord:
-        """A session of a user that is there already."""
+        """Create a session of an existing user, created `age` ago and last used `idle` ago by the database's clock."""
         token = secrets.token_urlsafe(32)
         session_id = await self.connection.fetchval(
             """
@@ -102,12 +102,12 @@ class Records:
         return SessionRecord(session_id, user_id, email, token)
 
     async def count(self) -> int:
-        """How many requirements there are."""
+        """The number of requirements."""
         count: int = await self.connection.fetchval("SELECT count(*) FROM requirements")
         return count
 
 
 def params(token: str, user_id: int, **changes: object) -> dict[str, object]:
-    """The params of a create that succeeds: one user requires another, themselves."""
+    """The params of a valid create. Both references are to the user; `changes` replace or add params."""
     reference = {"type": "User", "id": user_id}
     return {"token": token, "required": reference, "requireable": reference, **changes}

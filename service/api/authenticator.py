@@ -1,4 +1,4 @@
-"""Letting in the caller behind a token, and recording that its session was used."""
+"""Authenticate callers: look their tokens up, and record that their sessions were used."""
 
 import asyncio
 from collections.abc import Sequence
@@ -9,69 +9,55 @@ import structlog
 from service.database.batcher import Batcher
 from service.database.errors import ConnectionLost, DatabaseError, RetryableError
 from service.database.pool import Database
-from service.domain.callers import Caller, RoleMissing, Session, TokenLookup, admit
-from service.domain.statuses import ApplicationCrash
-from service.storage.tokens import find_callers, touch_sessions
+from service.domain.callers import Caller, Session, TokenLookup, digest, refusal_of
+from service.domain.statuses import ApplicationCrash, ClientRequired
+from service.domain.views import session_view
+from service.storage.tokens import look_up_tokens, touch_sessions
 
 log = structlog.get_logger()
 
 
 class Authenticator:
-    """Looks callers up on every request: no verdict is kept, so a revocation counts from the next one."""
+    """Looks tokens up on every request. Verdicts are not cached, so that a revocation affects the next request."""
 
     def __init__(self, database: Database, touch_interval: timedelta) -> None:
         self._database = database
         self._touch_interval = touch_interval
-        self.look_ups = Batcher(self._find_all)
+        self.look_ups = Batcher(self._look_up_all)
         self._to_touch: set[int] = set()
-        self._touching: asyncio.Task[None] | None = None
+        self._touch_task: asyncio.Task[None] | None = None
         self.touched = 0  # how many uses of sessions were recorded
 
     @property
     def outstanding(self) -> int:
-        """How many callers are being looked up, or wait for it."""
+        """How many look-ups are running or waiting."""
         return self.look_ups.outstanding
 
-    async def look_up(self, token_digest: bytes, deadline: float) -> Caller:
-        """The caller whose token has this digest, let in, by `deadline` on the event loop's clock.
+    async def look_up(self, token_digest: bytes, deadline: float) -> TokenLookup:
+        """The verdict on a token, by `deadline` on the event loop's clock.
 
-        Raises what `admit` raises, or `ApplicationCrash` when the look-up could not be completed in time.
+        Raises `ApplicationCrash` if the look-up could not be completed in time.
         """
         try:
             try:
-                found = await self.look_ups.submit(token_digest, deadline)
+                return await self.look_ups.submit(token_digest, deadline)
             except (ConnectionLost, RetryableError):
-                # A pooled connection may have died unnoticed; reading twice does no harm.
-                found = await self.look_ups.submit(token_digest, deadline)
+                # A pooled connection may have been lost without notice. A look-up can be repeated safely.
+                return await self.look_ups.submit(token_digest, deadline)
         except DatabaseError as error:
             raise ApplicationCrash from error
-        return self.admit(found)
 
-    async def _find_all(self, digests: Sequence[bytes]) -> list[TokenLookup]:
-        found = await find_callers(self._database, set(digests))
-        return [found[token_digest] for token_digest in digests]
-
-    def admit(self, found: TokenLookup) -> Caller:
-        """The caller, where its token is good; its session was used. Raises what `callers.admit` raises."""
-        try:
-            caller = admit(found)
-        except RoleMissing as missing:
-            self._used(missing.caller, found.now)
-            raise
-        self._used(caller, found.now)
-        return caller
-
-    def _used(self, caller: Caller, now: datetime) -> None:
-        if caller.session is not None:
-            self.touch(caller.session, now)
+    async def _look_up_all(self, digests: Sequence[bytes]) -> list[TokenLookup]:
+        lookups = await look_up_tokens(self._database, set(digests))
+        return [lookups[token_digest] for token_digest in digests]
 
     def touch(self, session: Session, now: datetime) -> None:
-        """Record in the background that `session` was used at `now`, unless that was done within the interval."""
+        """Record in the background that `session` was used at `now`, at most once per interval."""
         if now - session.last_used_at < self._touch_interval:
             return
         self._to_touch.add(session.id)
-        if self._touching is None:
-            self._touching = asyncio.create_task(self._touch_all())
+        if self._touch_task is None:
+            self._touch_task = asyncio.create_task(self._touch_all())
 
     async def _touch_all(self) -> None:
         try:
@@ -83,10 +69,47 @@ class Authenticator:
             self._to_touch.clear()
             log.warning("sessions-not-touched", reason=str(error))
         finally:
-            self._touching = None
+            self._touch_task = None
 
     async def close(self) -> None:
-        """Wait for what is under way."""
+        """Wait for running look-ups and touches."""
         await self.look_ups.close()
-        if self._touching is not None:
-            await self._touching
+        if self._touch_task is not None:
+            await self._touch_task
+
+
+class UnverifiedCaller:
+    """The caller of one request before its token was judged.
+
+    A `Caller` can only be had from here: by `verify`, which looks the token up, or by `accept`, from the verdict of a
+    statement that judged the token itself. Whatever needs a caller therefore cannot run for a rejected one.
+    """
+
+    __slots__ = ("_authenticator", "_deadline", "_session_view", "digest", "token")
+
+    def __init__(self, authenticator: Authenticator, token: str, deadline: float, session_view: str) -> None:
+        """`deadline` is on the event loop's clock. `session_view` is the view of the session in client-required."""
+        self._authenticator = authenticator
+        self._deadline = deadline
+        self._session_view = session_view
+        self.token = token
+        self.digest = digest(token)
+
+    async def verify(self) -> Caller:
+        """The caller, after a look-up of its own. Raises what `accept` raises, or `ApplicationCrash`."""
+        return self.accept(await self._authenticator.look_up(self.digest, self._deadline))
+
+    def accept(self, lookup: TokenLookup) -> Caller:
+        """The caller, if the token is valid. Records the use of the session.
+
+        Raises `InvalidToken`, `SessionExpired` or `ClientRequired`.
+        """
+        refusal, caller = refusal_of(lookup), lookup.caller
+        used = refusal is None or refusal is ClientRequired
+        if used and caller.session is not None:
+            self._authenticator.touch(caller.session, lookup.now)
+        if refusal is ClientRequired:
+            raise ClientRequired(views={"session": session_view(caller, self.token, self._session_view)})
+        if refusal is not None:
+            raise refusal
+        return caller

@@ -1,4 +1,4 @@
-"""The only place where bodies of the API are built."""
+"""The envelope: the only place where the bodies of the API are built."""
 
 import orjson
 from aiohttp import hdrs, web
@@ -6,17 +6,25 @@ from multidict import istr
 
 from service.api import keys
 from service.api.response import BufferedResponse
-from service.domain.statuses import ApplicationCrash, Status
+from service.domain import idempotency
+from service.domain.statuses import ActionSuccessful, ApplicationCrash, Status
 
-CREATE_PATH = "/api/v1/requirements/create"
 CONTENT_TYPE = "application/json; charset=utf-8"
 RETRY_AFTER_SECONDS = "1"
 OUTCOME_HEADER = istr("Requirement-Outcome")
+_KEY_HEADER = istr(idempotency.HEADER)
 
 
 def respond(request: web.Request, status: Status) -> web.Response:
-    """The answer to `request` that tells `status`, with the headers that go with it."""
-    body = {"status": status.name, "message": status.message(), "data": status.data, **status.views}
+    """The answer to `request` with `status`, and the headers that belong to it."""
+    action = request.get(keys.ACTION)
+    succeeded = isinstance(status, ActionSuccessful)
+    body = {
+        "status": status.name,
+        "message": action.success if action is not None and succeeded else status.message(),
+        "data": status.data,
+        **status.views,
+    }
     if status.errors:
         body["errors"] = [{"param": error.param, "message": error.message} for error in status.errors]
     body["request_id"] = request[keys.REQUEST_ID]
@@ -26,14 +34,15 @@ def respond(request: web.Request, status: Status) -> web.Response:
         headers={hdrs.CONTENT_TYPE: CONTENT_TYPE, hdrs.CACHE_CONTROL: "no-store"},
     )
     response[keys.STATUS] = status
-    if request.method == "POST" and request.path == CREATE_PATH:
-        _tell_outcome(request, status, response)
+    if action is not None:
+        _add_outcome(request, status, response, writes=action.writes)
     return response
 
 
-def _tell_outcome(request: web.Request, status: Status, response: web.Response) -> None:
-    response.headers[OUTCOME_HEADER] = status.outcome
-    # Without a key, a retry of a write that may have happened could double it.
-    safe_to_retry = status.outcome == "none" or "Idempotency-Key" in request.headers
+def _add_outcome(request: web.Request, status: Status, response: web.Response, *, writes: bool) -> None:
+    if writes:
+        response.headers[OUTCOME_HEADER] = status.outcome
+    # Without a key, retrying a write that may have happened could write twice.
+    safe_to_retry = status.outcome == "none" or _KEY_HEADER in request.headers
     if isinstance(status, ApplicationCrash) and safe_to_retry:
         response.headers["Retry-After"] = RETRY_AFTER_SECONDS

@@ -1,18 +1,20 @@
-"""Everything that is kept in an app, a request or a response, with its type."""
+"""Everything that the public application keeps in the app, in a request or in a response, with its type."""
 
 from collections.abc import Mapping
 from typing import Any
 
 from aiohttp import web
+from marshmallow import Schema
 
-from service.api.authenticator import Authenticator
+from service.api.action import Action
+from service.api.authenticator import Authenticator, UnverifiedCaller
 from service.api.crash_notifier import CrashNotifier
 from service.api.readiness import Readiness
 from service.api.requirement_writer import RequirementWriter
 from service.api.route_registry import RouteRegistry
 from service.config import Config
+from service.database.pool import Database
 from service.domain.callers import Caller
-from service.domain.params import CreateParamsReader
 from service.domain.statuses import Status
 from service.mail.dispatcher import Dispatcher
 from service.mail.sender import EmailSender
@@ -21,25 +23,26 @@ from service.observability.requests import RequestLog
 from service.storage.registry import Route
 
 CONFIG = web.AppKey("config", Config)
+PARAMS_SCHEMAS = web.AppKey("params_schemas", Mapping[str, Schema])  # by the name of the action
 REGISTRY = web.AppKey("registry", RouteRegistry)
 AUTHENTICATOR = web.AppKey("authenticator", Authenticator)
-RECORDER = web.AppKey("recorder", RequirementWriter)
-COURIER = web.AppKey("courier", EmailSender)  # this and the dispatcher only where e-mails are sent
+WRITER = web.AppKey("writer", RequirementWriter)
+READ_DATABASE = web.AppKey("read_database", Database)  # PostgreSQL plans its statements without restrictions
+EMAIL_SENDER = web.AppKey("email_sender", EmailSender)  # this and the dispatcher only if e-mails are sent
 DISPATCHER = web.AppKey("dispatcher", Dispatcher)
 CRASH_NOTIFIER = web.AppKey("crash_notifier", CrashNotifier)
-CREATE_PARAMS = web.AppKey("create_params", CreateParamsReader)
-HEALTH = web.AppKey("health", Readiness)
+READINESS = web.AppKey("readiness", Readiness)
 METRICS = web.AppKey("metrics", Metrics)
 REQUEST_LOG = web.AppKey("request_log", RequestLog)
 
-
 REQUEST_ID = web.RequestKey("request_id", str)
 DEADLINE = web.RequestKey("deadline", float)  # seconds on the event loop's clock
+ACTION = web.RequestKey("action", Action)
 PARAMS = web.RequestKey("params", Mapping[str, Any])
-ENCODED = web.RequestKey("encoded", bool)  # whether the params came base64 encoded
+ENCODED = web.RequestKey("encoded", bool)  # whether the params were sent base64 encoded
 ROUTE = web.RequestKey("route", Route)
 TOKEN = web.RequestKey("token", str)
-TOKEN_DIGEST = web.RequestKey("token_digest", bytes)
-CALLER = web.RequestKey("caller", Caller)
+UNVERIFIED_CALLER = web.RequestKey("unverified_caller", UnverifiedCaller)  # only if the action verifies the caller
+CALLER = web.RequestKey("caller", Caller)  # for all other actions
 
 STATUS = web.ResponseKey("status", Status)

@@ -1,7 +1,8 @@
-"""What the application holds while it runs: opened in this order, closed in reverse."""
+"""The resources of the public application: opened in this order, closed in reverse."""
 
 import contextlib
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import timedelta
 
 import asyncpg
@@ -15,7 +16,7 @@ from service.api.readiness import Readiness
 from service.api.requirement_writer import RequirementWriter
 from service.api.route_registry import RouteRegistry
 from service.api.sampler import Sampler
-from service.config import Config
+from service.config import Config, DatabaseConfig
 from service.config.resources import resource
 from service.database.checks import check_database
 from service.database.connection import connect
@@ -24,68 +25,75 @@ from service.database.pool import Database, open_database
 from service.mail.backoff import lease
 from service.mail.lifespan import mailing
 from service.observability.background import in_background
-from service.storage.requirements import Outgoing, RequirementStore
+from service.storage.requirements import EmailToQueue, RequirementStore
 
 log = structlog.get_logger()
 
 
 async def lifespan(app: web.Application) -> AsyncIterator[None]:
-    """Open the database and what stands on it; return once the registry was loaded, or could not be yet."""
+    """Open the database pools and everything that uses them. Returns after the first attempt to load the registry."""
     config = app[keys.CONFIG]
     known = load_migrations(resource("sql") / "migrations")
 
-    async def listener() -> asyncpg.Connection:
+    async def connect_listener() -> asyncpg.Connection:
         return await connect(config.database, _url(config), "requirements-service registry")
 
     async def check(connection: asyncpg.Connection) -> None:
         for warning in await check_database(connection, config, known):
             log.warning("database-at-risk", reason=warning)
 
-    async with open_database(config.database, _url(config)) as database, _mailing(app, database):
-        store = RequirementStore(database, config.associations, _outgoing(config))
-        app[keys.REGISTRY] = registry = RouteRegistry(listener, check, config.registry.poll_seconds)
-        app[keys.HEALTH] = Readiness(database, known, registry)
-        app[keys.AUTHENTICATOR] = authenticator = Authenticator(
-            database, timedelta(seconds=config.sessions.touch_interval_seconds)
-        )
-        app[keys.RECORDER] = recorder = RequirementWriter(store, authenticator.admit, config.database)
+    async with (
+        open_database(config.database, _url(config)) as database,
+        open_database(_reading(config.database), _url(config), planning={}) as app[keys.READ_DATABASE],
+        _mail(app, database),
+    ):
+        store = RequirementStore(database, config.associations, _email_to_queue(config))
+        touch_interval = timedelta(seconds=config.sessions.touch_interval_seconds)
+        app[keys.REGISTRY] = registry = RouteRegistry(connect_listener, check, config.registry.poll_seconds)
+        app[keys.READINESS] = Readiness(database, known, registry)
+        app[keys.AUTHENTICATOR] = authenticator = Authenticator(database, touch_interval)
+        app[keys.WRITER] = writer = RequirementWriter(store, config.database)
         app[keys.CRASH_NOTIFIER] = crash_notifier = CrashNotifier(database)
-        sampler = Sampler(app[keys.METRICS], database, registry, authenticator, recorder)
+        sampler = Sampler(app[keys.METRICS], database, registry, authenticator, writer)
         async with in_background("registry", registry.follow), in_background("sampler", sampler.run):
             await registry.attempted.wait()
             yield
-        await recorder.close()
+        await writer.close()
         await authenticator.close()
         await crash_notifier.close()
         sampler.sample()
 
 
 @contextlib.asynccontextmanager
-async def _mailing(app: web.Application, database: Database) -> AsyncIterator[None]:
+async def _mail(app: web.Application, database: Database) -> AsyncIterator[None]:
     settings = app[keys.CONFIG].mandrill
     if not settings.enabled:
         if settings.api_key or settings.recipients:
             log.warning("no-emails", reason="mandrill.api_key and mandrill.recipients must both be set")
         yield
         return
-    async with mailing(database, settings) as (app[keys.COURIER], app[keys.DISPATCHER]):
+    async with mailing(database, settings) as (app[keys.EMAIL_SENDER], app[keys.DISPATCHER]):
         yield
 
 
 async def stop_dispatching(app: web.Application) -> None:
-    """Let e-mails under way end while the requests under way do."""
+    """Stop claiming e-mails; those being sent are finished while requests drain."""
     if keys.DISPATCHER in app:
         app[keys.DISPATCHER].stop()
 
 
-def _outgoing(config: Config) -> Outgoing | None:
-    """The e-mail to be written with each requirement: a request has until its own end to send it."""
+def _email_to_queue(config: Config) -> EmailToQueue | None:
+    """The e-mail to queue with each requirement, leased to its request for as long as the request may take."""
     if not config.mandrill.enabled:
         return None
-    return Outgoing(config.mandrill.recipients, lease(config.server.request_timeout_seconds))
+    return EmailToQueue(config.mandrill.recipients, lease(config.server.request_timeout_seconds))
+
+
+def _reading(config: DatabaseConfig) -> DatabaseConfig:
+    return replace(config, pool_size=config.read_pool_size)
 
 
 def _url(config: Config) -> str:
     if config.database.url is None:
-        raise ValueError("an application needs a database.url: `serve` sets that of the embedded PostgreSQL")
+        raise ValueError("the application needs database.url; `serve` sets it for the embedded PostgreSQL")
     return config.database.url

@@ -1,4 +1,4 @@
-"""Whether this worker can serve: what /ready answers from."""
+"""The readiness of a worker, as /ready reports it."""
 
 import asyncio
 
@@ -9,10 +9,10 @@ from service.database.errors import DatabaseError
 from service.database.migrations import Known, pending_migrations
 from service.database.pool import Database
 
-# /ready promises an answer within 2 s whatever the database does.
+# /ready must answer within 2 s, even if the database does not.
 CHECK_TIMEOUT_SECONDS = 1.5
 
-# How long between two looks, for one that waits until all is well.
+# Between two checks while waiting for readiness.
 PAUSE_SECONDS = 0.1
 
 Checks = dict[str, str]
@@ -21,7 +21,7 @@ log = structlog.get_logger()
 
 
 class Readiness:
-    """Checks the database and its migrations on demand, and knows whether this worker serves."""
+    """Checks the database and its migrations on demand, and whether this worker is serving."""
 
     def __init__(self, database: Database, known: Known, registry: RouteRegistry) -> None:
         self._database = database
@@ -30,11 +30,11 @@ class Readiness:
         self.stopping = False
 
     async def check(self) -> Checks:
-        """Each check and `ok`, or a few words on what is wrong."""
+        """The result of each check: `ok`, or a few words on what is wrong."""
         return {**await self._check_database(), "serving": self._serving()}
 
-    async def settled(self, within_seconds: float) -> Checks:
-        """What is found once all of it is ok, or when the time is up."""
+    async def wait_until_ready(self, within_seconds: float) -> Checks:
+        """The results once all are `ok`, or those of the last check within the time."""
         until = asyncio.get_running_loop().time() + within_seconds
         while True:
             checks = await self.check()
@@ -45,7 +45,7 @@ class Readiness:
     def _serving(self) -> str:
         if self.stopping:
             return "stopping"
-        # The log says why: the database's own words are not for here.
+        # The reason is in the log. The driver's text must not be shown here.
         return "ok" if self._registry.loaded else "registry not loaded"
 
     async def _check_database(self) -> Checks:
@@ -63,5 +63,5 @@ class Readiness:
 
 
 def all_ok(checks: Checks) -> bool:
-    """Whether nothing was found that keeps a worker from serving."""
+    """Whether the results say that the worker can serve."""
     return all(result == "ok" for result in checks.values())

@@ -1,8 +1,8 @@
-"""Recording a requirement so that a repeated attempt at it is the same requirement, never a second one."""
+"""Write requirements so that a repeated attempt writes the same requirement, never a second one."""
 
 import asyncio
-from collections.abc import Callable, Coroutine, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Coroutine, Sequence
+from typing import Any
 
 from service.config import DatabaseConfig
 from service.database.batcher import Batcher
@@ -14,98 +14,76 @@ from service.database.errors import (
     RetryableError,
     StatementTimeout,
 )
-from service.domain.callers import Caller, TokenLookup
-from service.domain.requirements import NewRequirement, Requirement
-from service.domain.statuses import ApplicationCrash, InvalidParam, Outcome, ParamError
+from service.domain.requirements import NewRequirement
+from service.domain.statuses import ApplicationCrash, InvalidParam, ParamError
 from service.storage.requirements import InsertResult, RequirementStore
 
-# Between attempts at a write of unknown outcome, while the server comes back.
+# Between two attempts at a write, while the server comes back.
 RETRY_PAUSE_SECONDS = 0.05
-
-IDEMPOTENCY_KEY = "Idempotency-Key"
-
-
-class Recorded(NamedTuple):
-    """A requirement as recorded for a call of the caller, which `created` it or `replayed` it.
-
-    `email_id` is that of its e-mail, which the call is to send. It is None too where the row is the call's own but the
-    answer that told of it was lost.
-    """
-
-    caller: Caller
-    requirement: Requirement
-    outcome: Outcome
-    email_id: int | None
 
 
 class RequirementWriter:
-    """Writes submissions, each to the one outcome that its caller is told."""
+    """Writes each requirement to one definite result, or raises with the outcome that its caller must know."""
 
-    def __init__(
-        self, store: RequirementStore, admit: Callable[[TokenLookup], Caller], settings: DatabaseConfig
-    ) -> None:
-        """`admit` lets a caller in by what was found, or raises why not.
-
-        `settings` say how many connections there are, and how long a statement may wait for a lock.
-        """
+    def __init__(self, store: RequirementStore, config: DatabaseConfig) -> None:
+        """`config` gives the number of connections, and how long a statement may wait for a lock."""
         self._store = store
-        self._admit = admit
-        self._lock_timeout_seconds = settings.lock_timeout_seconds
-        # Those that wait for a lock must not take every connection from those that need not.
-        self._alone = asyncio.Semaphore(max(1, settings.pool_size // 2))
+        self._lock_timeout_seconds = config.lock_timeout_seconds
+        # Statements that wait for locks must leave connections for those that do not.
+        self._waiting_writes = asyncio.Semaphore(max(1, config.pool_size // 2))
         self.writes = Batcher(self._write_together)
-        self._own: set[asyncio.Task[InsertResult]] = set()
+        self._single_writes: set[asyncio.Task[InsertResult]] = set()
 
     @property
     def outstanding(self) -> int:
-        """How many writes are under way, or wait for it."""
-        return self.writes.outstanding + len(self._own)
+        """How many writes are running or waiting."""
+        return self.writes.outstanding + len(self._single_writes)
 
-    async def record(self, item: NewRequirement, deadline: float) -> Recorded:
-        """The requirement recorded for `item`, and whether this call created it.
+    async def write(self, item: NewRequirement, deadline: float) -> InsertResult:
+        """Write `item`, if its token is valid and its references exist. `deadline` is on the event loop's clock.
 
-        `deadline` is on the event loop's clock. Raises what `admit` raises, `InvalidParam` for a reference that does
-        not exist or an Idempotency-Key used before with other params, and `ApplicationCrash`, whose outcome says
-        whether the write may have happened.
+        For a valid token, the result has no requirement only if a reference does not exist, or if the row of an
+        earlier call was deleted at this moment. Without an Idempotency-Key, a result with a requirement is always
+        `created`.
+
+        Raises `ApplicationCrash`, whose outcome says whether the write may have happened, or `InvalidParam` for a
+        value that PostgreSQL cannot store.
         """
-        written = await self._write(item, deadline)
-        caller = self._admit(written.found)
-        requirement = written.requirement or await self._known(item, written, deadline)
-        if item.params_digest is None:
-            return Recorded(caller, requirement, "created", written.email_id)
-        if requirement.params_digest != item.params_digest:
-            raise InvalidParam(ParamError(IDEMPOTENCY_KEY, "was used before, with other params"))
-        return Recorded(caller, requirement, "created" if written.created else "replayed", written.email_id)
+        result = await self._write_until_definite(item, deadline)
+        if result.requirement is None and result.lookup.refusal is None:
+            result = await self._find_existing(item, result, deadline)
+        keyed = item.params_digest is not None
+        return result if keyed or result.requirement is None else result._replace(created=True)
 
-    async def _write(self, item: NewRequirement, deadline: float) -> InsertResult:
-        """Attempt the write until it is answered: its request_uid makes attempting it twice harmless.
+    async def _write_until_definite(self, item: NewRequirement, deadline: float) -> InsertResult:
+        """Attempt the write until it has a definite result. The request_uid makes repeated attempts safe.
 
-        Once the outcome of an attempt is unknown, only a returned row is definite: that attempt may still be running.
+        Once the outcome of one attempt is unknown, only a returned row is definite: that attempt may still be running.
         """
         unknown = False
         while True:
             try:
-                written = await self._attempt(item, deadline)
+                result = await self._attempt(item, deadline)
             except DatabaseError as error:
-                # With a key, what stood in the way may be the same write, of a call that was given up.
+                # With a key, the lock may be held by an abandoned call of the same key.
                 keyed = item.params_digest is not None
                 unknown = (
                     unknown or isinstance(error, ConnectionLost) or (keyed and isinstance(error, StatementTimeout))
                 )
                 item = item._replace(retried=unknown)
-                if not _worth_another(error, unknown=unknown) or _left(deadline) <= RETRY_PAUSE_SECONDS:
-                    raise _failure(error, unknown=unknown) from error
+                if not _is_retryable(error, unknown=unknown) or _seconds_left(deadline) <= RETRY_PAUSE_SECONDS:
+                    raise _refusal(error, unknown=unknown) from error
                 await asyncio.sleep(RETRY_PAUSE_SECONDS)
             else:
-                if written.requirement is None and unknown:
+                if result.requirement is None and unknown:
                     raise ApplicationCrash(outcome="unknown")
-                return written
+                return result
 
     async def _attempt(self, item: NewRequirement, deadline: float) -> InsertResult:
-        """Write `item` with others; alone if it may have to wait for a lock, or if its neighbours failed it."""
-        written = await self.writes.submit(item, deadline)
-        if written is not None:
-            return written
+        """Write `item` in a batch; then alone, if it may have to wait for a lock or if the batch failed."""
+        result = await self.writes.submit(item, deadline)
+        if result is not None:
+            return result
         try:
             async with asyncio.timeout_at(deadline):
                 return await self._in_own_task(self._write_alone(item, deadline))
@@ -113,87 +91,84 @@ class RequirementWriter:
             raise ConnectionLost("time ran out") from error
 
     async def _write_together(self, items: Sequence[NewRequirement]) -> list[InsertResult | None]:
-        """What became of each, None where that takes an attempt alone."""
+        """The result of each item; None for an item that must be written alone."""
+        # One statement must not contain a request_uid twice.
         leaders: dict[str, NewRequirement] = {}
         for item in items:
             leaders.setdefault(item.request_uid, item)
         try:
-            written = await self._store.create(list(leaders.values()), wait=False)
+            results = await self._store.insert(list(leaders.values()), wait=False)
         except (RetryableError, ConnectionLost, NotConnected):
             raise
         except DatabaseError:
             return [None] * len(items)
-        return [_share(written[item.request_uid], item, leaders[item.request_uid]) for item in items]
+        return [_share(results[item.request_uid], item, leaders[item.request_uid]) for item in items]
 
     async def _write_alone(self, item: NewRequirement, deadline: float) -> InsertResult:
         try:
             async with asyncio.timeout_at(deadline - self._lock_timeout_seconds):
-                await self._alone.acquire()
+                await self._waiting_writes.acquire()
         except TimeoutError:
-            # Given up now, it is known that nothing was written; later, the server may still be at it.
+            # Nothing was sent yet. Later, the server may still be running the statement at the deadline.
             raise StatementTimeout("no time was left to wait for a lock") from None
         try:
-            return (await self._store.create([item], wait=True))[item.request_uid]
+            return (await self._store.insert([item], wait=True))[item.request_uid]
         finally:
-            self._alone.release()
+            self._waiting_writes.release()
 
     async def _in_own_task(self, write: Coroutine[Any, Any, InsertResult]) -> InsertResult:
-        """A write that goes on when the request that wants it is cancelled."""
+        """Run a write that continues if the request is cancelled."""
         task = asyncio.create_task(write)
-        self._own.add(task)
-        task.add_done_callback(self._ended)
+        self._single_writes.add(task)
+        task.add_done_callback(self._on_done)
         return await asyncio.shield(task)
 
-    def _ended(self, task: asyncio.Task[InsertResult]) -> None:
-        self._own.discard(task)
+    def _on_done(self, task: asyncio.Task[InsertResult]) -> None:
+        self._single_writes.discard(task)
         if not task.cancelled():
-            task.exception()  # now it has been heard, where nobody waits for it any more
+            task.exception()  # marks it as retrieved, in case the request was cancelled
 
-    async def _known(self, item: NewRequirement, written: InsertResult, deadline: float) -> Requirement:
-        """The row that another call with the same identity wrote just before the references went away."""
+    async def _find_existing(self, item: NewRequirement, result: InsertResult, deadline: float) -> InsertResult:
+        """Add the row that a concurrent call with the same key wrote before the references were deleted."""
         try:
-            known = await self._store.find(item.request_uid, _left(deadline))
+            existing = await self._store.find_by_request_uid(item.request_uid, _seconds_left(deadline))
         except DatabaseError as error:
             raise ApplicationCrash from error
-        if known is not None:
-            return known
-        absent = _absent(written)
-        # With nothing absent, the row of an earlier call went away this very moment, or a rule of the database's own
-        # took the new one: neither is the caller's fault.
-        raise InvalidParam(*absent) if absent else ApplicationCrash
+        return result._replace(requirement=existing)
 
     async def close(self) -> None:
-        """Wait for every write under way, also of requests that no longer wait for it."""
+        """Wait for all writes, including those whose request was cancelled."""
         await self.writes.close()
-        if self._own:
-            await asyncio.wait(self._own)
+        if self._single_writes:
+            await asyncio.wait(self._single_writes)
 
 
-def _worth_another(error: DatabaseError, *, unknown: bool) -> bool:
-    """Whether to attempt the write again; one that was never sent is given up at once, unless another may have been."""
+def _may_be_written(error: DatabaseError, item: NewRequirement) -> bool:
+    # The lock that a keyed write waited for may be held by an abandoned call with the same key.
+    keyed = item.params_digest is not None
+    return isinstance(error, ConnectionLost) or (keyed and isinstance(error, StatementTimeout))
+
+
+def _is_retryable(error: DatabaseError, *, unknown: bool) -> bool:
+    """Whether to attempt the write again. A write that was never sent is given up, unless an earlier one was sent."""
     return isinstance(error, RetryableError | ConnectionLost) or (unknown and isinstance(error, NotConnected))
 
 
-def _failure(error: DatabaseError, *, unknown: bool) -> InvalidParam | ApplicationCrash:
+def _refusal(error: DatabaseError, *, unknown: bool) -> InvalidParam | ApplicationCrash:
     if isinstance(error, DataRejected) and not unknown:
         return InvalidParam(ParamError("body", "holds a value that cannot be stored"))
     return ApplicationCrash(outcome="unknown" if unknown else "none")
 
 
-def _share(written: InsertResult, item: NewRequirement, leader: NewRequirement) -> InsertResult | None:
-    """What became of `item` where `leader` was written for all of its identity; None where that takes an attempt."""
-    # Another token of the same caller has a verdict of its own.
+def _share(result: InsertResult, item: NewRequirement, leader: NewRequirement) -> InsertResult | None:
+    """The result of `item`, given that of the item written for its request_uid. None if it must be written alone."""
+    # Another token of the same caller needs a verdict of its own.
     if item.token_digest != leader.token_digest:
         return None
-    if written.requirement is None and written.found.refusal is None:
+    if result.requirement is None and result.lookup.refusal is None:
         return None
-    return written if item is leader else written._replace(created=False, email_id=None)
+    return result if item is leader else result._replace(created=False, email_id=None)
 
 
-def _absent(written: InsertResult) -> list[ParamError]:
-    exists = {"required.id": written.required_exists, "requireable.id": written.requireable_exists}
-    return [ParamError(param, "does not exist") for param, found in exists.items() if not found]
-
-
-def _left(deadline: float) -> float:
+def _seconds_left(deadline: float) -> float:
     return max(deadline - asyncio.get_running_loop().time(), 0.001)

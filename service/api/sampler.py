@@ -1,4 +1,4 @@
-"""What is measured a few times a second instead of on every request."""
+"""Sample gauges and counters a few times a second instead of on every request."""
 
 import asyncio
 import os
@@ -23,7 +23,7 @@ _STATM = Path("/proc/self/statm")
 
 
 class Sampler:
-    """Turns what a worker's parts say of themselves into metrics."""
+    """Copies the state of a worker's components into its metrics."""
 
     def __init__(
         self,
@@ -31,13 +31,13 @@ class Sampler:
         database: Database,
         registry: RouteRegistry,
         authenticator: Authenticator,
-        recorder: RequirementWriter,
+        writer: RequirementWriter,
     ) -> None:
         self._metrics = metrics
         self._database = database
         self._registry = registry
         self._authenticator = authenticator
-        self._batchers: dict[str, Batcher[Any, Any]] = {"create": recorder.writes, "look_up": authenticator.look_ups}
+        self._batchers: dict[str, Batcher[Any, Any]] = {"create": writer.writes, "look_up": authenticator.look_ups}
         self._counted: dict[Counter, float] = {}
 
     async def run(self) -> None:
@@ -46,12 +46,12 @@ class Sampler:
         while True:
             began = time.perf_counter()
             await asyncio.sleep(TICK_SECONDS)
-            # The loop's own clock may tell milliseconds only.
+            # The event loop's clock may have a resolution of milliseconds only.
             self._metrics.loop_lag.observe(max(time.perf_counter() - began - TICK_SECONDS, 0.0))
             self.sample()
 
     def sample(self) -> None:
-        """Set every gauge, and bring every counter up to what was counted elsewhere."""
+        """Set every gauge, and advance every counter to the component's total."""
         metrics = self._metrics
         metrics.requests_in_flight.set(metrics.in_flight)
         self._sample_database()
@@ -84,7 +84,7 @@ class Sampler:
 
 
 def _resident_bytes() -> int | None:
-    """The memory of this process; None where the system does not tell."""
+    """The resident memory of this process in bytes; None if the system does not report it."""
     try:
         pages = int(_STATM.read_text("ascii").split()[1])
     except OSError:

@@ -1,4 +1,4 @@
-"""Settings: read, checked, and frozen."""
+"""Settings: reading, validation, and the frozen dataclasses that hold them."""
 
 from service.config.loader import ConfigError
 from service.config.settings import (

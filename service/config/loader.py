@@ -1,4 +1,4 @@
-"""How settings become values: YAML, then the environment, then validation by a schema made from the dataclass."""
+"""Reading settings: YAML files and environment variables, validated by a schema derived from the dataclasses."""
 
 import types
 from collections.abc import Mapping
@@ -18,16 +18,19 @@ PREFIX = "REQUIREMENTS__"
 
 
 class ConfigError(Exception):
-    """A setting that does not fit. The message is one line that says which and why."""
+    """A setting is invalid. The message is one line with the setting and the reason."""
 
 
-def layered(
+def read_layers(
     config: type, path: Path | None, environ: Mapping[str, str], short_names: Mapping[str, tuple[str, str]]
 ) -> Values:
-    """The raw values of `config`'s sections: the shipped defaults, overridden by `path`, then by `environ`."""
+    """Return the raw values of `config`'s sections: shipped defaults, overridden by `path`, overridden by `environ`.
+
+    `short_names` maps environment variables to a section and a key.
+    """
     values = _read_yaml(resource("config.yaml"))
     for layer in (_read_yaml(path) if path else {}, _from_environ(config, environ, short_names)):
-        _overlay(values, layer)
+        _merge(values, layer)
     associations = values["associations"]
     if isinstance(associations, dict):
         values["associations"] = {name: table for name, table in associations.items() if table is not None}
@@ -35,11 +38,11 @@ def layered(
 
 
 def build(cls: type[T], values: Values) -> T:
-    """An instance of the dataclass `cls` from `values`. Raises `ConfigError` naming every setting at fault."""
+    """Return an instance of the dataclass `cls`. Raises `ConfigError` that names every invalid setting."""
     try:
         return _instance(cls, _schema(cls)().load(values))
     except ma.ValidationError as error:
-        raise ConfigError("; ".join(_faults(error.messages))) from None
+        raise ConfigError("; ".join(_flatten(error.messages))) from None
 
 
 def _read_yaml(path: Path) -> Values:
@@ -56,7 +59,7 @@ def _read_yaml(path: Path) -> Values:
     return content
 
 
-def _overlay(values: Values, layer: Values) -> None:
+def _merge(values: Values, layer: Values) -> None:
     for section, content in layer.items():
         known = values.get(section)
         if isinstance(known, dict) and isinstance(content, dict):
@@ -67,39 +70,39 @@ def _overlay(values: Values, layer: Values) -> None:
 
 def _from_environ(config: type, environ: Mapping[str, str], short_names: Mapping[str, tuple[str, str]]) -> Values:
     layer: dict[str, Values] = {}
-    # Long names come last: they are the explicit ones.
+    # Long names are applied last, so they override short ones.
     for name in sorted(environ, key=lambda name: name.startswith(PREFIX)):
         plain = name.removesuffix("_FILE")
-        place = short_names.get(plain) or _long_name(plain)
+        place = short_names.get(plain) or _parse_long_name(plain)
         if place is None or environ[name] == "":
             continue
-        text = environ[name] if plain == name else _secret(name, environ[name])
+        text = environ[name] if plain == name else _read_secret(name, environ[name])
         section, key = place
-        layer.setdefault(section, {})[key] = _typed(config, section, key, name, text)
+        layer.setdefault(section, {})[key] = _convert(config, section, key, name, text)
     return layer
 
 
-def _long_name(name: str) -> tuple[str, str] | None:
+def _parse_long_name(name: str) -> tuple[str, str] | None:
     if not name.startswith(PREFIX):
         return None
     section, _, key = name.removeprefix(PREFIX).partition("__")
     section = section.lower()
-    # The names of association types are a user's own: their case is kept.
+    # Association types are named by the user, so their case is kept.
     return section, key if section == "associations" else key.lower()
 
 
-def _secret(name: str, path: str) -> str:
+def _read_secret(name: str, path: str) -> str:
     try:
         return Path(path).read_text("utf-8").rstrip("\r\n")
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"{name}: {path} cannot be read: {error}") from None
 
 
-def _typed(config: type, section: str, key: str, name: str, text: str) -> object:
-    """The environment's text as the setting's own type; never as YAML, where `no` would be false."""
+def _convert(config: type, section: str, key: str, name: str, text: str) -> object:
+    """Convert an environment variable to the setting's type. It is not parsed as YAML, where `no` means false."""
     group = get_type_hints(config).get(section)
     hint = get_type_hints(group).get(key, str) if is_dataclass(group) else str
-    kind, _ = _kind(hint)
+    kind, _ = _plain_type(hint)
     try:
         if kind is bool:
             return {"true": True, "false": False}[text.lower()]
@@ -119,7 +122,7 @@ def _schema(cls: Any) -> type[ma.Schema]:
 
 
 def _field(hint: Any) -> Any:
-    kind, nullable = _kind(hint)
+    kind, nullable = _plain_type(hint)
     rules: Values = {"required": True, "allow_none": nullable}
     if get_origin(hint) is Annotated:
         rules["validate"] = [rule for rule in hint.__metadata__ if callable(rule)]
@@ -135,13 +138,13 @@ def _field(hint: Any) -> Any:
     return simple(**rules)
 
 
-def _kind(hint: Any) -> tuple[Any, bool]:
-    """The plain type behind a hint, and whether it may be null."""
+def _plain_type(hint: Any) -> tuple[Any, bool]:
+    """Return the type behind a hint, and whether null is allowed."""
     if get_origin(hint) is Annotated:
-        return _kind(get_args(hint)[0])
+        return _plain_type(get_args(hint)[0])
     if get_origin(hint) in (Union, types.UnionType):
         (inner,) = (arg for arg in get_args(hint) if arg is not types.NoneType)
-        return _kind(inner)[0], True
+        return _plain_type(inner)[0], True
     return get_origin(hint) or hint, False
 
 
@@ -150,24 +153,24 @@ def _instance(cls: type[T], values: Values) -> T:
     content = {
         item.name: _instance(hints[item.name], values[item.name])
         if is_dataclass(hints[item.name])
-        else _frozen(values[item.name])
+        else _freeze(values[item.name])
         for item in fields(cls)  # type: ignore[arg-type]  # T is a dataclass
     }
     return cls(**content)
 
 
-def _frozen(value: object) -> object:
+def _freeze(value: object) -> object:
     if isinstance(value, dict):
         return types.MappingProxyType(value)
     return tuple(value) if isinstance(value, list) else value
 
 
-def _faults(messages: Any, path: str = "") -> list[str]:
+def _flatten(messages: Any, path: str = "") -> list[str]:
     if isinstance(messages, dict):
         return [
-            fault
+            message
             for key, inner in messages.items()
-            for fault in _faults(
+            for message in _flatten(
                 inner,
                 path if key in ("key", "value") and path.startswith("associations") else f"{path}.{key}".strip("."),
             )

@@ -1,4 +1,4 @@
-"""Where the files that ship with the code are: SQL and the default settings."""
+"""Paths of the files that ship with the code, such as the SQL and the default settings."""
 
 from pathlib import Path
 
@@ -6,9 +6,9 @@ _PACKAGE = Path(__file__).parents[1]
 
 
 def resource(name: str) -> Path:
-    """The path of a shipped file or folder, such as `sql` or `config.yaml`.
+    """Return the path of a shipped file or folder, such as `sql` or `config.yaml`.
 
-    An installed package carries them inside itself; in a checkout they stand beside it.
+    It is inside the package when installed, and beside the package in a checkout.
     """
     packaged = _PACKAGE / name
     return packaged if packaged.exists() else _PACKAGE.parent / name

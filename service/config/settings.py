@@ -1,4 +1,4 @@
-"""The settings: what there is, what fits, and frozen values of it."""
+"""All settings as frozen dataclasses, and `load_config`, which reads and validates them."""
 
 import os
 from collections.abc import Mapping
@@ -8,130 +8,105 @@ from pathlib import Path
 from typing import Annotated
 from urllib.parse import parse_qs, unquote, urlsplit
 
-from marshmallow import ValidationError, validate
-from sentry_sdk.utils import BadDsn, Dsn
-
-from service.config.loader import ConfigError, build, layered
-
-# What a person can mean: the upper ends are a day, and a century.
-Positive = validate.Range(min=0, max=86_400, min_inclusive=False)
-Days = validate.Range(min=0, max=36_500)
-Port = validate.Range(min=0, max=65535)
-AtLeastOne = validate.Range(min=1)
-LongEnough = validate.Length(min=12)
-# No character that could end a header, or make a list or a name of one address.
-Address = validate.Regexp(
-    r"[^\s@<>,;:\"\x00-\x1f\x7f]+@[^\s@<>,;:\"\x00-\x1f\x7f]+\Z", error="Must be an e-mail address."
+from service.config.loader import ConfigError, build, read_layers
+from service.config.validators import (
+    AtLeastOne,
+    BaseUrl,
+    Days,
+    EmailAddress,
+    LogFormat,
+    LogLevel,
+    PasswordLength,
+    PollSeconds,
+    Port,
+    PositiveSeconds,
+    Seconds,
+    postgres_url,
+    sentry_dsn,
+    unique_email_addresses,
 )
-BaseUrl = validate.Regexp(r"https?://[^\s?#@]+\Z", error="Must be an address such as https://mandrillapp.com/api/1.0.")
-
-
-def _addresses(values: list[str]) -> None:
-    """Raise `ValidationError` unless `values` are e-mail addresses, each of them once."""
-    for value in values:
-        Address(value)
-    if len({value.lower() for value in values}) < len(values):
-        raise ValidationError("Must name each address once.")
-
-
-# What these two say never repeats the text: it may hold a password.
-def _postgres_url(text: str) -> None:
-    fault = ValidationError("Must be an address such as postgresql://user:password@host:5432/name.")
-    try:
-        parts = urlsplit(text)
-        ports = [urlsplit(f"//{host}").port for host in parts.netloc.rpartition("@")[2].split(",")]
-    except ValueError:
-        raise fault from None
-    if parts.scheme not in ("postgresql", "postgres") or 0 in ports:
-        raise fault
-
-
-def _sentry_dsn(text: str) -> None:
-    try:
-        Dsn(text)
-    except (BadDsn, ValueError):
-        raise ValidationError("Must be a DSN as Sentry shows it.") from None
 
 
 @dataclass(frozen=True, slots=True)
 class ServerConfig:
-    """The API's listener and the limits of one request."""
+    """The API listener, the workers, and the limits of one request."""
 
     host: str
     port: Annotated[int, Port]
     workers: Annotated[int, AtLeastOne]
     max_body_bytes: Annotated[int, AtLeastOne]
-    body_timeout_seconds: Annotated[float, Positive]
-    request_timeout_seconds: Annotated[float, Positive]
+    body_timeout_seconds: Annotated[float, PositiveSeconds]
+    request_timeout_seconds: Annotated[float, PositiveSeconds]
     max_waiting: Annotated[int, AtLeastOne]
-    keepalive_seconds: Annotated[float, Positive]
-    drain_seconds: Annotated[float, validate.Range(min=0, max=86_400)]
-    shutdown_seconds: Annotated[float, Positive]
+    keepalive_seconds: Annotated[float, PositiveSeconds]
+    drain_seconds: Annotated[float, Seconds]
+    shutdown_seconds: Annotated[float, PositiveSeconds]
 
 
 @dataclass(frozen=True, slots=True)
 class ConsoleConfig:
-    """The internal listener."""
+    """The internal listener, which serves the console and the metrics."""
 
     host: str
     port: Annotated[int, Port]
-    password: Annotated[str | None, LongEnough] = field(repr=False)
+    password: Annotated[str | None, PasswordLength] = field(repr=False)
     allowed_hosts: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class DatabaseConfig:
-    """The PostgreSQL that is written to, and how long each step may take."""
+    """The PostgreSQL connection, the pool sizes and the timeouts."""
 
-    url: Annotated[str | None, _postgres_url] = field(repr=False)
+    url: Annotated[str | None, postgres_url] = field(repr=False)
     pool_size: Annotated[int, AtLeastOne]
-    acquire_timeout_seconds: Annotated[float, Positive]
-    connect_timeout_seconds: Annotated[float, Positive]
-    lock_timeout_seconds: Annotated[float, Positive]
-    statement_timeout_seconds: Annotated[float, Positive]
+    read_pool_size: Annotated[int, AtLeastOne]
+    acquire_timeout_seconds: Annotated[float, PositiveSeconds]
+    connect_timeout_seconds: Annotated[float, PositiveSeconds]
+    lock_timeout_seconds: Annotated[float, PositiveSeconds]
+    statement_timeout_seconds: Annotated[float, PositiveSeconds]
     require_durable: bool
 
 
 @dataclass(frozen=True, slots=True)
 class MandrillConfig:
-    """How people are told of new requirements by e-mail."""
+    """E-mails about new requirements, sent through Mandrill."""
 
     api_key: str | None = field(repr=False)
-    recipients: Annotated[tuple[str, ...], _addresses]
-    sender: Annotated[str | None, Address]
+    recipients: Annotated[tuple[str, ...], unique_email_addresses]
+    sender: Annotated[str | None, EmailAddress]
     base_url: Annotated[str, BaseUrl]
-    timeout_seconds: Annotated[float, Positive]
+    timeout_seconds: Annotated[float, PositiveSeconds]
     max_attempts: Annotated[int, AtLeastOne]
     connections: Annotated[int, AtLeastOne]
 
     def __post_init__(self) -> None:
-        """Raise `ConfigError` for settings that every single e-mail would fail by."""
+        """Raise `ConfigError` if e-mails are enabled without a sender."""
         if self.enabled and self.sender is None:
-            raise ConfigError("mandrill.sender: is required where api_key and recipients are set")
+            raise ConfigError("mandrill.sender: is required when api_key and recipients are set")
 
     @property
     def enabled(self) -> bool:
-        """Whether e-mails are sent at all."""
+        """Whether e-mails are sent."""
         return bool(self.api_key and self.recipients)
 
 
 @dataclass(frozen=True, slots=True)
 class SessionsConfig:
-    """How the use of a session is recorded."""
+    """Updates of a session's `last_used_at`."""
 
-    touch_interval_seconds: Annotated[float, validate.Range(min=0, max=86_400)]
+    touch_interval_seconds: Annotated[float, Seconds]
 
 
 @dataclass(frozen=True, slots=True)
 class RegistryConfig:
-    """How the records of services and routes are followed."""
+    """Reloading of the registry of services and routes."""
 
-    poll_seconds: Annotated[float, validate.Range(min=0, max=4, min_inclusive=False)]
+    poll_seconds: Annotated[float, PollSeconds]
 
 
 @dataclass(frozen=True, slots=True)
 class RetentionConfig:
-    """How old a record that has served its purpose may get."""
+    """Age at which `purge` deletes records, in days."""
 
     expired_sessions_days: Annotated[int, Days]
     sent_emails_days: Annotated[int, Days]
@@ -140,23 +115,23 @@ class RetentionConfig:
 
 @dataclass(frozen=True, slots=True)
 class LoggingConfig:
-    """What is logged, and in which form."""
+    """Log level and format."""
 
-    level: Annotated[str, validate.OneOf(["debug", "info", "warning", "error"])]
-    format: Annotated[str, validate.OneOf(["auto", "json", "console"])]
+    level: Annotated[str, LogLevel]
+    format: Annotated[str, LogFormat]
 
 
 @dataclass(frozen=True, slots=True)
 class SentryConfig:
-    """Where unforeseen errors are reported."""
+    """Reporting of unexpected errors to Sentry."""
 
-    dsn: Annotated[str | None, _sentry_dsn] = field(repr=False)
+    dsn: Annotated[str | None, sentry_dsn] = field(repr=False)
     environment: str
 
 
 @dataclass(frozen=True, slots=True)
 class Config:
-    """Every setting, validated. `data_folder` is where an embedded PostgreSQL keeps its data."""
+    """All settings, validated. `data_folder` holds the data of the embedded PostgreSQL."""
 
     server: ServerConfig
     console: ConsoleConfig
@@ -172,19 +147,21 @@ class Config:
 
     @property
     def secrets(self) -> tuple[str, ...]:
-        """What must not be seen in any log line or report."""
+        """Values that must not appear in logs or error reports."""
         parts = urlsplit(self.database.url or "")
-        # The driver tells neither form from the other, and takes a password from the query too.
+        # Both the quoted and the unquoted form: either may appear in a message. asyncpg also reads `?password=`.
         passwords = [parts.password or "", unquote(parts.password or ""), *parse_qs(parts.query).get("password", [])]
-        named = (self.sentry.dsn, self.console.password, self.mandrill.api_key)
-        return tuple(secret for secret in (*passwords, *named) if secret)
+        others = (self.sentry.dsn, self.console.password, self.mandrill.api_key)
+        return tuple(secret for secret in (*passwords, *others) if secret)
 
 
-# All of `serve` ends within 12 s: what is left is for closing connections, and for the embedded PostgreSQL to stop.
-LONGEST_STOP_SECONDS = 10.0
+# Upper limit of drain_seconds + shutdown_seconds. `serve` stops within 12 s: the other 2 s are for closing connections
+# and for stopping the embedded PostgreSQL.
+MAX_STOP_SECONDS = 10.0
 
-# With twice their pools of 8 while they are replaced, and the rest, these stay below 100 connections.
-MOST_USUAL_WORKERS = 4
+# A worker has at most 8 + 2 + 1 connections: pool, read pool, registry. With 4 workers, twice that while workers are
+# being replaced, and 4 for the console, that is 92: below the 97 that PostgreSQL leaves to ordinary roles by default.
+MAX_DEFAULT_WORKERS = 4
 
 SHORT_NAMES = {
     "HOST": ("server", "host"),
@@ -197,18 +174,18 @@ SHORT_NAMES = {
 
 
 def load_config(path: Path | None, environ: Mapping[str, str]) -> Config:
-    """The settings from the shipped defaults, then the file at `path`, then `environ`.
+    """Return the settings from the shipped defaults, the file at `path`, and `environ`. Later sources override earlier.
 
-    Without a path `config.yaml` in the current folder is read where there is one.
-    Raises `ConfigError`, whose message says what to mend.
+    Without `path`, `config.yaml` in the current folder is read if it exists. Raises `ConfigError`; its message names
+    the settings at fault.
     """
     chosen = path or Path("config.yaml")
     if path is not None and not path.is_file():
-        raise ConfigError(f"{path}: there is no such file")
-    values = layered(Config, chosen if chosen.is_file() else None, environ, SHORT_NAMES)
+        raise ConfigError(f"{path}: no such file")
+    values = read_layers(Config, chosen if chosen.is_file() else None, environ, SHORT_NAMES)
     server = values.get("server")
     if isinstance(server, dict) and server.get("workers") is None:
-        server["workers"] = usual_workers()
+        server["workers"] = default_workers()
     if "data_folder" in values:
         raise ConfigError("data_folder: unknown field")
     config = build(Config, values | {"data_folder": chosen.absolute().parent / ".data"})
@@ -216,14 +193,17 @@ def load_config(path: Path | None, environ: Mapping[str, str]) -> Config:
     return config
 
 
-def usual_workers() -> int:
-    """One worker for each core that this process may use, within what a PostgreSQL as shipped has connections for."""
+def default_workers() -> int:
+    """Return one worker for each CPU core this process may use, at most `MAX_DEFAULT_WORKERS`."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return min(cores, MOST_USUAL_WORKERS)
+    return min(cores, MAX_DEFAULT_WORKERS)
 
 
 def _check_time_limits(config: Config) -> None:
-    """The server has to give up before the client does: only what it says about a statement is certain."""
+    """Raise `ConfigError` unless each timeout is shorter than the one around it.
+
+    PostgreSQL must give up before the client does: only its response says whether a statement was carried out.
+    """
     limits = (
         ("database.lock_timeout_seconds", config.database.lock_timeout_seconds),
         ("database.statement_timeout_seconds", config.database.statement_timeout_seconds),
@@ -233,8 +213,8 @@ def _check_time_limits(config: Config) -> None:
         if shorter >= longer:
             raise ConfigError(f"{inner}: must be less than {outer} ({longer:g})")
     stop = config.server.drain_seconds + config.server.shutdown_seconds
-    if stop > LONGEST_STOP_SECONDS:
+    if stop > MAX_STOP_SECONDS:
         raise ConfigError(
-            f"server.drain_seconds: must be at most {LONGEST_STOP_SECONDS:g} together with server.shutdown_seconds, "
+            f"server.drain_seconds: must be at most {MAX_STOP_SECONDS:g} together with server.shutdown_seconds, "
             f"not {stop:g}"
         )

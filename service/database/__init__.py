@@ -1,1 +1,1 @@
-"""PostgreSQL: reaching it, its migrations, and the SQL that ships with the code. Knows nothing of HTTP."""
+"""PostgreSQL access: connections, errors, migrations and the named queries in sql/queries. Independent of HTTP."""

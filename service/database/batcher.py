@@ -1,4 +1,4 @@
-"""Natural batching: a call that finds a statement in flight joins the next one, so a lone call waits for nobody."""
+"""Natural batching: items submitted while a batch is in flight form the next batch. A lone item is run at once."""
 
 import asyncio
 import math
@@ -16,7 +16,7 @@ MAX_ITEMS = 64
 
 
 class _Call(Generic[Item, Result]):
-    """One item, by when its result is wanted, and where that goes."""
+    """One item, its deadline, and the future that receives its result."""
 
     __slots__ = ("deadline", "future", "item")
 
@@ -27,62 +27,66 @@ class _Call(Generic[Item, Result]):
 
 
 class Batcher(Generic[Item, Result]):
-    """Runs calls together that arrive while an earlier batch is under way. No timer decides when one begins."""
+    """Runs items in batches, one batch at a time.
+
+    There is no batching delay: the next batch starts as soon as the previous one ends.
+    """
 
     def __init__(self, run: Callable[[Sequence[Item]], Coroutine[Any, Any, Sequence[Result]]]) -> None:
-        """`run` takes at most `MAX_ITEMS` items and gives their results in order; what it raises is every item's."""
+        """`run` takes up to `MAX_ITEMS` items and returns their results in order. If it raises, every item fails."""
         self._run = run
         self._waiting: deque[_Call[Item, Result]] = deque()
-        self._begun: Sequence[_Call[Item, Result]] = ()
+        self._in_flight: Sequence[_Call[Item, Result]] = ()
         self._running: asyncio.Task[Sequence[Result]] | None = None
-        self._expiry: asyncio.TimerHandle | None = None
-        self._expires_at = math.inf
-        self.batches = 0  # how many were run
-        self.items = 0  # how many were in them
+        self._timer: asyncio.TimerHandle | None = None
+        self._timer_at = math.inf
+        self.batches = 0  # batches started
+        self.items = 0  # items in those batches
 
     @property
     def waiting(self) -> int:
-        """How many items wait for the next batch."""
+        """Number of items that wait for the next batch."""
         return len(self._waiting)
 
     @property
     def outstanding(self) -> int:
-        """How many items wait, or are being run."""
-        return len(self._waiting) + len(self._begun)
+        """Number of items that wait or are in flight."""
+        return len(self._waiting) + len(self._in_flight)
 
     def submit(self, item: Item, deadline: float) -> "asyncio.Future[Result]":
-        """The result of `item`, to come by `deadline` on the event loop's clock.
+        """Queue `item` and return the future of its result. `deadline` is in seconds on the event loop's clock.
 
-        It raises what running the item raises. Out of time, it raises `NotConnected` if the item was not begun, and
-        then never is; else `ConnectionLost`, and the item is run all the same. Cancelled, it is taken likewise.
+        The future raises what `run` raises. If the deadline passes before the item's batch starts, the future raises
+        `NotConnected` and the item is never run. If it passes later, the future raises `ConnectionLost` and the item
+        is still run. Cancelling the future has the same effect on the item.
         """
         loop = asyncio.get_running_loop()
         future: asyncio.Future[Result] = loop.create_future()
         self._waiting.append(_Call(item, deadline, future))
-        if deadline < self._expires_at:
-            self._expire_at(deadline)
+        if deadline < self._timer_at:
+            self._set_timer(deadline)
         if self._running is None:
             self._start()
         return future
 
     async def close(self) -> None:
-        """Wait until everything submitted has been run."""
+        """Wait until all submitted items have been run."""
         while self._running is not None:
             await asyncio.wait((self._running,))
-        self._expire_at(math.inf)
+        self._set_timer(math.inf)
 
     def _start(self) -> None:
         self._running = asyncio.create_task(self._run_waiting())
-        self._running.add_done_callback(self._deliver)
+        self._running.add_done_callback(self._resolve)
 
     async def _run_waiting(self) -> Sequence[Result]:
-        """Begins in the loop's next turn: whatever else this turn brings is in the batch."""
-        begun = self._begun = self._next_calls()
-        if not begun:
+        # This task starts on the loop's next turn, so the batch contains all items submitted during the current one.
+        batch = self._in_flight = self._next_calls()
+        if not batch:
             return ()
         self.batches += 1
-        self.items += len(begun)
-        return await self._run([call.item for call in begun])
+        self.items += len(batch)
+        return await self._run([call.item for call in batch])
 
     def _next_calls(self) -> list[_Call[Item, Result]]:
         calls: list[_Call[Item, Result]] = []
@@ -92,33 +96,35 @@ class Batcher(Generic[Item, Result]):
                 calls.append(call)
         return calls
 
-    def _deliver(self, done: "asyncio.Task[Sequence[Result]]") -> None:
-        begun, self._begun, self._running = self._begun, (), None
+    def _resolve(self, done: "asyncio.Task[Sequence[Result]]") -> None:
+        batch, self._in_flight, self._running = self._in_flight, (), None
         if self._waiting:
             self._start()
         error = asyncio.CancelledError() if done.cancelled() else done.exception()
         if error is None:
-            for call, result in zip(begun, done.result(), strict=True):
+            for call, result in zip(batch, done.result(), strict=True):
                 if not call.future.done():
                     call.future.set_result(result)
         else:
-            _fail(begun, error)
+            _fail(batch, error)
 
-    def _expire_at(self, deadline: float) -> None:
-        """Have one timer for all, at the first deadline; it costs a call nothing while each is met."""
-        if self._expiry is not None:
-            self._expiry.cancel()
-            self._expiry = None
-        self._expires_at = deadline
+    def _set_timer(self, deadline: float) -> None:
+        """Set the timer that all calls share. It fires at the earliest deadline."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        self._timer_at = deadline
         if deadline < math.inf:
-            self._expiry = asyncio.get_running_loop().call_at(deadline, self._expire)
+            self._timer = asyncio.get_running_loop().call_at(deadline, self._expire)
 
     def _expire(self) -> None:
         now = asyncio.get_running_loop().time()
-        _fail([call for call in self._waiting if call.deadline <= now], NotConnected("no time was left to begin"))
-        _fail([call for call in self._begun if call.deadline <= now], ConnectionLost("time ran out"))
-        left = (call.deadline for call in (*self._waiting, *self._begun) if call.deadline > now)
-        self._expire_at(min(left, default=math.inf))
+        unsent = NotConnected("the deadline passed before the statement was sent")
+        unknown = ConnectionLost("the deadline passed while the statement ran")
+        _fail([call for call in self._waiting if call.deadline <= now], unsent)
+        _fail([call for call in self._in_flight if call.deadline <= now], unknown)
+        later = (call.deadline for call in (*self._waiting, *self._in_flight) if call.deadline > now)
+        self._set_timer(min(later, default=math.inf))
 
 
 def _fail(calls: Sequence[_Call[Any, Any]], error: BaseException) -> None:

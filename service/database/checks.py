@@ -1,4 +1,4 @@
-"""Whether a PostgreSQL is fit to be written to: checked before the service serves from it."""
+"""Checks of the PostgreSQL server and database, run before the service uses them."""
 
 from collections.abc import Mapping
 
@@ -14,18 +14,21 @@ OLDEST_VERSION = 15
 
 
 class UnfitDatabaseError(DatabaseError):
-    """A database that must not be served from. The message is one line that says why and what to do."""
+    """The service must not use this database. The message is one line with the reason and the remedy."""
 
 
 class UnfitAssociationError(UnfitDatabaseError):
-    """An association type of the settings that the database cannot serve."""
+    """The table of a configured association type cannot be used."""
 
 
 async def check_database(connection: asyncpg.Connection, config: Config, known: Known) -> tuple[str, ...]:
-    """Warnings about what is risky but works. Raises `UnfitDatabaseError` for what is not fit to be served from."""
+    """Check the database and return warnings about settings that are risky but allowed.
+
+    Raises `UnfitDatabaseError` if the service must not use the database, or another `DatabaseError` if a check fails.
+    """
     with translate_statement_errors():
         facts = await connection.fetchrow(QUERIES["server_facts"])
-        assert facts is not None  # noqa: S101 - a SELECT without FROM is one row
+        assert facts is not None  # noqa: S101 - a SELECT without FROM returns one row
         _check_server(facts, require_durable=config.database.require_durable)
         await _check_migrations(connection, known)
         await _check_privileges(connection)
@@ -35,13 +38,13 @@ async def check_database(connection: asyncpg.Connection, config: Config, known: 
 
 def _check_server(facts: asyncpg.Record, *, require_durable: bool) -> None:
     if facts["version_number"] < OLDEST_VERSION * 10_000:
-        raise UnfitDatabaseError(f"PostgreSQL {OLDEST_VERSION} or newer is needed, this is {facts['version']}")
+        raise UnfitDatabaseError(f"PostgreSQL {OLDEST_VERSION} or later is required; this is {facts['version']}")
     if facts["encoding"] != "UTF8":
-        raise UnfitDatabaseError(f"the database's encoding must be UTF8, not {facts['encoding']}: create it anew")
+        raise UnfitDatabaseError(f"the database encoding must be UTF8, not {facts['encoding']}: recreate the database")
     for setting in ("fsync", "full_page_writes"):
         if require_durable and facts[setting] != "on":
             raise UnfitDatabaseError(
-                f"the server runs with {setting} off and may lose what was acknowledged: turn it on, "
+                f"the server runs with {setting} off and may lose acknowledged writes: turn it on, "
                 "or set database.require_durable to false"
             )
 
@@ -64,27 +67,29 @@ async def _check_associations(connection: asyncpg.Connection, associations: Mapp
     names = [quote_identifier(table) for table in associations.values()]
     facts = {row["name"]: row for row in await connection.fetch(QUERIES["association_facts"], names)}
     for association_type, table in associations.items():
-        fault = _association_fault(facts[quote_identifier(table)])
-        if fault:
-            raise UnfitAssociationError(f"associations.{association_type}: {table} {fault}")
+        problem = _association_problem(facts[quote_identifier(table)])
+        if problem:
+            raise UnfitAssociationError(f"associations.{association_type}: {table} {problem}")
 
 
-def _association_fault(facts: asyncpg.Record) -> str | None:
+def _association_problem(facts: asyncpg.Record) -> str | None:
     if not facts["is_table"]:
-        return "is no table of this database"
+        return "is not a table in this database"
     if not facts["has_bigint_id"] or not facts["has_unique_id"]:
         return 'needs a column "id" of type bigint with a unique index'
     if not facts["may_read"] or not facts["may_hold"]:
-        return "cannot be referred to: grant the database role SELECT and UPDATE on it"
+        return "cannot be referenced: grant the database role SELECT and UPDATE on it"
     return None
 
 
 def _warnings(facts: asyncpg.Record, config: Config) -> list[str]:
     warnings = []
     if facts["synchronous_commit"] not in ("on", "remote_apply"):
-        warnings.append(f"synchronous_commit is {facts['synchronous_commit']}: a crash may lose what was acknowledged")
-    # One more a worker follows the registry, and while workers are replaced there are twice as many.
-    wanted = 2 * config.server.workers * (config.database.pool_size + 1) + CONSOLE_POOL_SIZE
-    if wanted > facts["connections"]:
-        warnings.append(f"{wanted} connections are wanted at the most, the server allows {facts['connections']}")
+        warnings.append(f"synchronous_commit is {facts['synchronous_commit']}: a crash may lose acknowledged writes")
+    # A worker also keeps one connection to LISTEN for registry changes. While workers are being replaced, old and new
+    # ones run side by side, which doubles the number.
+    per_worker = config.database.pool_size + config.database.read_pool_size + 1
+    needed = 2 * config.server.workers * per_worker + CONSOLE_POOL_SIZE
+    if needed > facts["connections"]:
+        warnings.append(f"the service may need {needed} connections, but the server allows {facts['connections']}")
     return warnings

@@ -1,4 +1,4 @@
-"""A connection to PostgreSQL: each step has a time limit, and the server is the first to give up."""
+"""Opening a PostgreSQL connection. Each step has a timeout, and the server's timeouts expire before the client's."""
 
 import socket
 from collections.abc import Mapping
@@ -10,10 +10,10 @@ from service.config import DatabaseConfig
 from service.database.errors import translate_connect_errors
 from service.database.hosts import connect_to_any
 
-# How much later than the server the client gives up: only a server that says nothing at all is left to the client.
+# Added to the server's timeouts for the client's own: the client's matter only if the server does not respond at all.
 CLIENT_GRACE_SECONDS = 1.0
 
-# A server that is gone without a word is noticed after this long, also where nobody waits for an answer of it.
+# TCP keepalive, in seconds and probes: detects a dead server even on connections that are idle or only LISTEN.
 KEEPALIVE_IDLE_SECONDS, KEEPALIVE_INTERVAL_SECONDS, KEEPALIVE_PROBES = 10, 5, 3
 
 
@@ -25,10 +25,11 @@ async def connect(
     statement_timeout_seconds: float | None = None,
     planning: Mapping[str, str] | None = None,
 ) -> asyncpg.Connection:
-    """A connection of its own, closed by the caller; a statement timeout of 0 is none.
+    """Open a connection. The caller closes it.
 
-    `planning` are the server's settings for how it plans. Raises `NotConnected`, or its kind `DatabaseUnusable` when
-    trying again will not help.
+    `statement_timeout_seconds` overrides the configured timeout; 0 means no timeout. `planning` holds PostgreSQL
+    planner settings for this connection. Raises `NotConnected`, or its subclass `DatabaseUnusable` if retrying does
+    not help.
     """
     seconds = settings.statement_timeout_seconds if statement_timeout_seconds is None else statement_timeout_seconds
     with translate_connect_errors():
@@ -48,35 +49,35 @@ def _server_settings(settings: DatabaseConfig, application_name: str, statement_
         "statement_timeout": _milliseconds(statement_seconds),
         "lock_timeout": _milliseconds(settings.lock_timeout_seconds),
         "idle_in_transaction_session_timeout": _milliseconds(statement_seconds),
-        # Every statement is short and runs thousands of times a second: compiling one never pays.
+        # Statements are short and frequent: compiling one takes longer than it saves.
         "jit": "off",
     }
 
 
 def _keep_alive(connection: asyncpg.Connection) -> None:
-    """Have the system probe an idle connection, and give up one whose server acknowledges nothing."""
-    driver: Any = connection  # it has no public way to its socket
-    link = driver._transport.get_extra_info("socket")  # noqa: SLF001
-    if link.family == socket.AF_UNIX:
+    """Enable TCP keepalive, and a limit on how long sent data may stay unacknowledged."""
+    driver: Any = connection  # asyncpg has no public access to its socket
+    sock = driver._transport.get_extra_info("socket")  # noqa: SLF001
+    if sock.family == socket.AF_UNIX:
         return
-    # The event loop's idea of a socket takes no options: a copy of the descriptor is the same socket.
-    with socket.fromfd(link.fileno(), link.family, link.type) as copy:
-        _set_options(copy)
+    # uvloop's socket object refuses setsockopt. A duplicate of the descriptor refers to the same socket.
+    with socket.fromfd(sock.fileno(), sock.family, sock.type) as duplicate:
+        _set_options(duplicate)
 
 
-def _set_options(link: socket.socket) -> None:
-    link.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-    patience_seconds = KEEPALIVE_IDLE_SECONDS + KEEPALIVE_INTERVAL_SECONDS * KEEPALIVE_PROBES
+def _set_options(sock: socket.socket) -> None:
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    limit_seconds = KEEPALIVE_IDLE_SECONDS + KEEPALIVE_INTERVAL_SECONDS * KEEPALIVE_PROBES
     for name, value in (
         ("TCP_KEEPIDLE", KEEPALIVE_IDLE_SECONDS),
         ("TCP_KEEPINTVL", KEEPALIVE_INTERVAL_SECONDS),
         ("TCP_KEEPCNT", KEEPALIVE_PROBES),
-        ("TCP_USER_TIMEOUT", patience_seconds * 1000),
+        ("TCP_USER_TIMEOUT", limit_seconds * 1000),
     ):
-        if hasattr(socket, name):  # not every system has all of them
-            link.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
+        if hasattr(socket, name):  # not all of them exist on every system
+            sock.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
 
 
 def _milliseconds(seconds: float) -> str:
-    # To PostgreSQL 0 is no limit at all: the shortest one is a millisecond.
+    # PostgreSQL takes 0 as "no timeout", so a shorter timeout than one millisecond is rounded up.
     return str(max(1, round(seconds * 1000))) if seconds else "0"

@@ -1,4 +1,4 @@
-"""Bringing the tables to the state that this build knows: forwards only, each migration whole or not at all."""
+"""Schema migrations: forward only, in order, each in one transaction."""
 
 import re
 from collections.abc import Mapping
@@ -16,12 +16,12 @@ _FILE_NAME = re.compile(r"(\d{4})_(\w+)\.sql")
 
 
 class MigrationError(DatabaseError):
-    """A migration that cannot be applied. The message is one line that says which and why."""
+    """A migration cannot be applied. The message is one line with the migration and the reason."""
 
 
 @dataclass(frozen=True, slots=True)
 class Migration:
-    """A migration as its file says, such as `0001_tables.sql`."""
+    """A migration file, such as `0001_tables.sql`."""
 
     version: int
     name: str
@@ -29,7 +29,7 @@ class Migration:
 
     @property
     def digest(self) -> bytes:
-        """The checksum that tells whether the file is the one that was applied."""
+        """SHA-256 of the SQL, used to detect changes to an applied migration."""
         return sha256(self.sql.encode()).digest()
 
     def __str__(self) -> str:
@@ -38,7 +38,7 @@ class Migration:
 
 @dataclass(frozen=True, slots=True)
 class Applied:
-    """A migration as the database remembers it."""
+    """A migration as recorded in the database."""
 
     name: str
     digest: bytes
@@ -49,20 +49,20 @@ Known = tuple[Migration, ...]
 
 
 def load_migrations(folder: Path) -> Known:
-    """The migrations of a folder in their order. Raises `ValueError` for names that are not a migration's."""
+    """Return the migrations of a folder in order. Raises `ValueError` for a wrong file name or a repeated number."""
     migrations = []
     for path in sorted(folder.glob("*.sql")):
         match = _FILE_NAME.fullmatch(path.name)
         if match is None:
-            raise ValueError(f"{path}: a migration is named like 0001_tables.sql")
+            raise ValueError(f"{path}: a migration's file name must look like 0001_tables.sql")
         migrations.append(Migration(int(match[1]), match[2], path.read_text("utf-8")))
     if len({migration.version for migration in migrations}) < len(migrations):
-        raise ValueError(f"{folder}: two migrations have one number")
+        raise ValueError(f"{folder}: two migrations have the same number")
     return tuple(migrations)
 
 
 async def applied_migrations(connection: asyncpg.Connection) -> Mapping[int, Applied]:
-    """What is applied, by version. Raises a `DatabaseError`."""
+    """Return the applied migrations by version. Raises `DatabaseError`."""
     with translate_statement_errors():
         if not await connection.fetchval(QUERIES["has_schema_migrations"]):
             return {}
@@ -71,15 +71,15 @@ async def applied_migrations(connection: asyncpg.Connection) -> Mapping[int, App
 
 
 async def pending_migrations(connection: asyncpg.Connection, known: Known) -> Known:
-    """Those of `known` that are not applied yet. Raises a `DatabaseError`."""
+    """Return the migrations of `known` that are not applied yet. Raises `DatabaseError`."""
     applied = await applied_migrations(connection)
     return tuple(migration for migration in known if migration.version not in applied)
 
 
 async def migrate(connection: asyncpg.Connection, known: Known) -> Known:
-    """Apply what is pending, in order, and return it. Processes that migrate at once take turns.
+    """Apply the pending migrations in order and return them. An advisory lock serializes concurrent processes.
 
-    Raises `MigrationError` when a migration fails, or when the file of one that is applied has changed since.
+    Raises `MigrationError` if a migration fails or if the file of an applied migration has changed.
     """
     return tuple([migration for migration in known if await _apply(connection, migration)])
 

@@ -1,4 +1,4 @@
-"""A pool of connections to PostgreSQL, each of which is used by one statement at a time."""
+"""The PostgreSQL connection pool."""
 
 import asyncio
 import contextlib
@@ -12,11 +12,12 @@ from service.config import DatabaseConfig
 from service.database.connection import CLIENT_GRACE_SECONDS, connect
 from service.database.errors import ConnectionLost, NotConnected, translate_connect_errors, translate_statement_errors
 
-# Of the internal listener's process: a team looks on, the connections are the workers'.
+# Pool size of the internal listener's process. Few people use the console, so the connections are left to the workers.
 CONSOLE_POOL_SIZE = 4
-# The statements of a request have one good plan each, by unique indexes, whatever the tables' sizes and statistics
-# say; planning one anew, or scanning a small table, costs several times as much as running it.
-ONE_PLAN = {
+# Planner settings for the statements that write requirements and look up tokens. Each has one good plan, by unique
+# indexes, at any table size. Planning a statement again, or scanning a small table, takes several times as long as
+# running it.
+INDEX_PLANS_ONLY = {
     "plan_cache_mode": "force_generic_plan",
     "enable_seqscan": "off",
     "enable_bitmapscan": "off",
@@ -27,7 +28,7 @@ ONE_PLAN = {
 
 @dataclass(frozen=True, slots=True)
 class PoolUse:
-    """How many connections are in use and idle, how many there may be, and how many tasks wait for one."""
+    """Number of connections in use and idle, the pool's limit, and the number of tasks that wait for a connection."""
 
     in_use: int
     idle: int
@@ -36,29 +37,29 @@ class PoolUse:
 
 
 class Database:
-    """A pool of connections. It reaches PostgreSQL when first used, and again after every loss.
+    """A connection pool. It connects on first use and reconnects after a connection is lost.
 
-    A connection is taken and given back without a word to the server: no session state is ever set that would have to
-    be reset, and the driver's own pool takes two tasks and a timer for it, as long as the statement itself.
+    Unlike `asyncpg.Pool` it does not reset a connection on release, because no statement sets session state. Acquiring
+    from `asyncpg.Pool` takes two tasks and a timer, which cost as much as the statement itself.
     """
 
     def __init__(self, connect: Callable[[], Awaitable[asyncpg.Connection]], settings: DatabaseConfig) -> None:
-        """`connect` opens one more connection, of `settings.pool_size` at the most."""
+        """`connect` opens a connection. The pool opens at most `settings.pool_size`."""
         self._connect = connect
         self._acquire_timeout = settings.acquire_timeout_seconds
         self._statement_timeout = settings.statement_timeout_seconds + CLIENT_GRACE_SECONDS
         self._limit = settings.pool_size
-        self._places = asyncio.Semaphore(settings.pool_size)
+        self._slots = asyncio.Semaphore(settings.pool_size)
         self._idle: list[asyncpg.Connection] = []
         self._in_use = 0
         self._waiting = 0
-        self.statements = 0  # how many `fetch` was asked to run
+        self.statements = 0  # number of `fetch` calls
 
     async def fetch(self, query: str, *args: object, timeout: float | None = None) -> list[asyncpg.Record]:
-        """The rows of one statement, run on its own and committed when this returns.
+        """Run one statement in its own transaction and return its rows. It is committed when this returns.
 
-        `timeout`, in seconds, is for all of it: a connection, and the statement. Raises a `DatabaseError`: of its
-        kinds `ConnectionLost` leaves open whether the statement was carried out.
+        `timeout`, in seconds, covers both waiting for a connection and running the statement. Raises `DatabaseError`;
+        only after `ConnectionLost` is it unknown whether the statement was carried out.
         """
         self.statements += 1
         clock = asyncio.get_running_loop().time
@@ -66,94 +67,95 @@ class Database:
         async with self.connection(timeout) as connection:
             left = min(deadline - clock(), self._statement_timeout)
             if left <= 0:
-                raise NotConnected("no time was left when a connection was free")
+                raise NotConnected("the deadline passed before a connection was free")
             with translate_statement_errors():
                 return await connection.fetch(query, *args, timeout=left)
 
     @contextlib.asynccontextmanager
     async def connection(self, timeout: float | None = None) -> AsyncIterator[asyncpg.Connection]:
-        """A connection of the pool, given back at the end; one that was lost is dropped. Raises `NotConnected`.
+        """Acquire a connection for the duration of the block. A lost connection is closed, not reused.
 
-        `timeout`, in seconds, can only shorten the time that it takes to get one.
+        `timeout`, in seconds, can only shorten `acquire_timeout_seconds`. Raises `NotConnected`.
         """
         seconds = self._acquire_timeout if timeout is None else min(timeout, self._acquire_timeout)
-        connection = await self._take(seconds)
+        connection = await self._acquire(seconds)
         try:
             yield connection
         except ConnectionLost:
             connection.terminate()
-            # Those beside it lead to the same server.
+            # The idle connections lead to the same server.
             self.close()
             raise
         except asyncio.CancelledError:
-            # Whatever it still says would be taken for the answer to the next statement.
+            # The response to the cancelled statement could be read as the response to the next one.
             connection.terminate()
             raise
         finally:
-            self._give_back(connection)
+            self._release(connection)
 
-    async def _take(self, seconds: float) -> asyncpg.Connection:
-        await self._take_place(seconds)
+    async def _acquire(self, seconds: float) -> asyncpg.Connection:
+        await self._acquire_slot(seconds)
         while self._idle:
-            # The one used last: the server's side of it is the warmest.
+            # Last in, first out: that server process has the warmest caches.
             connection = self._idle.pop()
             if not connection.is_closed():
                 return connection
-        with contextlib.ExitStack() as failing:
-            failing.callback(self._leave_place)
+        with contextlib.ExitStack() as on_failure:
+            on_failure.callback(self._release_slot)
             connection = await self._connect()
-            failing.pop_all()
+            on_failure.pop_all()
         return connection
 
-    async def _take_place(self, seconds: float) -> None:
-        if self._places.locked():
-            await self._wait_for_place(seconds)
+    async def _acquire_slot(self, seconds: float) -> None:
+        if self._slots.locked():
+            await self._wait_for_slot(seconds)
         else:
-            await self._places.acquire()
+            await self._slots.acquire()
         self._in_use += 1
 
-    async def _wait_for_place(self, seconds: float) -> None:
+    async def _wait_for_slot(self, seconds: float) -> None:
         self._waiting += 1
         try:
             with translate_connect_errors():
                 async with asyncio.timeout(seconds):
-                    await self._places.acquire()
+                    await self._slots.acquire()
         finally:
             self._waiting -= 1
 
-    def _leave_place(self) -> None:
+    def _release_slot(self) -> None:
         self._in_use -= 1
-        self._places.release()
+        self._slots.release()
 
-    def _give_back(self, connection: asyncpg.Connection) -> None:
+    def _release(self, connection: asyncpg.Connection) -> None:
         if not connection.is_closed():
             self._idle.append(connection)
-        self._leave_place()
+        self._release_slot()
 
     def use(self) -> PoolUse:
-        """What the pool is doing now."""
+        """Return the current use of the pool."""
         idle = sum(not connection.is_closed() for connection in self._idle)
         return PoolUse(self._in_use, idle, self._limit, self._waiting)
 
     def close(self) -> None:
-        """Drop the connections that nobody uses; each of them takes its leave without waiting for the server."""
+        """Close the idle connections without waiting for the server."""
         while self._idle:
             self._idle.pop().terminate()
 
 
 @contextlib.asynccontextmanager
 async def open_database(
-    settings: DatabaseConfig, url: str, planning: Mapping[str, str] = ONE_PLAN
+    settings: DatabaseConfig, url: str, planning: Mapping[str, str] = INDEX_PLANS_ONLY
 ) -> AsyncIterator[Database]:
-    """A pool for one process, closed at the end. It starts without a connection, so also without a server.
+    """Open a pool of `settings.pool_size` connections for one process; close it at the end.
 
-    `planning` are the server's settings for its statements, by default those that fit a request's.
+    No connection is opened yet, so the server need not be running. `planning` holds PostgreSQL planner settings. An
+    empty mapping leaves planning to PostgreSQL, as suits statements whose filters vary.
     """
 
-    async def one_more() -> asyncpg.Connection:
+    async def open_connection() -> asyncpg.Connection:
         return await connect(settings, url, "requirements-service", planning=planning)
 
-    database = Database(one_more, settings)
+    database = Database(open_connection, settings)
     try:
         yield database
     finally:

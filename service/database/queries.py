@@ -1,4 +1,4 @@
-"""The named statements of sql/queries: all the SQL there is, prepared as it stands."""
+"""The named queries in sql/queries. Apart from the migrations, they are all the SQL of the service."""
 
 import re
 from collections.abc import Mapping
@@ -11,17 +11,17 @@ _NAME = re.compile(r"^-- name: (\w+)\n", re.MULTILINE)
 
 
 def load_queries(folder: Path) -> Mapping[str, str]:
-    """The statements in the folder's files by name.
+    """Return the statements in the folder's `*.sql` files by name.
 
-    A block is a line `-- name: words`, a comment that describes it, and the statement. Raises `ValueError` when two
-    blocks have one name.
+    A block is a line `-- name: <name>`, comment lines that describe it, and one statement. Raises `ValueError` if two
+    blocks have the same name.
     """
     queries: dict[str, str] = {}
     for path in sorted(folder.glob("*.sql")):
         _, *blocks = _NAME.split(path.read_text("utf-8"))
         for name, body in zip(blocks[::2], blocks[1::2], strict=True):
             if name in queries:
-                raise ValueError(f"{path}: there is another block named {name}")
+                raise ValueError(f"{path}: another block is named {name}")
             queries[name] = _statement(body)
     return MappingProxyType(queries)
 
@@ -32,12 +32,12 @@ def _statement(body: str) -> str:
 
 
 def quote_identifier(name: str) -> str:
-    """A table's name, or schema.table, quoted for SQL."""
+    """Quote a table name, or `schema.table`, as an SQL identifier."""
     return ".".join('"' + part.replace('"', '""') + '"' for part in name.split("."))
 
 
 def quote_literal(text: str) -> str:
-    """Text as an SQL literal. Only for what the settings say: what a caller sends is always a parameter."""
+    """Quote text as an SQL literal. Use it only for settings; values from a request are always parameters."""
     return "'" + text.replace("'", "''") + "'"
 
 

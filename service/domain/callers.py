@@ -1,4 +1,4 @@
-"""Who calls: what was found behind a token, and the verdict on it."""
+"""The caller of a request: the result of a token look-up, and the refusal or the caller that follows from it."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -9,7 +9,7 @@ from service.domain.statuses import ClientRequired, InvalidToken, Refusal, Sessi
 
 
 class Application(NamedTuple):
-    """An application as its record says."""
+    """The record of an application."""
 
     id: int
     slug: str
@@ -20,9 +20,9 @@ class Application(NamedTuple):
 
 
 class Session(NamedTuple):
-    """A session as found, before this use of it, and the user it belongs to.
+    """A session before this use of it, and its user.
 
-    `expires_at` is when it ends unless it is used again; None if it never does.
+    `expires_at` is when the session ends if it is not used again; None if it never ends.
     """
 
     id: int
@@ -38,8 +38,8 @@ class Session(NamedTuple):
 class Caller(NamedTuple):
     """The application or the session that a token belongs to.
 
-    With an application's token `session` is None. With a session's token `application` is the one that the session
-    was opened in, if any.
+    For an application token, `session` is None. For a session token, `application` is the one that the session was
+    opened in, if any.
     """
 
     application: Application | None
@@ -47,39 +47,50 @@ class Caller(NamedTuple):
 
 
 class TokenLookup(NamedTuple):
-    """What the database says of a token: at what time, why it is refused, if it is, and whose it is, if anyone's."""
+    """The database's verdict on a token.
+
+    `now` is the database's clock. `refusal` is the name of the status that refuses the token; None if it is valid.
+    `caller` holds the records found for the token.
+    """
 
     now: datetime
     refusal: str | None
     caller: Caller
 
 
-# What the database calls them is what callers are told.
-_REFUSALS: Mapping[str, type[Refusal]] = {status.name: status for status in (InvalidToken, SessionExpired)}
+class Viewer(NamedTuple):
+    """Which records a caller may see: all of them, or only those that the user `user_id` created."""
+
+    sees_all: bool
+    user_id: int | None
 
 
-class RoleMissing(Exception):
-    """A live session of a user who holds no role yet: to be told as `ClientRequired`, with the session."""
-
-    def __init__(self, caller: Caller) -> None:
-        super().__init__("the user holds no role")
-        self.caller = caller
+_REFUSALS: Mapping[str, type[Refusal]] = {
+    status.name: status for status in (InvalidToken, SessionExpired, ClientRequired)
+}
 
 
 def digest(token: str) -> bytes:
-    """What is stored of a token, and looked up by."""
-    # A lone surrogate is no UTF-8, but a token may hold anything: it is then simply one that nobody owns.
+    """The SHA-256 digest that the tables store for a token."""
+    # A token may be any JSON string. A lone surrogate has no UTF-8 form, but must still be an unknown token.
     return sha256(token.encode("utf-8", "surrogatepass")).digest()
 
 
-def admit(found: TokenLookup) -> Caller:
-    """The caller, where the token is good.
+def refusal_of(lookup: TokenLookup) -> type[Refusal] | None:
+    """The status that refuses the token: `InvalidToken`, `SessionExpired` or `ClientRequired`. None if it is valid.
 
-    Raises `InvalidToken` (unknown, revoked, or of an inactive application), `SessionExpired` or `RoleMissing`. The
-    rules are the database's, whose clock it is: sql/queries/callers.sql.
+    The rules are in sql/queries/tokens.sql, because they compare times on the database's clock.
     """
-    if found.refusal is None:
-        return found.caller
-    if found.refusal == ClientRequired.name:
-        raise RoleMissing(found.caller)
-    raise _REFUSALS[found.refusal]
+    return None if lookup.refusal is None else _REFUSALS[lookup.refusal]
+
+
+def viewer_of(caller: Caller, clients_see: str) -> Viewer:
+    """The records that `caller` may see. This is the only place that decides it.
+
+    Applications, employees and liaisons see all records. A user who is only a client sees the records that this user
+    created, unless `clients_see` (setting `requirements.clients_see`) is "all".
+    """
+    session = caller.session
+    if session is None or clients_see == "all" or set(session.roles) & {"employee", "liaison"}:
+        return Viewer(sees_all=True, user_id=None)
+    return Viewer(sees_all=False, user_id=session.user_id)

@@ -1,7 +1,7 @@
-"""The statuses of the API, by the stage of a request that answers with them.
+"""The statuses of the API, in the order of the stages of a request.
 
-A status is a class: its name and HTTP code, and as docstring the sentence that a caller reads. The table at the
-end is what the envelope, the OpenAPI document and the tests go by. Names and codes are the published API's.
+A status is a class: its name, its HTTP code, and, as its docstring, the message to the caller. The envelope, the
+OpenAPI document and the tests are made from the table at the end. Names and codes are those of the published API.
 """
 
 from collections.abc import Mapping
@@ -9,22 +9,23 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any, ClassVar, Literal
 
-Outcome = Literal["created", "replayed", "none", "unknown"]
+# The effect of a call on the tables, as the Requirement-Outcome header reports it.
+Outcome = Literal["created", "updated", "destroyed", "replayed", "mixed", "none", "unknown"]
 
 
 @dataclass(frozen=True, slots=True)
 class ParamError:
-    """One param at fault: its dotted path, and a sentence on what is wrong with it."""
+    """One invalid or missing param: its dotted path, and what is wrong with it."""
 
     param: str
     message: str
 
 
 class Status:
-    """What an answer is called, the HTTP code it has everywhere, and what one answer tells.
+    """One answer: a status with its HTTP code and its contents.
 
-    `data` is the record, `views` holds `session` and `application` where they are shown, `errors` the params at
-    fault, and `outcome` what became of the write.
+    `errors` are the params at fault. `data` is the result of the action. `views` holds `session` and `application`
+    where they are returned.
     """
 
     name: ClassVar[str]
@@ -46,26 +47,26 @@ class Status:
     @classmethod
     @cache
     def message(cls) -> str:
-        """The sentence for a person."""
+        """The message to the caller."""
         return " ".join((cls.__doc__ or "").split())
 
 
 class ActionSuccessful(Status):
-    """The requirement is recorded."""
+    """The action was carried out."""
 
     name = "action-successful"
     http_code = 200
 
 
 class Refusal(Status, Exception):
-    """An answer other than success. Its cause, where there is one, is logged and never told."""
+    """An answer other than success. Its `__cause__`, if any, is logged and never shown to the caller."""
 
 
-# Finding out what is asked for
+# Decoding the request and identifying its route
 
 
 class RouteNonExistent(Refusal):
-    """There is no such path, or it does not take this method."""
+    """There is no such path, or it does not accept this method."""
 
     name = "route-non-existent"
     http_code = 500
@@ -79,14 +80,14 @@ class InvalidContentType(Refusal):
 
 
 class InvalidEncodedParams(Refusal):
-    """The body could not be decoded: expected one JSON object, base64 encoded where the route asks for it."""
+    """The body could not be decoded. Send one JSON object, base64 encoded if the route requires it."""
 
     name = "invalid-encoded-params"
     http_code = 400
 
 
 class NoParamsDecoded(Refusal):
-    """The body was decoded and holds no params."""
+    """The body was decoded, but it contains no params."""
 
     name = "no-params-decoded"
     http_code = 400
@@ -113,31 +114,31 @@ class ServiceNotFound(Refusal):
     http_code = 404
 
 
-# Finding out who asks
+# Authenticating the caller
 
 
 class InvalidToken(Refusal):
-    """The token is not one of a live application or session."""
+    """The token does not belong to an active application or session."""
 
     name = "invalid-token"
     http_code = 401
 
 
 class SessionExpired(Refusal):
-    """The session is over seven days old or was unused for over 72 hours: please sign in again."""
+    """The session is more than seven days old or was not used for more than 72 hours. Please sign in again."""
 
     name = "session-expired"
     http_code = 401
 
 
 class ClientRequired(Refusal):
-    """The user has no role yet: register as a client first."""
+    """The user has no role yet. Register as a client first."""
 
     name = "client-required"
     http_code = 401
 
 
-# Judging what is asked
+# Validating the params
 
 
 class MissingParam(Refusal):
@@ -154,7 +155,7 @@ class InvalidParam(Refusal):
     http_code = 400
 
 
-# Doing it
+# Carrying out the action
 
 
 class ApplicationCrash(Refusal):
@@ -165,7 +166,7 @@ class ApplicationCrash(Refusal):
 
 
 class Overloaded(ApplicationCrash):
-    """More requests are waiting than can be served. Please try again later."""
+    """Too many requests are waiting. Please try again later."""
 
 
 class MandrillEmailFailed(Refusal):

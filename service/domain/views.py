@@ -1,4 +1,4 @@
-"""The views of a session, an application and a requirement that callers are shown. Fields are only ever added."""
+"""The views of a session and an application in answers. Fields may be added to a view, never removed."""
 
 from collections.abc import Callable, Mapping
 from datetime import datetime
@@ -10,10 +10,10 @@ from service.domain.callers import Application, Caller, Session
 View = dict[str, Any]
 
 
-# The records that one statement writes are of one moment.
+# All rows that one statement writes have the same time.
 @lru_cache(maxsize=64)
 def timestamp(moment: datetime) -> str:
-    """ISO 8601 in UTC to the microsecond, such as 2026-11-23T10:00:00.123456Z."""
+    """RFC 3339 in UTC with microseconds, such as 2026-11-23T10:00:00.123456Z."""
     return moment.isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 
@@ -60,10 +60,20 @@ APPLICATION_VIEWS: Mapping[str, Callable[[Application], View]] = {
 
 
 def session_view(caller: Caller, token: str, view: str) -> View | None:
-    """The caller's session in `view`, with the `token` it sent; None when it has none."""
+    """The caller's session in `view`, with the `token` that was sent. None for an application token."""
     return None if caller.session is None else SESSION_VIEWS[view](caller, caller.session, token)
 
 
 def application_view(caller: Caller, view: str) -> View | None:
-    """The caller's application in `view`; None when it has none."""
+    """The caller's application in `view`. None if the session was not opened in one."""
     return None if caller.application is None else APPLICATION_VIEWS[view](caller.application)
+
+
+def requested_views(caller: Caller, token: str, params: Mapping[str, Any]) -> dict[str, View | None]:
+    """The views that the params `session_view` and `application_view` ask for, by their names in the envelope."""
+    views: dict[str, View | None] = {}
+    if params["session_view"] is not None:
+        views["session"] = session_view(caller, token, params["session_view"])
+    if params["application_view"] is not None:
+        views["application"] = application_view(caller, params["application_view"])
+    return views

@@ -47,12 +47,12 @@ async def _drain(
     until = loop.time() + seconds
     accepting = True
     while not departure.hurried and loop.time() < until and (accepting or server.connections):
-        app[keys.HEALTH].stopping = departure.stopping
+        app[keys.READINESS].stopping = departure.stopping
         if accepting and departure.leaving:
             await site.stop()
             accepting = False
         await asyncio.sleep(LOOK_SECONDS)
-    app[keys.HEALTH].stopping = departure.stopping
+    app[keys.READINESS].stopping = departure.stopping
     if accepting:
         await site.stop()
 

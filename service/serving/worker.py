@@ -112,7 +112,7 @@ async def _serve(
 
 
 async def _is_ready(app: web.Application) -> bool:
-    checks = await app[keys.HEALTH].settled(READY_WITHIN_SECONDS)
+    checks = await app[keys.READINESS].wait_until_ready(READY_WITHIN_SECONDS)
     if all_ok(checks):
         return True
     log.error("worker-not-ready", **checks)

@@ -22,16 +22,16 @@ class Route:
     service_deployed: bool
 
 
-Registry = Mapping[str, Route]
+Registry = Mapping[tuple[str, str, str], Route]  # by service, version and action
 
 
 async def load_registry(connection: asyncpg.Connection) -> Registry:
-    """Every route by its name, such as `requirements/v1/create`. Raises a `DatabaseError`."""
+    """Every route record by its service, version and action. Raises a `DatabaseError`."""
     with translate_statement_errors():
         rows = await connection.fetch(QUERIES["load_registry"], timeout=LOAD_TIMEOUT_SECONDS)
     return MappingProxyType(
         {
-            f"{row['service']}/{row['version']}/{row['action']}": Route(
+            (row["service"], row["version"], row["action"]): Route(
                 row["sensitive_params"], row["deployed"], row["service_deployed"]
             )
             for row in rows

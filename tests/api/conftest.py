@@ -1,4 +1,4 @@
-"""Ways to disturb the database of the service under test."""
+"""Fixtures that disturb the database of the service under test."""
 
 from collections.abc import AsyncIterator
 
@@ -9,6 +9,6 @@ from tests.proxy import Proxy, proxied
 
 @pytest.fixture
 async def proxy(database_url: str) -> AsyncIterator[Proxy]:
-    """A way to the test's own database that can be cut."""
+    """A proxy to the test's own database."""
     async with proxied(database_url) as proxy:
         yield proxy

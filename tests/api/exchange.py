@@ -1,4 +1,4 @@
-"""One exchange over HTTP: what is asked, and the answer, held to what every envelope promises."""
+"""Helpers to send a request to the API, check its envelope, and build the expected response."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,37 +14,43 @@ from tests.conftest import Client
 from tests.factories import CREATE
 
 Body = dict[str, Any]
-Told = tuple[int, Body]
+CodeAndBody = tuple[int, Body]
 Headers = Mapping[str, str] | list[tuple[str, str]]
 
-KEY = "Idempotency-Key"
+IDEMPOTENCY_KEY = "Idempotency-Key"
 
 
 @dataclass(frozen=True)
-class Answer:
-    """An answer: `told` is its HTTP code and its body without the request_id, which was checked already."""
+class ApiResponse:
+    """A response whose envelope has been checked. `body` has no `request_id`, because `read_envelope` checks it."""
 
-    told: Told
+    code: int
+    body: Body
     headers: CIMultiDictProxy[str]
 
     @property
+    def code_and_body(self) -> CodeAndBody:
+        """The HTTP code and the body, to compare with `refusal` and `success`."""
+        return self.code, self.body
+
+    @property
     def data(self) -> Any:
-        """The record that was told."""
-        return self.told[1]["data"]
+        """The requirement in the body, or None."""
+        return self.body["data"]
 
     @property
     def status(self) -> Any:
         """The name of the status."""
-        return self.told[1]["status"]
+        return self.body["status"]
 
     @property
     def outcome(self) -> str | None:
-        """What the answer says became of the write."""
+        """The value of the `Requirement-Outcome` header."""
         return self.headers.get("Requirement-Outcome")
 
 
-async def read(response: ClientResponse) -> Answer:
-    """The answer in `response`, whose envelope keeps every promise that does not depend on its status."""
+async def read_envelope(response: ClientResponse) -> ApiResponse:
+    """Read `response` and check the headers and body fields that every envelope has, whatever its status."""
     body = await response.json()
     assert response.headers["Content-Type"] == "application/json; charset=utf-8"
     assert response.headers["Cache-Control"] == "no-store"
@@ -52,41 +58,41 @@ async def read(response: ClientResponse) -> Answer:
     assert ("errors" in body) == (body["status"] in ("missing-param", "invalid-param"))
     on_create = response.method == "POST" and response.url.path == CREATE
     assert ("Requirement-Outcome" in response.headers) == on_create
-    return Answer((response.status, body), response.headers)
+    return ApiResponse(response.status, body, response.headers)
 
 
-async def ask(client: Client, params: object, headers: Headers | None = None) -> Answer:
-    """The answer to a create with these params as JSON."""
-    return await read(await client.post(CREATE, json=params, headers=headers))
+async def post_create(client: Client, params: object, headers: Headers | None = None) -> ApiResponse:
+    """Send a create with these params as JSON."""
+    return await read_envelope(await client.post(CREATE, json=params, headers=headers))
 
 
-async def ask_raw(client: Client, body: str | bytes, content_type: str) -> Answer:
-    """The answer to a create with this body as it is."""
-    return await read(await client.post(CREATE, data=body, headers={"Content-Type": content_type}))
+async def post_raw_create(client: Client, body: str | bytes, content_type: str) -> ApiResponse:
+    """Send a create with this body, unchanged."""
+    return await read_envelope(await client.post(CREATE, data=body, headers={"Content-Type": content_type}))
 
 
-def refused(status: type[Status], *errors: tuple[str, str], **views: object) -> Told:
-    """What a refusal tells: `errors` are the params at fault, each with its message."""
+def refusal(status: type[Status], *errors: tuple[str, str], **views: object) -> CodeAndBody:
+    """The expected response of a refusal. `errors` are pairs of param and message."""
     body: Body = {"status": status.name, "message": status.message(), "data": None, **views}
     if errors:
         body["errors"] = [{"param": param, "message": message} for param, message in errors]
     return status.http_code, body
 
 
-def recorded(row: asyncpg.Record, **views: object) -> Told:
-    """What a success tells of the record in `row`."""
+def success(row: asyncpg.Record, **views: object) -> CodeAndBody:
+    """The expected response of a successful create that stored `row`."""
     data = {
         "id": row["id"],
         "required": {"type": row["required_type"], "id": row["required_id"]},
         "requireable": {"type": row["requireable_type"], "id": row["requireable_id"]},
         "key": row["key"],
         "value": row["value"],
-        "created_at": stamp(row["created_at"]),
-        "updated_at": stamp(row["updated_at"]),
+        "created_at": timestamp(row["created_at"]),
+        "updated_at": timestamp(row["updated_at"]),
     }
     return 200, {"status": "action-successful", "message": "The requirement is recorded.", "data": data, **views}
 
 
-def stamp(moment: datetime) -> str:
-    """A moment as the contract writes it."""
+def timestamp(moment: datetime) -> str:
+    """A timestamp in the contract's format: RFC 3339, UTC, with microseconds."""
     return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")

@@ -17,7 +17,7 @@ from service.domain.statuses import InvalidToken, RouteNonExistent, Status
 from tests.api.bad_inputs import bodies, content_types, messages, params
 from tests.api.bad_inputs.cases import JSON, TOKEN, USER_ID, Case, Request, cases, with_header, with_param
 from tests.api.bad_inputs.wire import Response, connected, exchange, receive
-from tests.api.exchange import recorded
+from tests.api.exchange import success
 from tests.conftest import new_database
 from tests.factories import CREATE, Records
 from tests.serving.process import Line, Serve, serving
@@ -137,7 +137,7 @@ async def test_accepted(service: Service, case: Case) -> None:
     response = await service.ask(case.request)
     row = await service.connection.fetchrow("SELECT * FROM requirements ORDER BY id DESC LIMIT 1")
     assert row is not None
-    code, body = recorded(row)
+    code, body = success(row)
     assert (response.http_code, response.json()) == (code, body | {"request_id": response.header(REQUEST_ID)})
     assert response.header("Requirement-Outcome") == "created"
     assert await service.count() == before + 1
@@ -159,7 +159,7 @@ async def test_kept(service: Service, param: str, text: str, ensure_ascii: bool)
     response = await service.ask(with_param(**{param: json.dumps(text, ensure_ascii=ensure_ascii)}))
     row = await service.connection.fetchrow("SELECT * FROM requirements ORDER BY id DESC LIMIT 1")
     assert row is not None
-    code, body = recorded(row)
+    code, body = success(row)
     request_id = response.header(REQUEST_ID)
     assert (response.http_code, response.json()) == (code, body | {"request_id": request_id})
     assert row[param] == text

@@ -5,8 +5,8 @@ import asyncio
 import asyncpg
 
 from service.domain.statuses import ApplicationCrash
-from tests.api.exchange import ask, refused
-from tests.api.waiting import waiting
+from tests.api.exchange import post_create, refusal
+from tests.api.waiting import wait_for_lock_waiters
 from tests.conftest import Client
 from tests.factories import AppRecord, Records, params
 
@@ -24,8 +24,8 @@ async def test_success_waits_for_the_commit(
     """While the commit of a create is held up nothing is told of it; then it is there, and told."""
     await records.connection.execute(AT_COMMIT.format("PERFORM pg_advisory_xact_lock(7)"))
     await other.execute("SELECT pg_advisory_lock(7)")
-    asking = asyncio.create_task(ask(client, params(application.token, user_id)))
-    await waiting(records.connection)
+    asking = asyncio.create_task(post_create(client, params(application.token, user_id)))
+    await wait_for_lock_waiters(records.connection)
     told, _ = await asyncio.wait([asking], timeout=0.2)
     assert not told
     assert await records.count() == 0
@@ -39,6 +39,6 @@ async def test_a_commit_that_fails_is_no_success(
 ) -> None:
     """What the database refuses at the very end is a crash that wrote nothing."""
     await records.connection.execute(AT_COMMIT.format("RAISE 'not this one'"))
-    answer = await ask(client, params(application.token, user_id))
-    assert (answer.told, answer.outcome) == (refused(ApplicationCrash), "none")
+    answer = await post_create(client, params(application.token, user_id))
+    assert (answer.code_and_body, answer.outcome) == (refusal(ApplicationCrash), "none")
     assert await records.count() == 0

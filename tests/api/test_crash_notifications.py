@@ -12,8 +12,8 @@ from service.api.crash_notifier import MAX_CAUSES, CrashNotifier, cause_of
 from service.config import Config
 from service.database.pool import Database, open_database
 from service.storage.notifications import Notification, count_notification
-from tests.api.exchange import ask
-from tests.api.waiting import until
+from tests.api.exchange import post_create
+from tests.api.waiting import wait_until
 from tests.conftest import AppClient, Client
 from tests.factories import AppRecord, params
 
@@ -37,7 +37,7 @@ async def database(config: Config, database_url: str) -> AsyncIterator[Database]
 
 async def crash(client: Client, application: AppRecord, user_id: int, request_id: str = "the-request") -> None:
     """A create that crashes, and says nothing of why."""
-    answer = await ask(client, params(application.token, user_id), {"X-Request-ID": request_id})
+    answer = await post_create(client, params(application.token, user_id), {"X-Request-ID": request_id})
     assert (answer.status, answer.outcome) == ("application-crash", "none")
 
 
@@ -47,7 +47,7 @@ async def test_a_crash_is_notified(
     """A crash leaves what it was, where, and the id of its request."""
     await connection.execute(BREAK)
     await crash(client, application, user_id)
-    await until(connection, COUNTED, 1)
+    await wait_until(connection, COUNTED, 1)
     row = dict(await connection.fetchrow("SELECT * FROM notifications") or {})
     assert {name: value for name, value in row.items() if name not in ("id", "created_at", "details")} == {
         "kind": "application-crash",
@@ -72,7 +72,7 @@ async def test_many_crashes_are_one_notification(
     clients = [client, await aiohttp_client(create_app(config))]
     await connection.execute(BREAK)
     await asyncio.gather(*(crash(each, application, user_id) for each in clients * 15))
-    await until(connection, COUNTED, 30)
+    await wait_until(connection, COUNTED, 30)
     assert await connection.fetchval("SELECT count(*) FROM notifications") == 1
 
 
@@ -99,10 +99,10 @@ async def test_an_acknowledged_crash_that_goes_on_is_unread_again(
     """Nobody has acknowledged what came after."""
     await connection.execute(BREAK)
     await crash(client, application, user_id)
-    await until(connection, COUNTED, 1)
+    await wait_until(connection, COUNTED, 1)
     await connection.execute("UPDATE notifications SET acknowledged_at = now()")
     await crash(client, application, user_id)
-    await until(connection, COUNTED, 2)
+    await wait_until(connection, COUNTED, 2)
     assert await connection.fetchval("SELECT acknowledged_at FROM notifications") is None
 
 
@@ -116,7 +116,7 @@ async def test_no_answer_waits_for_a_notification(
         for _ in range(20):
             await crash(client, application, user_id)
         assert await connection.fetchval("SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'") <= 1
-    await until(connection, COUNTED, 20)
+    await wait_until(connection, COUNTED, 20)
 
 
 async def test_crashes_are_kept_until_the_database_takes_them(
@@ -127,7 +127,7 @@ async def test_crashes_are_kept_until_the_database_takes_them(
     for _ in range(3):
         await crash(client, application, user_id)
     await connection.execute("ALTER TABLE away RENAME TO notifications")
-    await until(connection, COUNTED, 3)
+    await wait_until(connection, COUNTED, 3)
 
 
 async def test_a_stop_writes_what_waits(database: Database, connection: asyncpg.Connection) -> None:

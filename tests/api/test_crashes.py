@@ -16,7 +16,7 @@ from service.database.errors import DatabaseError
 from service.domain.statuses import ApplicationCrash, IdentifyRequestError
 from service.metrics.definitions import Metrics
 from service.observability.requests import log_by_structlog
-from tests.api.exchange import KEY, ask, read, recorded, refused
+from tests.api.exchange import IDEMPOTENCY_KEY, post_create, read_envelope, refusal, success
 from tests.conftest import AppClient, Client
 from tests.factories import CREATE, AppRecord, Records, params
 from tests.proxy import Proxy
@@ -70,11 +70,11 @@ async def test_application_crash_without_the_database(
 ) -> None:
     """application-crash, never invalid-token, when the database is away: the last registry still serves."""
     good, unknown = params(application.token, user_id), params("unknown", user_id)
-    assert (await ask(distant, good)).status == "action-successful"
+    assert (await post_create(distant, good)).status == "action-successful"
     await proxy.cut()
     for sent in (good, unknown):
-        answer = await ask(distant, sent)
-        assert answer.told == refused(ApplicationCrash)
+        answer = await post_create(distant, sent)
+        assert answer.code_and_body == refusal(ApplicationCrash)
         assert (answer.outcome, answer.headers["Retry-After"]) == ("none", "1")
     assert await records.count() == 1
 
@@ -85,7 +85,7 @@ async def test_a_database_that_is_away_is_logged_by_its_reason(
     """Each request that fails so has one line that says why, without a traceback: there may be thousands of them."""
     await proxy.cut()
     with capture_logs() as lines:
-        await ask(distant, params(application.token, user_id))
+        await post_create(distant, params(application.token, user_id))
     (line,) = [line for line in lines if line["event"] == "request-failed"]
     assert line["reason"].startswith(("NotConnected: ", "ConnectionLost: "))
     assert "exc_info" not in line
@@ -97,7 +97,7 @@ async def test_a_statement_that_cannot_run_is_logged_with_its_traceback(
     """What the tables do not fit is a bug: the line says where it happened."""
     await records.connection.execute("ALTER TABLE requirements RENAME COLUMN value TO worth")
     with capture_logs() as lines:
-        await ask(client, params(application.token, user_id))
+        await post_create(client, params(application.token, user_id))
     (line,) = [line for line in lines if line["event"] == "request-failed"]
     assert isinstance(line["exc_info"], DatabaseError)
 
@@ -108,15 +108,15 @@ async def test_application_crash_is_over_with_its_cause(
     """A statement that fails is a crash that wrote nothing; once mended, the next request succeeds."""
     sent = params(application.token, user_id)
     await records.connection.execute("ALTER TABLE requirements RENAME COLUMN value TO worth")
-    answer = await ask(client, sent)
-    assert answer.told == refused(ApplicationCrash)
+    answer = await post_create(client, sent)
+    assert answer.code_and_body == refusal(ApplicationCrash)
     assert answer.outcome == "none"
     assert await records.count() == 0
     await records.connection.execute("ALTER TABLE requirements RENAME COLUMN worth TO value")
-    answer = await ask(client, sent)
+    answer = await post_create(client, sent)
     row = await records.connection.fetchrow("SELECT * FROM requirements")
     assert row is not None
-    assert answer.told == recorded(row)
+    assert answer.code_and_body == success(row)
 
 
 @pytest.mark.parametrize("table", ["application_tokens", "sessions", "users", "clients"])
@@ -126,9 +126,11 @@ async def test_application_crash_of_a_lookup(
     """A lookup that could not be completed is a crash, whatever the token and whichever statement looks it up."""
     await records.connection.execute(f"ALTER TABLE {table} RENAME TO gone")
     for token in (application.token, "unknown"):
-        assert (await ask(client, params(token, user_id))).told == refused(ApplicationCrash)
-        assert (await ask(client, params(token, user_id), {KEY: "k"})).told == refused(ApplicationCrash)
-        assert (await ask(client, params(token, user_id, key=5))).told == refused(ApplicationCrash)
+        assert (await post_create(client, params(token, user_id))).code_and_body == refusal(ApplicationCrash)
+        assert (await post_create(client, params(token, user_id), {IDEMPOTENCY_KEY: "k"})).code_and_body == refusal(
+            ApplicationCrash
+        )
+        assert (await post_create(client, params(token, user_id, key=5))).code_and_body == refusal(ApplicationCrash)
 
 
 async def test_no_answer_leaves_without_a_verdict(
@@ -137,7 +139,7 @@ async def test_no_answer_leaves_without_a_verdict(
     """A handler that forgets to have the token judged has its answer held back, whatever it is."""
     await records.deploy()
     client = await aiohttp_client(misbehaving(config, lambda: web.Response(text="served")))
-    assert (await ask(client, params(application.token, user_id))).told == refused(ApplicationCrash)
+    assert (await post_create(client, params(application.token, user_id))).code_and_body == refusal(ApplicationCrash)
 
 
 @pytest.mark.parametrize("misbehave", [pytest.param(how, id=name) for name, how in MISBEHAVIOUR])
@@ -151,10 +153,12 @@ async def test_application_crash_tells_no_cause(
     """application-crash: nothing of what an unforeseen exception says leaves in the body or the headers."""
     await records.deploy()
     client = await aiohttp_client(misbehaving(config, misbehave))
-    response = await client.post(CREATE, json=params(application.token, 1), headers={KEY: "k"}, allow_redirects=False)
+    response = await client.post(
+        CREATE, json=params(application.token, 1), headers={IDEMPOTENCY_KEY: "k"}, allow_redirects=False
+    )
     sent = str(response.raw_headers) + await response.text()
     assert not any(word in sent for word in ("secret", "SELECT", "Error", "Forbidden", "Traceback", ".py"))
-    assert (await read(response)).told == refused(ApplicationCrash)
+    assert (await read_envelope(response)).code_and_body == refusal(ApplicationCrash)
     assert response.reason == "Internal Server Error"
 
 
@@ -164,7 +168,7 @@ async def test_identify_request_error_before_the_route(
     """identify-request-error: whatever goes wrong before the route is known, with no more of a cause."""
     await records.deploy()
     client = await aiohttp_client(misbehaving(config, lambda: RuntimeError(SECRET)))
-    assert (await read(await client.post("/early", json={}))).told == refused(IdentifyRequestError)
+    assert (await read_envelope(await client.post("/early", json={}))).code_and_body == refusal(IdentifyRequestError)
 
 
 async def test_identify_request_error_without_a_registry(
@@ -173,7 +177,7 @@ async def test_identify_request_error_without_a_registry(
     """identify-request-error: the registry was never loaded. It is no crash, and nothing says when to retry."""
     await proxy.cut()
     client = await aiohttp_client(create_app(on_database(config, "postgresql://postgres@127.0.0.1:1/none")))
-    answer = await ask(client, params(application.token, user_id))
-    assert answer.told == refused(IdentifyRequestError)
+    answer = await post_create(client, params(application.token, user_id))
+    assert answer.code_and_body == refusal(IdentifyRequestError)
     assert answer.outcome == "none"
     assert "Retry-After" not in answer.headers

@@ -8,11 +8,11 @@ import asyncpg
 import pytest
 
 from service.domain.statuses import InvalidToken, MissingParam
-from tests.api.exchange import ask, read, recorded, refused
+from tests.api.exchange import post_create, read_envelope, refusal, success
 from tests.conftest import Client
 from tests.factories import CREATE, AppRecord, Records, params
 
-TOKEN_MISSING = refused(MissingParam, ("token", "is required"))
+TOKEN_MISSING = refusal(MissingParam, ("token", "is required"))
 
 TEXTS = [
     ("empty", ""),
@@ -70,9 +70,9 @@ async def test_an_application_is_recorded_as_the_caller(
     client: Client, records: Records, application: AppRecord, user_id: int
 ) -> None:
     """With an application token the row names the application, and neither a user nor a session."""
-    answer = await ask(client, params(application.token, user_id))
+    answer = await post_create(client, params(application.token, user_id))
     row = await only_row(records)
-    assert answer.told == recorded(row)
+    assert answer.code_and_body == success(row)
     assert (row["application_id"], row["user_id"], row["session_id"]) == (application.id, None, None)
     assert (row["key"], row["value"], row["params_digest"]) == (None, None, None)
 
@@ -80,9 +80,9 @@ async def test_an_application_is_recorded_as_the_caller(
 async def test_a_session_is_recorded_as_the_caller(client: Client, records: Records) -> None:
     """With the token of a session opened in no application, the row names the user and the session."""
     session = await records.session()
-    answer = await ask(client, params(session.token, session.user_id))
+    answer = await post_create(client, params(session.token, session.user_id))
     row = await only_row(records)
-    assert answer.told == recorded(row)
+    assert answer.code_and_body == success(row)
     assert (row["application_id"], row["user_id"], row["session_id"]) == (None, session.user_id, session.id)
 
 
@@ -91,9 +91,9 @@ async def test_a_session_in_an_application_is_recorded_with_it(
 ) -> None:
     """With the token of a session opened in an application, the row names all three."""
     session = await records.session(application_id=application.id)
-    answer = await ask(client, params(session.token, session.user_id))
+    answer = await post_create(client, params(session.token, session.user_id))
     row = await only_row(records)
-    assert answer.told == recorded(row)
+    assert answer.code_and_body == success(row)
     assert (row["application_id"], row["user_id"], row["session_id"]) == (application.id, session.user_id, session.id)
 
 
@@ -103,9 +103,9 @@ async def test_text_is_kept_to_the_byte(
     client: Client, records: Records, application: AppRecord, user_id: int, param: str, text: str
 ) -> None:
     """Text is stored and returned as it was sent: nothing is trimmed, normalised or escaped."""
-    answer = await ask(client, params(application.token, user_id, **{param: text}))
+    answer = await post_create(client, params(application.token, user_id, **{param: text}))
     row = await only_row(records)
-    assert answer.told == recorded(row)
+    assert answer.code_and_body == success(row)
     assert answer.data[param] == row[param] == text
 
 
@@ -115,9 +115,9 @@ async def test_unknown_params_are_ignored(
     """Neither an unknown param nor another key of a reference changes anything."""
     reference = {"type": "User", "id": user_id, "name": "x", "Type": 5}
     sent = params(application.token, user_id, id=77, application_id=99, created_at="1999", errors=[{}])
-    answer = await ask(client, sent | {"required": reference, "requireable": reference})
+    answer = await post_create(client, sent | {"required": reference, "requireable": reference})
     row = await only_row(records)
-    assert answer.told == recorded(row)
+    assert answer.code_and_body == success(row)
     assert row["id"] == 1
     assert row["application_id"] == application.id
 
@@ -129,15 +129,15 @@ async def test_bearer_token_in_any_case(
     """The token may come as a header when the body has none, its scheme in any case."""
     sent = params("", user_id)
     del sent["token"]
-    answer = await ask(client, sent, {"Authorization": f"{scheme} {application.token}"})
-    assert answer.told == recorded(await only_row(records))
+    answer = await post_create(client, sent, {"Authorization": f"{scheme} {application.token}"})
+    assert answer.code_and_body == success(await only_row(records))
 
 
 async def test_the_token_of_the_body_wins(client: Client, application: AppRecord, user_id: int) -> None:
     """A token in the body is judged, whatever the header holds."""
     good, bad = {"Authorization": f"Bearer {application.token}"}, {"Authorization": "Bearer bad"}
-    assert (await ask(client, params("bad", user_id), good)).told == refused(InvalidToken)
-    assert (await ask(client, params(application.token, user_id), bad)).status == "action-successful"
+    assert (await post_create(client, params("bad", user_id), good)).code_and_body == refusal(InvalidToken)
+    assert (await post_create(client, params(application.token, user_id), bad)).status == "action-successful"
 
 
 @pytest.mark.parametrize("token", [None, ""])
@@ -146,8 +146,8 @@ async def test_an_empty_token_in_the_body_stays_missing(
 ) -> None:
     """A null or empty token in the body is missing, even beside a good header."""
     sent = params("", user_id) | {"token": token}
-    answer = await ask(client, sent, {"Authorization": f"Bearer {application.token}"})
-    assert answer.told == TOKEN_MISSING
+    answer = await post_create(client, sent, {"Authorization": f"Bearer {application.token}"})
+    assert answer.code_and_body == TOKEN_MISSING
     assert await records.count() == 0
 
 
@@ -156,8 +156,8 @@ async def test_no_bearer_token_is_missing(client: Client, application: AppRecord
     """An Authorization header without a Bearer token counts as none."""
     sent = params("", user_id)
     del sent["token"]
-    answer = await ask(client, sent, {"Authorization": header.format(token=application.token)})
-    assert answer.told == TOKEN_MISSING
+    answer = await post_create(client, sent, {"Authorization": header.format(token=application.token)})
+    assert answer.code_and_body == TOKEN_MISSING
 
 
 async def test_encoded_params_create_as_plain_ones_do(
@@ -166,4 +166,4 @@ async def test_encoded_params_create_as_plain_ones_do(
     """Base64 of the same JSON, sent as text/plain, is as good on a route that does not ask for it."""
     body = base64.b64encode(json.dumps(params(application.token, user_id, key="\u00e9")).encode())
     response = await client.post(CREATE, data=body, headers={"Content-Type": "text/plain"})
-    assert (await read(response)).told == recorded(await only_row(records))
+    assert (await read_envelope(response)).code_and_body == success(await only_row(records))

@@ -10,8 +10,8 @@ import pytest
 from service.api.app import create_app
 from service.config import Config
 from service.domain.statuses import ApplicationCrash, RouteNonExistent
-from tests.api.exchange import KEY, Answer, ask, ask_raw, read, refused
-from tests.api.waiting import waiting
+from tests.api.exchange import IDEMPOTENCY_KEY, ApiResponse, post_create, post_raw_create, read_envelope, refusal
+from tests.api.waiting import wait_for_lock_waiters
 from tests.conftest import AppClient, Client
 from tests.factories import CREATE, AppRecord, Records, params
 from tests.proxy import Proxy
@@ -22,15 +22,15 @@ REQUEST_ID = "X-Request-ID"
 @pytest.mark.parametrize("request_id", ["x", "a" * 128, "AZaz09._-", "0", "..", "null"])
 async def test_x_request_id_is_the_callers(client: Client, request_id: str) -> None:
     """A well-formed X-Request-ID comes back, in the header and in the body."""
-    answer = await ask(client, {}, {REQUEST_ID: request_id})
+    answer = await post_create(client, {}, {REQUEST_ID: request_id})
     assert answer.headers[REQUEST_ID] == request_id
 
 
 @pytest.mark.parametrize("request_id", ["", "a" * 129, "a b", "a/b", "a:b", "caf\u00e9", "a\tb", "<b>", "a,b"])
 async def test_x_request_id_is_replaced(client: Client, request_id: str) -> None:
     """A malformed or absent X-Request-ID is replaced by a new one for each request."""
-    given = [(await ask(client, {}, {REQUEST_ID: request_id})).headers[REQUEST_ID] for _ in range(2)]
-    given.append((await ask(client, {})).headers[REQUEST_ID])
+    given = [(await post_create(client, {}, {REQUEST_ID: request_id})).headers[REQUEST_ID] for _ in range(2)]
+    given.append((await post_create(client, {})).headers[REQUEST_ID])
     assert len(set(given)) == 3
     assert all(len(name) == 32 and name.isalnum() for name in given)
 
@@ -38,15 +38,15 @@ async def test_x_request_id_is_replaced(client: Client, request_id: str) -> None
 @pytest.mark.parametrize(("method", "path"), [("GET", "/"), ("PUT", CREATE), ("POST", "/api/v1/x"), ("GET", "/api")])
 async def test_headers_of_an_unknown_path(client: Client, method: str, path: str) -> None:
     """Any unknown path answers in the envelope, with its headers and no outcome."""
-    answer = await read(await client.request(method, path, headers={REQUEST_ID: "mine"}))
-    assert answer.told == refused(RouteNonExistent)
+    answer = await read_envelope(await client.request(method, path, headers={REQUEST_ID: "mine"}))
+    assert answer.code_and_body == refusal(RouteNonExistent)
     assert (answer.headers[REQUEST_ID], answer.outcome) == ("mine", None)
 
 
 async def test_requirement_outcome_created_and_replayed(client: Client, application: AppRecord, user_id: int) -> None:
     """A record that was written is created, one that was there is replayed; neither says when to retry."""
     sent = params(application.token, user_id)
-    told = [await ask(client, sent, {KEY: "k"}) for _ in range(2)]
+    told = [await post_create(client, sent, {IDEMPOTENCY_KEY: "k"}) for _ in range(2)]
     assert [(answer.outcome, answer.headers.get("Retry-After")) for answer in told] == [
         ("created", None),
         ("replayed", None),
@@ -56,18 +56,18 @@ async def test_requirement_outcome_created_and_replayed(client: Client, applicat
 @pytest.mark.parametrize("body", ["", "{}", "{", '{"key": 1}', '{"token": "unknown"}'])
 async def test_requirement_outcome_none(client: Client, body: str) -> None:
     """A refusal wrote nothing, and only a crash says when to retry."""
-    answer = await ask_raw(client, body, "application/json")
+    answer = await post_raw_create(client, body, "application/json")
     assert (answer.outcome, answer.headers.get("Retry-After")) == ("none", None)
 
 
-@pytest.mark.parametrize("headers", [{}, {KEY: "k"}])
+@pytest.mark.parametrize("headers", [{}, {IDEMPOTENCY_KEY: "k"}])
 async def test_retry_after_a_crash_that_wrote_nothing(
     client: Client, records: Records, application: AppRecord, user_id: int, headers: dict[str, str]
 ) -> None:
     """A crash with the outcome none may be retried after a second, with or without a key."""
     await records.connection.execute("ALTER TABLE requirements RENAME TO gone")
-    answer = await ask(client, params(application.token, user_id), headers)
-    assert answer.told == refused(ApplicationCrash)
+    answer = await post_create(client, params(application.token, user_id), headers)
+    assert answer.code_and_body == refusal(ApplicationCrash)
     assert (answer.outcome, answer.headers["Retry-After"]) == ("none", "1")
 
 
@@ -92,16 +92,16 @@ async def hasty(config: Config, records: Records, proxy: Proxy, aiohttp_client: 
 
 async def cut_under_way(
     client: Client, proxy: Proxy, connection: asyncpg.Connection, sent: dict[str, object], headers: dict[str, str]
-) -> Answer:
+) -> ApiResponse:
     """The answer to a create whose connection was cut after the statement had been sent."""
-    asking = asyncio.create_task(ask(client, sent, headers))
-    await waiting(connection)
+    asking = asyncio.create_task(post_create(client, sent, headers))
+    await wait_for_lock_waiters(connection)
     await proxy.cut()
     return await asking
 
 
 @pytest.mark.usefixtures("held")
-@pytest.mark.parametrize(("headers", "retry_after"), [({}, None), ({KEY: "k"}, "1")])
+@pytest.mark.parametrize(("headers", "retry_after"), [({}, None), ({IDEMPOTENCY_KEY: "k"}, "1")])
 async def test_requirement_outcome_unknown(
     hasty: Client,
     proxy: Proxy,
@@ -113,7 +113,7 @@ async def test_requirement_outcome_unknown(
 ) -> None:
     """A write that may have happened is unknown; only with a key is a retry safe, and so suggested."""
     answer = await cut_under_way(hasty, proxy, records.connection, params(application.token, user_id), headers)
-    assert answer.told == refused(ApplicationCrash)
+    assert answer.code_and_body == refusal(ApplicationCrash)
     assert (answer.outcome, answer.headers.get("Retry-After")) == ("unknown", retry_after)
 
 
@@ -129,10 +129,10 @@ async def test_a_retry_after_unknown_leaves_one_record(
 ) -> None:
     """Whatever became of the first attempt, the same key leaves exactly one record."""
     sent = params(application.token, user_id)
-    await cut_under_way(hasty, proxy, records.connection, sent, {KEY: "k"})
+    await cut_under_way(hasty, proxy, records.connection, sent, {IDEMPOTENCY_KEY: "k"})
     await held.execute("ROLLBACK")
     await held.execute("BEGIN")
     client = await aiohttp_client(create_app(config))
-    told = [await ask(client, sent, {KEY: "k"}) for _ in range(2)]
+    told = [await post_create(client, sent, {IDEMPOTENCY_KEY: "k"}) for _ in range(2)]
     assert [answer.status for answer in told] == ["action-successful"] * 2
     assert await records.count() == 1

@@ -10,7 +10,7 @@ from service.api import keys
 from service.api.app import create_app
 from service.config import Config
 from service.domain.statuses import RouteNonExistent
-from tests.api.exchange import read, refused
+from tests.api.exchange import read_envelope, refusal
 from tests.conftest import AppClient, Client
 from tests.factories import Records
 from tests.proxy import Proxy
@@ -63,7 +63,7 @@ async def test_head(client: Client, path: str) -> None:
 @pytest.mark.parametrize("path", ["/ping", "/ready"])
 async def test_other_methods(client: Client, method: str, path: str) -> None:
     """Any other method is a route that does not exist."""
-    assert (await read(await client.request(method, path))).told == refused(RouteNonExistent)
+    assert (await read_envelope(await client.request(method, path))).code_and_body == refusal(RouteNonExistent)
 
 
 async def test_ready_says_what_is_pending(client: Client, records: Records) -> None:

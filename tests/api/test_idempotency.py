@@ -11,11 +11,11 @@ from service.api.app import create_app
 from service.config import Config
 from service.domain.statuses import InvalidParam, InvalidToken, MissingParam
 from service.storage import operating
-from tests.api.exchange import KEY, Answer, Headers, ask, recorded, refused
+from tests.api.exchange import IDEMPOTENCY_KEY, ApiResponse, Headers, post_create, refusal, success
 from tests.conftest import AppClient, Client
 from tests.factories import AppRecord, Records, params
 
-USED = refused(InvalidParam, (KEY, "was used before, with other params"))
+USED = refusal(InvalidParam, (IDEMPOTENCY_KEY, "was used before, with other params"))
 RULE = "must be one header of 1 to 255 printable ASCII characters"
 
 # What may differ between two requests with one key.
@@ -41,26 +41,26 @@ OTHER: list[dict[str, Any]] = [
 ]
 GOOD_KEYS = ["x", "x" * 255, "0", "null", "a b", "~!\"#%&'()*+,-./:;<=>?@[]^_`{|}"]
 BAD_KEYS: list[Headers] = [
-    {KEY: ""},
-    {KEY: "x" * 256},
-    {KEY: "caf\u00e9"},
-    {KEY: "\u2028"},
-    {KEY: "a\tb"},
-    [(KEY, "one"), (KEY, "two")],
+    {IDEMPOTENCY_KEY: ""},
+    {IDEMPOTENCY_KEY: "x" * 256},
+    {IDEMPOTENCY_KEY: "caf\u00e9"},
+    {IDEMPOTENCY_KEY: "\u2028"},
+    {IDEMPOTENCY_KEY: "a\tb"},
+    [(IDEMPOTENCY_KEY, "one"), (IDEMPOTENCY_KEY, "two")],
 ]
 
 
 def keyed(key: str = "k-1") -> dict[str, str]:
     """The header with this key."""
-    return {KEY: key}
+    return {IDEMPOTENCY_KEY: key}
 
 
-async def outcomes(records: Records, *answers: Answer) -> list[str | None]:
+async def outcomes(records: Records, *answers: ApiResponse) -> list[str | None]:
     """What became of each; every answer tells the one record there is."""
     row = await records.connection.fetchrow("SELECT * FROM requirements")
     assert row is not None
     assert await records.count() == 1
-    assert [answer.told for answer in answers] == [recorded(row)] * len(answers)
+    assert [answer.code_and_body for answer in answers] == [success(row)] * len(answers)
     return [answer.outcome for answer in answers]
 
 
@@ -71,10 +71,10 @@ async def test_the_same_key_and_params_replay(
     """The same key with the same params answers with the first record, whatever else differs."""
     assert user_id == 1
     sent = params(application.token, user_id, key="k")
-    first = await ask(client, sent, keyed())
-    again = await ask(client, sent | change, keyed())
-    again.told[1].pop("application", None)
-    again.told[1].pop("session", None)
+    first = await post_create(client, sent, keyed())
+    again = await post_create(client, sent | change, keyed())
+    again.body.pop("application", None)
+    again.body.pop("session", None)
     assert await outcomes(records, first, again) == ["created", "replayed"]
 
 
@@ -86,10 +86,10 @@ async def test_the_same_key_with_other_params_is_invalid(
     assert (application.id, user_id) == (1, 1)
     await records.user()
     sent = params(application.token, user_id, key="k")
-    first = await ask(client, sent, keyed())
-    other = await ask(client, sent | change, keyed())
-    assert (other.told, other.outcome) == (USED, "none")
-    assert await outcomes(records, first, await ask(client, sent, keyed())) == ["created", "replayed"]
+    first = await post_create(client, sent, keyed())
+    other = await post_create(client, sent | change, keyed())
+    assert (other.code_and_body, other.outcome) == (USED, "none")
+    assert await outcomes(records, first, await post_create(client, sent, keyed())) == ["created", "replayed"]
 
 
 async def test_the_row_may_change_meanwhile(
@@ -97,19 +97,19 @@ async def test_the_row_may_change_meanwhile(
 ) -> None:
     """What was sent counts, not what others have made of the row since: it is told as it stands."""
     sent = params(application.token, user_id, key="k")
-    await ask(client, sent, keyed())
+    await post_create(client, sent, keyed())
     await records.connection.execute("UPDATE requirements SET key = 'mended', updated_at = now() + interval '1 s'")
-    assert await outcomes(records, await ask(client, sent, keyed())) == ["replayed"]
-    assert (await ask(client, sent | {"key": "mended"}, keyed())).told == USED
+    assert await outcomes(records, await post_create(client, sent, keyed())) == ["replayed"]
+    assert (await post_create(client, sent | {"key": "mended"}, keyed())).code_and_body == USED
 
 
 async def test_a_key_lives_as_long_as_its_requirement(
     client: Client, records: Records, application: AppRecord, user_id: int
 ) -> None:
     """Once the requirement was deleted its key is free, also for other params."""
-    await ask(client, params(application.token, user_id, key="k"), keyed())
+    await post_create(client, params(application.token, user_id, key="k"), keyed())
     await records.connection.execute("DELETE FROM requirements")
-    again = await ask(client, params(application.token, user_id, key="other"), keyed())
+    again = await post_create(client, params(application.token, user_id, key="other"), keyed())
     assert await outcomes(records, again) == ["created"]
 
 
@@ -118,7 +118,7 @@ async def test_a_key_belongs_to_an_application(client: Client, records: Records,
     one, two = await records.application(), await records.application()
     issued = await operating.issue_application_token(records.connection, one.slug)
     assert issued is not None
-    told = [await ask(client, params(token, user_id), keyed()) for token in (one.token, issued[1], two.token)]
+    told = [await post_create(client, params(token, user_id), keyed()) for token in (one.token, issued[1], two.token)]
     assert [answer.outcome for answer in told] == ["created", "replayed", "created"]
     assert await records.count() == 2
 
@@ -128,7 +128,7 @@ async def test_a_key_belongs_to_a_user(client: Client, records: Records) -> None
     application = await records.application()
     one, two = await records.session(), await records.session()
     more = await records.session_of(one.user_id, one.email, application_id=application.id)
-    told = [await ask(client, params(session.token, one.user_id), keyed()) for session in (one, more, two)]
+    told = [await post_create(client, params(session.token, one.user_id), keyed()) for session in (one, more, two)]
     assert [answer.outcome for answer in told] == ["created", "replayed", "created"]
     assert await records.count() == 2
 
@@ -138,7 +138,10 @@ async def test_a_user_and_an_application_share_no_key(client: Client, records: R
     application = await records.application()
     session = await records.session(application_id=application.id)
     assert application.id == session.user_id
-    told = [await ask(client, params(token, session.user_id), keyed()) for token in (application.token, session.token)]
+    told = [
+        await post_create(client, params(token, session.user_id), keyed())
+        for token in (application.token, session.token)
+    ]
     assert [answer.outcome for answer in told] == ["created", "created"]
 
 
@@ -147,7 +150,7 @@ async def test_without_a_key_every_call_creates(
 ) -> None:
     """Two equal requests without a key are two requirements."""
     sent = params(application.token, user_id, key="k")
-    told = [await ask(client, sent) for _ in range(3)]
+    told = [await post_create(client, sent) for _ in range(3)]
     assert [answer.outcome for answer in told] == ["created"] * 3
     assert len({answer.data["id"] for answer in told}) == await records.count() == 3
 
@@ -167,10 +170,10 @@ async def test_a_race_of_equal_requests(
     patient = replace(config, database=replace(config.database, acquire_timeout_seconds=10.0))
     workers = [await aiohttp_client(create_app(patient)) for _ in range(2)]
     sent = params(application.token, user_id)
-    told = await asyncio.gather(*(ask(workers[n % 2], sent, headers) for n in range(64)))
+    told = await asyncio.gather(*(post_create(workers[n % 2], sent, headers) for n in range(64)))
     expected = {"created": rows, "replayed": 64 - rows} if rows < 64 else {"created": 64}
     assert Counter(answer.outcome for answer in told) == expected
-    assert {answer.told[0] for answer in told} == {200}
+    assert {answer.code for answer in told} == {200}
     assert len({answer.data["id"] for answer in told}) == await records.count() == rows
 
 
@@ -178,12 +181,12 @@ async def test_a_replay_outlives_its_references(client: Client, records: Records
     """A replay answers with the first record after what it refers to was deleted; a new key does not."""
     user_id, _ = await records.user()
     sent = params(application.token, user_id)
-    first = await ask(client, sent, keyed())
+    first = await post_create(client, sent, keyed())
     await records.connection.execute("DELETE FROM users")
-    assert await outcomes(records, first, await ask(client, sent, keyed())) == ["created", "replayed"]
+    assert await outcomes(records, first, await post_create(client, sent, keyed())) == ["created", "replayed"]
     absent = [(f"{param}.id", "does not exist") for param in ("required", "requireable")]
-    assert (await ask(client, sent, keyed("k-2"))).told == refused(InvalidParam, *absent)
-    assert (await ask(client, sent | {"key": "k"}, keyed())).told == USED
+    assert (await post_create(client, sent, keyed("k-2"))).code_and_body == refusal(InvalidParam, *absent)
+    assert (await post_create(client, sent | {"key": "k"}, keyed())).code_and_body == USED
 
 
 async def test_a_replay_needs_a_live_token(
@@ -191,16 +194,16 @@ async def test_a_replay_needs_a_live_token(
 ) -> None:
     """A key opens nothing: with a revoked token there is no replay."""
     sent = params(application.token, user_id)
-    await ask(client, sent, keyed())
+    await post_create(client, sent, keyed())
     await operating.revoke_application_tokens(records.connection, application.slug, None)
-    assert (await ask(client, sent, keyed())).told == refused(InvalidToken)
+    assert (await post_create(client, sent, keyed())).code_and_body == refusal(InvalidToken)
 
 
 @pytest.mark.parametrize("key", GOOD_KEYS)
 async def test_a_good_key(client: Client, records: Records, application: AppRecord, user_id: int, key: str) -> None:
     """A key is 1 to 255 printable ASCII characters; the token is not remembered with it."""
     sent = params(application.token, user_id)
-    told = [await ask(client, sent, keyed(key)) for _ in range(2)]
+    told = [await post_create(client, sent, keyed(key)) for _ in range(2)]
     assert await outcomes(records, *told) == ["created", "replayed"]
 
 
@@ -210,9 +213,9 @@ async def test_a_bad_key(
 ) -> None:
     """Any other key, or two headers, is invalid: told with the other invalid params, and after missing ones."""
     sent = params(application.token, user_id)
-    assert (await ask(client, sent, headers)).told == refused(InvalidParam, (KEY, RULE))
-    both = refused(InvalidParam, ("key", "must be a string"), (KEY, RULE))
-    assert (await ask(client, sent | {"key": 1}, headers)).told == both
-    missing = refused(MissingParam, ("required", "is required"))
-    assert (await ask(client, sent | {"required": None, "key": 1}, headers)).told == missing
+    assert (await post_create(client, sent, headers)).code_and_body == refusal(InvalidParam, (IDEMPOTENCY_KEY, RULE))
+    both = refusal(InvalidParam, ("key", "must be a string"), (IDEMPOTENCY_KEY, RULE))
+    assert (await post_create(client, sent | {"key": 1}, headers)).code_and_body == both
+    missing = refusal(MissingParam, ("required", "is required"))
+    assert (await post_create(client, sent | {"required": None, "key": 1}, headers)).code_and_body == missing
     assert await records.count() == 0

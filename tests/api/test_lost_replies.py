@@ -8,8 +8,8 @@ import pytest
 
 from service.api.app import create_app
 from service.config import Config
-from tests.api.exchange import KEY, ask, recorded
-from tests.api.waiting import waiting
+from tests.api.exchange import IDEMPOTENCY_KEY, post_create, success
+from tests.api.waiting import wait_for_lock_waiters
 from tests.conftest import AppClient, Client
 from tests.factories import AppRecord, Records, params
 from tests.proxy import Proxy
@@ -29,7 +29,7 @@ async def distant(config: Config, records: Records, proxy: Proxy, aiohttp_client
 
 
 @pytest.mark.parametrize(("disturbance", "users_left"), [("SELECT", True), (REFERENCES_GO, False)])
-@pytest.mark.parametrize(("headers", "outcome"), [({}, "created"), ({KEY: "k"}, "replayed")])
+@pytest.mark.parametrize(("headers", "outcome"), [({}, "created"), ({IDEMPOTENCY_KEY: "k"}, "replayed")])
 async def test_a_lost_reply_is_asked_for_again(
     distant: Client,
     proxy: Proxy,
@@ -47,10 +47,10 @@ async def test_a_lost_reply_is_asked_for_again(
     await records.connection.execute(disturbance)
     async with other.transaction():
         await other.execute("SELECT FROM users WHERE id = $1 FOR UPDATE", user_id)
-        asking = asyncio.create_task(ask(distant, params(application.token, user_id), headers))
-        await waiting(records.connection)
+        asking = asyncio.create_task(post_create(distant, params(application.token, user_id), headers))
+        await wait_for_lock_waiters(records.connection)
         proxy.lose_replies()
     answer = await asking
     (row,) = await records.connection.fetch("SELECT * FROM requirements")
-    assert (answer.told, answer.outcome) == (recorded(row), outcome)
+    assert (answer.code_and_body, answer.outcome) == (success(row), outcome)
     assert await records.connection.fetchval("SELECT EXISTS (SELECT FROM users)") == users_left

@@ -22,30 +22,30 @@ from service.domain.statuses import (
     ServiceNotFound,
     SessionExpired,
 )
-from tests.api.exchange import Told, ask, ask_raw, read, refused
+from tests.api.exchange import CodeAndBody, post_create, post_raw_create, read_envelope, refusal
 from tests.conftest import AppClient, Client
 from tests.factories import CREATE, AppRecord, Records, params
 
 JSON, XML = "application/json", "application/xml"
 TOO_LONG = "{" * (1024 * 1024 + 1)
-BODY = refused(InvalidParam, ("body", "must be at most 1048576 bytes long"))
+BODY = refusal(InvalidParam, ("body", "must be at most 1048576 bytes long"))
 PLAIN = '{"key": 1}'  # holds no token
-NO_TOKEN = refused(MissingParam, ("token", "is required"))
+NO_TOKEN = refusal(MissingParam, ("token", "is required"))
 ABSENT_ID = 2**63 - 1
 
 # Each pair of neighbours in the contract's order, where it shows in the request alone: path, type, body, answer.
-REQUESTS: list[tuple[str, str, str, str, Told]] = [
-    ("route-non-existent, content type", f"{CREATE}/", XML, "{}", refused(RouteNonExistent)),
-    ("content type, size", CREATE, XML, TOO_LONG, refused(InvalidContentType)),
+REQUESTS: list[tuple[str, str, str, str, CodeAndBody]] = [
+    ("route-non-existent, content type", f"{CREATE}/", XML, "{}", refusal(RouteNonExistent)),
+    ("content type, size", CREATE, XML, TOO_LONG, refusal(InvalidContentType)),
     ("size, decoding", CREATE, JSON, TOO_LONG, BODY),
 ]
 
 # What is deployed (route, service, sensitive), the body, and the answer.
-RECORDS: list[tuple[str, tuple[bool, bool, bool], str, Told]] = [
-    ("decoding, route", (False, True, False), "{", refused(InvalidEncodedParams)),
-    ("route, service", (False, False, False), PLAIN, refused(RouteNotFound)),
-    ("service, plain body", (True, False, True), PLAIN, refused(ServiceNotFound)),
-    ("plain body, token", (True, True, True), PLAIN, refused(InvalidEncodedParams)),
+RECORDS: list[tuple[str, tuple[bool, bool, bool], str, CodeAndBody]] = [
+    ("decoding, route", (False, True, False), "{", refusal(InvalidEncodedParams)),
+    ("route, service", (False, False, False), PLAIN, refusal(RouteNotFound)),
+    ("service, plain body", (True, False, True), PLAIN, refusal(ServiceNotFound)),
+    ("plain body, token", (True, True, True), PLAIN, refusal(InvalidEncodedParams)),
 ]
 
 
@@ -57,10 +57,12 @@ async def deploy(records: Records, *, route: bool, service: bool, sensitive: boo
 
 
 @pytest.mark.parametrize(("path", "content_type", "body", "told"), [pytest.param(*r[1:], id=r[0]) for r in REQUESTS])
-async def test_faults_of_the_request(client: Client, path: str, content_type: str, body: str, told: Told) -> None:
+async def test_faults_of_the_request(
+    client: Client, path: str, content_type: str, body: str, told: CodeAndBody
+) -> None:
     """What shows before the body is read, in its order."""
     response = await client.post(path, data=BytesIO(body.encode()), headers={"Content-Type": content_type})
-    assert (await read(response)).told == told
+    assert (await read_envelope(response)).code_and_body == told
 
 
 @pytest.mark.parametrize(("deployed", "body", "told"), [pytest.param(*record[1:], id=record[0]) for record in RECORDS])
@@ -70,59 +72,61 @@ async def test_faults_of_the_records(
     aiohttp_client: AppClient,
     deployed: tuple[bool, bool, bool],
     body: str,
-    told: Told,
+    told: CodeAndBody,
 ) -> None:
     """From decoding to the token, in their order; the body that is decoded holds no token."""
     route, service, sensitive = deployed
     await deploy(records, route=route, service=service, sensitive=sensitive)
     client = await aiohttp_client(create_app(config))
-    assert (await ask_raw(client, body, JSON)).told == told
+    assert (await post_raw_create(client, body, JSON)).code_and_body == told
 
 
 async def test_token_before_params(client: Client) -> None:
     """A missing or invalid token answers alone: anonymous callers learn nothing about params."""
-    assert (await ask(client, {"key": 1})).told == NO_TOKEN
-    assert (await ask(client, {"token": "unknown", "key": 1})).told == refused(InvalidToken)
+    assert (await post_create(client, {"key": 1})).code_and_body == NO_TOKEN
+    assert (await post_create(client, {"token": "unknown", "key": 1})).code_and_body == refusal(InvalidToken)
 
 
 async def test_invalid_before_expired(client: Client, records: Records) -> None:
     """A session both revoked and expired is an invalid token."""
     session = await records.session(age=timedelta(days=8))
-    assert (await ask(client, {"token": session.token, "key": 1})).told == refused(SessionExpired)
+    assert (await post_create(client, {"token": session.token, "key": 1})).code_and_body == refusal(SessionExpired)
     await records.connection.execute("UPDATE sessions SET revoked_at = now()")
-    assert (await ask(client, {"token": session.token, "key": 1})).told == refused(InvalidToken)
+    assert (await post_create(client, {"token": session.token, "key": 1})).code_and_body == refusal(InvalidToken)
 
 
 async def test_expired_before_client_required(client: Client, records: Records) -> None:
     """An expired session of a user without a role is expired, and not shown."""
     session = await records.session_of(*await records.user(), idle=timedelta(hours=73))
-    assert (await ask(client, {"token": session.token, "key": 1})).told == refused(SessionExpired)
+    assert (await post_create(client, {"token": session.token, "key": 1})).code_and_body == refusal(SessionExpired)
 
 
 async def test_client_required_before_params(client: Client, records: Records) -> None:
     """A user without a role learns nothing about params, those of the answer's shape included."""
     session = await records.session_of(*await records.user())
-    answer = await ask(client, {"token": session.token, "key": 1, "session_view": 5})
-    body: Any = answer.told[1]
-    assert answer.told == refused(ClientRequired, session=body["session"])
+    answer = await post_create(client, {"token": session.token, "key": 1, "session_view": 5})
+    body: Any = answer.body
+    assert answer.code_and_body == refusal(ClientRequired, session=body["session"])
 
 
 async def test_missing_before_invalid(client: Client, application: AppRecord, user_id: int) -> None:
     """What is missing answers alone."""
     sent = params(application.token, user_id, key=1) | {"required": None}
-    assert (await ask(client, sent)).told == refused(MissingParam, ("required", "is required"))
+    assert (await post_create(client, sent)).code_and_body == refusal(MissingParam, ("required", "is required"))
 
 
 async def test_invalid_before_references(client: Client, application: AppRecord) -> None:
     """An invalid param answers before a reference that does not exist, which answers once it is mended."""
     absent = [(f"{param}.id", "does not exist") for param in ("required", "requireable")]
     sent = params(application.token, ABSENT_ID)
-    assert (await ask(client, sent | {"key": 1})).told == refused(InvalidParam, ("key", "must be a string"))
-    assert (await ask(client, sent)).told == refused(InvalidParam, *absent)
+    assert (await post_create(client, sent | {"key": 1})).code_and_body == refusal(
+        InvalidParam, ("key", "must be a string")
+    )
+    assert (await post_create(client, sent)).code_and_body == refusal(InvalidParam, *absent)
 
 
 async def test_decoding_before_a_sensitive_route(client: Client, records: Records) -> None:
     """Encoded params pass a sensitive route, and are then judged by their token."""
     await records.deploy(sensitive_params=True)
     encoded = base64.b64encode(json.dumps({"key": 1}).encode()).decode()
-    assert (await ask_raw(client, encoded, "text/plain")).told == NO_TOKEN
+    assert (await post_raw_create(client, encoded, "text/plain")).code_and_body == NO_TOKEN

@@ -9,8 +9,8 @@ import pytest
 
 from service.api.app import create_app
 from service.config import Config
-from tests.api.exchange import ask
-from tests.api.waiting import until, waiting
+from tests.api.exchange import post_create
+from tests.api.waiting import wait_for_lock_waiters, wait_until
 from tests.conftest import AppClient, Client
 from tests.factories import CREATE, AppRecord, Records, params
 
@@ -40,11 +40,11 @@ async def test_nobody_knows_yet(
     client = await aiohttp_client(create_app(hasty))
     async with other.transaction():
         await other.execute(holding)
-        answer = await ask(client, params(application.token, user_id))
+        answer = await post_create(client, params(application.token, user_id))
         assert (answer.status, answer.outcome) == ("application-crash", "unknown")
         assert "Retry-After" not in answer.headers
         assert await records.count() == 0
-    await until(records.connection, IS_THERE)
+    await wait_until(records.connection, IS_THERE)
 
 
 @pytest.mark.parametrize("holding", HOLDING)
@@ -55,8 +55,8 @@ async def test_a_caller_that_leaves_stops_no_write(
     async with other.transaction():
         await other.execute(holding)
         asking = asyncio.create_task(client.post(CREATE, json=params(application.token, user_id)))
-        await waiting(records.connection)
+        await wait_for_lock_waiters(records.connection)
         asking.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await asking
-    await until(records.connection, IS_THERE)
+    await wait_until(records.connection, IS_THERE)

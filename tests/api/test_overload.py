@@ -9,7 +9,7 @@ from service.api import keys
 from service.api.app import create_app
 from service.config import Config
 from service.domain.statuses import Overloaded
-from tests.api.exchange import ask, refused
+from tests.api.exchange import post_create, refusal
 from tests.conftest import AppClient
 from tests.factories import AppRecord, Records, params
 
@@ -31,12 +31,12 @@ async def test_one_more_than_may_wait_is_refused_at_once(
     sent = params(application.token, user_id)
     async with other.transaction():
         await other.execute("LOCK TABLE requirements")
-        waiting = [asyncio.create_task(ask(client, sent)) for _ in range(WAITING)]
+        waiting = [asyncio.create_task(post_create(client, sent)) for _ in range(WAITING)]
         async with asyncio.timeout(5):
             while app[keys.RECORDER].outstanding < WAITING:
                 await asyncio.sleep(0)
-        answer = await ask(client, sent)
+        answer = await post_create(client, sent)
         assert not any(task.done() for task in waiting)
-    assert (answer.told, answer.outcome, answer.headers["Retry-After"]) == (refused(Overloaded), "none", "1")
+    assert (answer.code_and_body, answer.outcome, answer.headers["Retry-After"]) == (refusal(Overloaded), "none", "1")
     assert [answer.outcome for answer in await asyncio.gather(*waiting)] == ["created"] * WAITING
     assert await records.count() == WAITING

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from service.domain.statuses import InvalidParam, InvalidToken, MissingParam
-from tests.api.exchange import Told, ask, refused
+from tests.api.exchange import CodeAndBody, post_create, refusal
 from tests.conftest import Client
 from tests.factories import AppRecord, Records, params
 
@@ -68,24 +68,24 @@ def cases(data: list[tuple[Any, ...]]) -> list[Any]:
     return [pytest.param(*values, id=name) for name, *values in data]
 
 
-def judged(param: str, faults: dict[str, str]) -> Told:
+def judged(param: str, faults: dict[str, str]) -> CodeAndBody:
     """The refusal of a reference: missing before invalid."""
     status = MissingParam if REQUIRED in faults.values() else InvalidParam
-    return refused(status, *((f"{param}{part}", message) for part, message in faults.items()))
+    return refusal(status, *((f"{param}{part}", message) for part, message in faults.items()))
 
 
-async def told(client: Client, records: Records, sent: dict[str, object]) -> Told:
+async def told(client: Client, records: Records, sent: dict[str, object]) -> CodeAndBody:
     """What a create tells that leaves no row."""
-    answer = await ask(client, {name: value for name, value in sent.items() if value is not ABSENT})
+    answer = await post_create(client, {name: value for name, value in sent.items() if value is not ABSENT})
     assert await records.count() == 0
     assert answer.outcome == "none"
-    return answer.told
+    return answer.code_and_body
 
 
 @pytest.mark.parametrize("token", cases([("absent", ABSENT), ("null", None), ("empty", "")]))
 async def test_token_missing(client: Client, records: Records, user_id: int, token: object) -> None:
     """A token that is absent, null or empty is missing."""
-    assert await told(client, records, params("", user_id) | {"token": token}) == refused(
+    assert await told(client, records, params("", user_id) | {"token": token}) == refusal(
         MissingParam, ("token", REQUIRED)
     )
 
@@ -94,13 +94,13 @@ async def test_token_missing(client: Client, records: Records, user_id: int, tok
 async def test_token_odd(client: Client, records: Records, application: AppRecord, user_id: int, change: str) -> None:
     """A token that holds anything odd is simply one that nobody owns."""
     sent = params(change.format(application.token), user_id)
-    assert await told(client, records, sent) == refused(InvalidToken)
+    assert await told(client, records, sent) == refusal(InvalidToken)
 
 
 @pytest.mark.parametrize("token", [[], {}, ["x"], {"x": "y"}, 0, 5, 5.5, True, False])
 async def test_token_of_another_type(client: Client, records: Records, user_id: int, token: object) -> None:
     """A token that is no string is no token anyone owns."""
-    assert await told(client, records, params("", user_id) | {"token": token}) == refused(InvalidToken)
+    assert await told(client, records, params("", user_id) | {"token": token}) == refusal(InvalidToken)
 
 
 @pytest.mark.parametrize(("sent", "faults"), cases(REFERENCES))
@@ -126,8 +126,8 @@ async def test_key_and_value_lengths(
     """A text may be as long as its limit, counted in characters, and no longer."""
     too_long = params(application.token, user_id, **{param: "\U0001f600" * (limit + 1)})
     rule = f"must be at most {limit} characters long"
-    assert await told(client, records, too_long) == refused(InvalidParam, (param, rule))
-    answer = await ask(client, params(application.token, user_id, **{param: "\U0001f600" * limit}))
+    assert await told(client, records, too_long) == refusal(InvalidParam, (param, rule))
+    answer = await post_create(client, params(application.token, user_id, **{param: "\U0001f600" * limit}))
     assert answer.status == "action-successful"
 
 
@@ -138,7 +138,7 @@ async def test_key_and_value(
 ) -> None:
     """A text is a string without NUL: nothing else is taken for one."""
     answer = await told(client, records, params(application.token, user_id, **{param: value}))
-    assert answer == refused(InvalidParam, (param, rule))
+    assert answer == refusal(InvalidParam, (param, rule))
 
 
 @pytest.mark.parametrize(("value", "rule"), cases(VIEWS))
@@ -148,13 +148,13 @@ async def test_session_view_and_application_view(
 ) -> None:
     """A view is one of the two there are, whether or not the caller has what it would show."""
     answer = await told(client, records, params(application.token, user_id, **{param: value}))
-    assert answer == refused(InvalidParam, (param, rule))
+    assert answer == refusal(InvalidParam, (param, rule))
 
 
 async def test_all_missing_params_at_once(client: Client, records: Records, application: AppRecord) -> None:
     """Every missing part is told at once, and nothing of what is invalid."""
     sent = {"token": application.token, "requireable": {"type": "x"}, "key": 5, "session_view": "x"}
-    assert await told(client, records, sent) == refused(
+    assert await told(client, records, sent) == refusal(
         MissingParam, ("required", REQUIRED), ("requireable.id", REQUIRED)
     )
 
@@ -162,7 +162,7 @@ async def test_all_missing_params_at_once(client: Client, records: Records, appl
 async def test_all_invalid_params_at_once(client: Client, records: Records, application: AppRecord) -> None:
     """Every invalid param is told at once."""
     sent = params(application.token, 0, key=5, value="\0", session_view="x", application_view="y")
-    assert await told(client, records, sent) == refused(
+    assert await told(client, records, sent) == refusal(
         InvalidParam,
         ("required.id", ID_RULE),
         ("requireable.id", ID_RULE),

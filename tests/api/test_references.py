@@ -9,8 +9,8 @@ import pytest
 from service.api.app import create_app
 from service.config import Config
 from service.domain.statuses import InvalidParam
-from tests.api.exchange import Body, ask, recorded, refused
-from tests.api.waiting import waiting
+from tests.api.exchange import Body, post_create, refusal, success
+from tests.api.waiting import wait_for_lock_waiters
 from tests.conftest import AppClient, Client
 from tests.factories import AppRecord, Records, params
 
@@ -70,14 +70,14 @@ async def test_every_association_type(
 ) -> None:
     """Any type may require any, itself included; an id counts in its own table alone."""
     ends = refer((required, targets[required]), (requireable, targets[requireable]))
-    answer = await ask(client, {"token": application.token, **ends})
+    answer = await post_create(client, {"token": application.token, **ends})
     row = await records.connection.fetchrow("SELECT * FROM requirements")
     assert row is not None
-    assert answer.told == recorded(row)
+    assert answer.code_and_body == success(row)
     assert ends == {name: answer.data[name] for name in ends}
     crossed = refer((required, targets[requireable] + 50), (requireable, targets[required] + 50))
-    told = (await ask(client, {"token": application.token, **crossed})).told
-    assert told == refused(InvalidParam, ("required.id", ABSENT), ("requireable.id", ABSENT))
+    told = (await post_create(client, {"token": application.token, **crossed})).code_and_body
+    assert told == refusal(InvalidParam, ("required.id", ABSENT), ("requireable.id", ABSENT))
 
 
 @pytest.mark.parametrize(
@@ -100,8 +100,8 @@ async def test_absent_references_are_named(
 ) -> None:
     """Each reference that does not exist is named, both at once; nothing is written."""
     assert user_id == 1
-    answer = await ask(client, {"token": application.token, **refer(("User", required), ("User", requireable))})
-    assert answer.told == refused(InvalidParam, *((fault, ABSENT) for fault in faults))
+    answer = await post_create(client, {"token": application.token, **refer(("User", required), ("User", requireable))})
+    assert answer.code_and_body == refusal(InvalidParam, *((fault, ABSENT) for fault in faults))
     assert (await records.count(), answer.outcome) == (0, "none")
 
 
@@ -114,16 +114,16 @@ async def test_a_deletion_under_way_is_waited_for(
     await other.execute("BEGIN")
     await other.execute("DELETE FROM users WHERE id = $1", user_id)
     sent = {"token": application.token, **refer(("User", kept), ("User", user_id))}
-    asking = asyncio.create_task(ask(client, sent))
-    await waiting(records.connection)
+    asking = asyncio.create_task(post_create(client, sent))
+    await wait_for_lock_waiters(records.connection)
     await other.execute(end)
     answer = await asking
     if end == "COMMIT":
-        assert answer.told == refused(InvalidParam, ("requireable.id", ABSENT))
+        assert answer.code_and_body == refusal(InvalidParam, ("requireable.id", ABSENT))
     else:
         row = await records.connection.fetchrow("SELECT * FROM requirements")
         assert row is not None
-        assert answer.told == recorded(row)
+        assert answer.code_and_body == success(row)
     assert await records.count() == (end == "ROLLBACK")
 
 
@@ -133,8 +133,8 @@ async def test_a_target_that_was_changed_while_it_was_waited_for_counts(
     """Whoever locks a target and changes another column of it delays a create, and does not make it fail."""
     async with other.transaction():
         await other.execute("SELECT FROM users WHERE id = $1 FOR UPDATE", user_id)
-        asking = asyncio.create_task(ask(client, params(application.token, user_id)))
-        await waiting(records.connection)
+        asking = asyncio.create_task(post_create(client, params(application.token, user_id)))
+        await wait_for_lock_waiters(records.connection)
         await other.execute("UPDATE users SET updated_at = now() WHERE id = $1", user_id)
     assert (await asking).status == "action-successful"
     assert await records.count() == 1
@@ -147,10 +147,10 @@ async def test_a_create_under_way_holds_its_targets(
     """A deletion of what a create refers to comes after it: the target is there when the requirement is committed."""
     await records.connection.execute(SLOW_INSERTS)
     await records.connection.execute("SELECT pg_advisory_lock(1)")
-    asking = asyncio.create_task(ask(client, params(application.token, user_id)))
-    await waiting(records.connection)
+    asking = asyncio.create_task(post_create(client, params(application.token, user_id)))
+    await wait_for_lock_waiters(records.connection)
     deleting = asyncio.create_task(other.execute(statement, user_id))
-    await waiting(records.connection, 2)
+    await wait_for_lock_waiters(records.connection, 2)
     assert await records.count() == 0
     await records.connection.execute("SELECT pg_advisory_unlock(1)")
     assert (await asking).status == "action-successful"
@@ -164,7 +164,7 @@ async def test_other_writes_of_a_target_do_not_wait(
     """What changes no id of a target delays no create."""
     async with other.transaction():
         await other.execute("UPDATE users SET updated_at = now() WHERE id = $1", user_id)
-        assert (await ask(client, params(application.token, user_id))).status == "action-successful"
+        assert (await post_create(client, params(application.token, user_id))).status == "action-successful"
 
 
 @pytest.mark.parametrize(("table", "setting"), ADDED)
@@ -186,11 +186,11 @@ async def test_an_added_association_type(
     added = replace(config, associations={**config.associations, "Order's {type}": setting})
     client = await aiohttp_client(create_app(added))
     ends = refer(("Order's {type}", 700), ("User", user_id))
-    answer = await ask(client, {"token": application.token, **ends})
+    answer = await post_create(client, {"token": application.token, **ends})
     row = await records.connection.fetchrow("SELECT * FROM requirements")
     assert row is not None
-    assert answer.told == recorded(row)
+    assert answer.code_and_body == success(row)
     assert ends == {name: answer.data[name] for name in ends}
     crossed = refer(("Order's {type}", user_id), ("User", 700))
-    told = (await ask(client, {"token": application.token, **crossed})).told
-    assert told == refused(InvalidParam, ("required.id", ABSENT), ("requireable.id", ABSENT))
+    told = (await post_create(client, {"token": application.token, **crossed})).code_and_body
+    assert told == refusal(InvalidParam, ("required.id", ABSENT), ("requireable.id", ABSENT))

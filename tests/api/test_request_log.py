@@ -6,7 +6,7 @@ import pytest
 
 from service.api.app import create_app
 from service.config import Config
-from tests.api.exchange import KEY
+from tests.api.exchange import IDEMPOTENCY_KEY
 from tests.conftest import AppClient
 from tests.factories import CREATE, AppRecord, Records, params
 
@@ -22,7 +22,7 @@ async def test_no_line_holds_a_token(
         create_app(config, log_request=lambda fields, *, quiet: lines.append(fields | {"quiet": quiet}))
     )
     token = application.token
-    headers = {"Authorization": f"Bearer {token}", KEY: token, "Cookie": token}
+    headers = {"Authorization": f"Bearer {token}", IDEMPOTENCY_KEY: token, "Cookie": token}
     asked = client.post(path, json=params(token, user_id, value=token), params={"token": token}, headers=headers)
     async with asked as response:
         assert response.status == (200 if path == CREATE else 500)

@@ -19,7 +19,7 @@ from hypothesis import HealthCheck, given, settings
 from schemathesis import APIOperation, BaseSchema, Case, GenerationMode, Response
 
 from service.config import Config
-from tests.api.exchange import KEY
+from tests.api.exchange import IDEMPOTENCY_KEY
 from tests.conftest import Client
 from tests.factories import CREATE, Records
 
@@ -141,7 +141,7 @@ def machine(document: Document, database: Database, outcomes: Counter[str]) -> A
 
     class Machine(links):  # type: ignore[misc]
         def before_call(self, case: Request) -> None:
-            if case.headers.get(KEY) not in records:
+            if case.headers.get(IDEMPOTENCY_KEY) not in records:
                 database.fit(case)
 
         def get_call_kwargs(self, case: Request) -> dict[str, Any]:
@@ -149,7 +149,10 @@ def machine(document: Document, database: Database, outcomes: Counter[str]) -> A
             return kwargs | {"headers": {"Authorization": f"Bearer {database.token}"}}
 
         def after_call(self, response: Response, case: Request) -> None:
-            outcome, key = response.headers.get("requirement-outcome", ["elsewhere"])[0], case.headers.get(KEY)
+            outcome, key = (
+                response.headers.get("requirement-outcome", ["elsewhere"])[0],
+                case.headers.get(IDEMPOTENCY_KEY),
+            )
             outcomes[outcome] += 1
             if outcome == "created" and key:
                 records[key] = response.json()["data"]
@@ -158,7 +161,7 @@ def machine(document: Document, database: Database, outcomes: Counter[str]) -> A
 
         def validate_response(self, response: Response, case: Request, **checks: Any) -> None:
             # A key that comes back with other params is refused, and rightly so.
-            if response.status_code != 400 or case.headers.get(KEY) not in records:
+            if response.status_code != 400 or case.headers.get(IDEMPOTENCY_KEY) not in records:
                 super().validate_response(response, case, **checks)
 
     return Machine

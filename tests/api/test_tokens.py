@@ -9,7 +9,7 @@ from service.config import Config
 from service.domain.callers import digest
 from service.domain.statuses import ClientRequired, InvalidToken, SessionExpired
 from service.storage import operating
-from tests.api.exchange import Answer, Body, ask, refused, stamp
+from tests.api.exchange import ApiResponse, Body, post_create, refusal, timestamp
 from tests.conftest import AppClient, Client
 from tests.factories import AppRecord, Records, SessionRecord, params
 
@@ -34,21 +34,21 @@ SESSIONS = [
 SHIFTS = [("8 days", False), ("7 days 1 minute", False), ("71 hours", True), ("-8 days", True)]
 
 
-async def use(client: Client, session: SessionRecord, **asked: object) -> Answer:
+async def use(client: Client, session: SessionRecord, **asked: object) -> ApiResponse:
     """The answer to a create with that session."""
-    return await ask(client, params(session.token, session.user_id, **asked))
+    return await post_create(client, params(session.token, session.user_id, **asked))
 
 
 @pytest.mark.parametrize("token", ["unknown", "0", "\U0001f600", "a" * 1000])
 async def test_an_unknown_token(client: Client, user_id: int, token: str) -> None:
     """A token that nobody owns is invalid."""
-    assert (await ask(client, params(token, user_id))).told == refused(InvalidToken)
+    assert (await post_create(client, params(token, user_id))).code_and_body == refusal(InvalidToken)
 
 
 async def test_a_digest_is_no_token(client: Client, application: AppRecord, user_id: int) -> None:
     """What the database holds of a token opens nothing."""
     for stored in (digest(application.token).hex(), f"\\x{digest(application.token).hex()}"):
-        assert (await ask(client, params(stored, user_id))).told == refused(InvalidToken)
+        assert (await post_create(client, params(stored, user_id))).code_and_body == refusal(InvalidToken)
 
 
 @pytest.mark.parametrize(
@@ -75,10 +75,10 @@ async def test_a_revoked_application_token(
     issued = await operating.issue_application_token(records.connection, application.slug)
     assert issued is not None
     sent = params(application.token, user_id)
-    assert (await ask(client, sent)).status == "action-successful"
+    assert (await post_create(client, sent)).status == "action-successful"
     assert await operating.revoke_application_tokens(records.connection, application.slug, issued[0] - 1) == 1
-    assert (await ask(client, sent)).told == refused(InvalidToken)
-    assert (await ask(client, params(issued[1], user_id))).status == "action-successful"
+    assert (await post_create(client, sent)).code_and_body == refusal(InvalidToken)
+    assert (await post_create(client, params(issued[1], user_id))).status == "action-successful"
 
 
 async def test_a_revoked_session(client: Client, records: Records) -> None:
@@ -86,7 +86,7 @@ async def test_a_revoked_session(client: Client, records: Records) -> None:
     session = await records.session()
     assert (await use(client, session)).status == "action-successful"
     await operating.revoke_session(records.connection, session.id)
-    assert (await use(client, session)).told == refused(InvalidToken)
+    assert (await use(client, session)).code_and_body == refusal(InvalidToken)
 
 
 async def test_a_revocation_counts_in_every_worker(
@@ -97,7 +97,7 @@ async def test_a_revocation_counts_in_every_worker(
     workers = [client, await aiohttp_client(create_app(config))]
     assert {(await use(worker, session)).status for worker in workers} == {"action-successful"}
     await operating.revoke_user_sessions(records.connection, session.email)
-    assert [(await use(worker, session)).told for worker in workers] == [refused(InvalidToken)] * 2
+    assert [(await use(worker, session)).code_and_body for worker in workers] == [refusal(InvalidToken)] * 2
 
 
 async def test_an_inactive_application(client: Client, records: Records, application: AppRecord, user_id: int) -> None:
@@ -105,10 +105,10 @@ async def test_an_inactive_application(client: Client, records: Records, applica
     session = await records.session(application_id=application.id, remember_me=True)
     tokens = [application.token, session.token]
     await operating.set_application_active(records.connection, application.slug, active=False)
-    told = [(await ask(client, params(token, user_id))).told for token in tokens]
-    assert told == [refused(InvalidToken)] * 2
+    told = [(await post_create(client, params(token, user_id))).code_and_body for token in tokens]
+    assert told == [refusal(InvalidToken)] * 2
     await operating.set_application_active(records.connection, application.slug, active=True)
-    assert {(await ask(client, params(token, user_id))).status for token in tokens} == {"action-successful"}
+    assert {(await post_create(client, params(token, user_id))).status for token in tokens} == {"action-successful"}
 
 
 async def test_another_application_s_session_stays(client: Client, records: Records, application: AppRecord) -> None:
@@ -131,7 +131,7 @@ async def test_a_session_in_time(
     if good:
         assert answer.status == "action-successful"
     else:
-        assert answer.told == refused(SessionExpired)
+        assert answer.code_and_body == refusal(SessionExpired)
     assert await records.count() == good
 
 
@@ -159,7 +159,7 @@ async def test_one_role_is_enough(client: Client, records: Records, role: str) -
     session = await records.session(role)
     answer = await use(client, session, session_view="detailed")
     assert answer.status == "action-successful"
-    assert answer.told[1]["session"]["roles"] == [role]
+    assert answer.body["session"]["roles"] == [role]
 
 
 async def test_a_lost_role_counts_at_once(client: Client, records: Records) -> None:
@@ -181,9 +181,9 @@ async def roleless(records: Records, application: AppRecord) -> tuple[SessionRec
         "application_id": application.id,
         "user_id": session.user_id,
         "remember_me": False,
-        "created_at": stamp(row["created_at"]),
-        "last_used_at": stamp(row["last_used_at"]),
-        "expires_at": stamp(row["last_used_at"] + IDLE),
+        "created_at": timestamp(row["created_at"]),
+        "last_used_at": timestamp(row["last_used_at"]),
+        "expires_at": timestamp(row["last_used_at"] + IDLE),
     }
     user = {"id": session.user_id, "email": session.email}
     return session, {"default": default, "detailed": default | {"user": user, "roles": []}}
@@ -209,5 +209,5 @@ async def test_client_required_shows_its_session(
     """A user without a role is told the session, in the view asked for or else the default, and nothing more."""
     session, views = await roleless(records, application)
     answer = await use(client, session, **asked)
-    assert answer.told == refused(ClientRequired, session=views[view])
+    assert answer.code_and_body == refusal(ClientRequired, session=views[view])
     assert (await records.count(), answer.outcome) == (0, "none")

@@ -9,8 +9,8 @@ import pytest
 
 from service.api.app import create_app
 from service.config import Config
-from tests.api.exchange import Answer, ask, stamp
-from tests.api.waiting import until, waiting
+from tests.api.exchange import ApiResponse, post_create, timestamp
+from tests.api.waiting import wait_for_lock_waiters, wait_until
 from tests.conftest import AppClient, Client
 from tests.factories import Records, SessionRecord, params
 
@@ -24,9 +24,9 @@ CREATE TRIGGER fail BEFORE UPDATE ON sessions FOR EACH ROW WHEN (nextval('touche
 """
 
 
-async def use(client: Client, session: SessionRecord, **asked: object) -> Answer:
+async def use(client: Client, session: SessionRecord, **asked: object) -> ApiResponse:
     """The answer to a create with that session."""
-    return await ask(client, params(session.token, session.user_id, **asked))
+    return await post_create(client, params(session.token, session.user_id, **asked))
 
 
 async def last_used(records: Records, session: SessionRecord) -> datetime:
@@ -40,23 +40,23 @@ async def test_a_use_is_recorded_within_300_milliseconds(client: Client, records
     session = await records.session(idle=HOUR)
     before = await last_used(records, session)
     answer = await use(client, session, session_view="default")
-    await until(records.connection, TOUCHED, session.id, seconds=0.3)
-    assert answer.told[1]["session"]["last_used_at"] == stamp(before)
-    assert answer.told[1]["session"]["expires_at"] == stamp(before + timedelta(hours=72))
+    await wait_until(records.connection, TOUCHED, session.id, seconds=0.3)
+    assert answer.body["session"]["last_used_at"] == timestamp(before)
+    assert answer.body["session"]["expires_at"] == timestamp(before + timedelta(hours=72))
 
 
 async def test_a_use_that_is_refused_later_is_a_use(client: Client, records: Records) -> None:
     """Once the token is good the session was used, whatever becomes of the params."""
     session = await records.session(idle=HOUR)
-    assert (await ask(client, {"token": session.token})).status == "missing-param"
-    await until(records.connection, TOUCHED, session.id, seconds=0.3)
+    assert (await post_create(client, {"token": session.token})).status == "missing-param"
+    await wait_until(records.connection, TOUCHED, session.id, seconds=0.3)
 
 
 async def test_client_required_is_a_use(client: Client, records: Records) -> None:
     """A session whose user has no role yet is kept alive by being used."""
     session = await records.session_of(*await records.user(), idle=HOUR)
     assert (await use(client, session)).status == "client-required"
-    await until(records.connection, TOUCHED, session.id, seconds=0.3)
+    await wait_until(records.connection, TOUCHED, session.id, seconds=0.3)
 
 
 @pytest.mark.parametrize(
@@ -84,7 +84,7 @@ async def test_the_interval_is_configurable(config: Config, records: Records, ai
     for _ in range(3):
         before = await last_used(records, session)
         await use(client, session)
-        await until(records.connection, "SELECT last_used_at > $2 FROM sessions WHERE id = $1", session.id, before)
+        await wait_until(records.connection, "SELECT last_used_at > $2 FROM sessions WHERE id = $1", session.id, before)
 
 
 @pytest.mark.parametrize(
@@ -98,7 +98,7 @@ async def test_a_session_that_has_ended_is_not_touched(
     session = await records.session(age=age, idle=idle)
     await records.connection.execute("UPDATE sessions SET revoked_at = now() WHERE $1", revoked)
     before = await last_used(records, session)
-    assert (await use(client, session)).told[0] == 401
+    assert (await use(client, session)).code == 401
     await client.close()
     assert await last_used(records, session) == before
 
@@ -115,7 +115,7 @@ async def test_a_row_locked_elsewhere_is_left_alone(
             await client.close()
         assert not await records.connection.fetchval(TOUCHED, session.id)
     await use(await aiohttp_client(create_app(config)), session)
-    await until(records.connection, TOUCHED, session.id)
+    await wait_until(records.connection, TOUCHED, session.id)
 
 
 async def test_a_touch_that_waits_delays_nobody(client: Client, records: Records, other: asyncpg.Connection) -> None:
@@ -124,10 +124,10 @@ async def test_a_touch_that_waits_delays_nobody(client: Client, records: Records
     async with other.transaction():
         await other.execute("LOCK TABLE sessions IN SHARE MODE")
         assert (await use(client, sessions[0])).status == "action-successful"
-        await waiting(records.connection)
+        await wait_for_lock_waiters(records.connection)
         assert {(await use(client, session)).status for session in sessions} == {"action-successful"}
     for session in sessions:
-        await until(records.connection, TOUCHED, session.id)
+        await wait_until(records.connection, TOUCHED, session.id)
 
 
 async def test_a_touch_that_fails_fails_no_request(client: Client, records: Records) -> None:
@@ -135,12 +135,12 @@ async def test_a_touch_that_fails_fails_no_request(client: Client, records: Reco
     session = await records.session(idle=HOUR)
     await records.connection.execute(FAILING_TOUCH)
     assert (await use(client, session)).status == "action-successful"
-    await until(records.connection, "SELECT is_called FROM touches")
+    await wait_until(records.connection, "SELECT is_called FROM touches")
     assert (await use(client, session)).status == "action-successful"
     assert not await records.connection.fetchval(TOUCHED, session.id)
     await records.connection.execute("DROP TRIGGER fail ON sessions")
     assert (await use(client, session)).status == "action-successful"
-    await until(records.connection, TOUCHED, session.id)
+    await wait_until(records.connection, TOUCHED, session.id)
 
 
 async def test_only_the_session_used_is_touched(client: Client, records: Records) -> None:
@@ -149,5 +149,5 @@ async def test_only_the_session_used_is_touched(client: Client, records: Records
     sibling = await records.session_of(session.user_id, session.email, idle=HOUR)
     before = await last_used(records, sibling)
     await use(client, session)
-    await until(records.connection, TOUCHED, session.id)
+    await wait_until(records.connection, TOUCHED, session.id)
     assert await last_used(records, sibling) == before

@@ -6,7 +6,7 @@ from typing import Any
 import asyncpg
 import pytest
 
-from tests.api.exchange import Body, ask, recorded, stamp
+from tests.api.exchange import Body, post_create, success, timestamp
 from tests.conftest import Client
 from tests.factories import AppRecord, Records, SessionRecord, params
 
@@ -16,7 +16,7 @@ async def application_views(connection: asyncpg.Connection, application_id: int)
     row = await connection.fetchrow("SELECT * FROM applications WHERE id = $1", application_id)
     assert row is not None
     default = {"id": row["id"], "slug": row["slug"], "name": row["name"]}
-    times = {"created_at": stamp(row["created_at"]), "updated_at": stamp(row["updated_at"])}
+    times = {"created_at": timestamp(row["created_at"]), "updated_at": timestamp(row["updated_at"])}
     return {"default": default, "detailed": default | {"active": True} | times}
 
 
@@ -31,9 +31,9 @@ async def session_views(connection: asyncpg.Connection, session: SessionRecord, 
         "application_id": row["application_id"],
         "user_id": session.user_id,
         "remember_me": row["remember_me"],
-        "created_at": stamp(row["created_at"]),
-        "last_used_at": stamp(row["last_used_at"]),
-        "expires_at": None if row["remember_me"] else stamp(ends),
+        "created_at": timestamp(row["created_at"]),
+        "last_used_at": timestamp(row["last_used_at"]),
+        "expires_at": None if row["remember_me"] else timestamp(ends),
     }
     user = {"id": session.user_id, "email": session.email}
     return {"default": default, "detailed": default | {"user": user, "roles": list(roles)}}
@@ -41,11 +41,11 @@ async def session_views(connection: asyncpg.Connection, session: SessionRecord, 
 
 async def told(client: Client, records: Records, token: str, user_id: int, asked: dict[str, Any]) -> Body:
     """What a success shows beside the record when these views are asked for."""
-    answer = await ask(client, params(token, user_id, **asked))
+    answer = await post_create(client, params(token, user_id, **asked))
     row = await records.connection.fetchrow("SELECT * FROM requirements")
     assert row is not None
-    views = {name: view for name, view in answer.told[1].items() if name in ("session", "application")}
-    assert answer.told == recorded(row, **views)
+    views = {name: view for name, view in answer.body.items() if name in ("session", "application")}
+    assert answer.code_and_body == success(row, **views)
     return views
 
 

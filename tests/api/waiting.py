@@ -1,21 +1,21 @@
-"""Waiting until something has happened in the database: asked for again and again, with a deadline."""
+"""Poll the database until a condition holds, with a timeout."""
 
 import asyncio
 
 import asyncpg
 
-WAITING = """
+LOCK_WAITERS = """
 SELECT count(*) >= $1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'
 """
 
 
-async def waiting(connection: asyncpg.Connection, number: int = 1) -> None:
-    """Return once that many statements wait for a lock in this database."""
-    await until(connection, WAITING, number)
+async def wait_for_lock_waiters(connection: asyncpg.Connection, number: int = 1) -> None:
+    """Return once at least `number` statements in this database wait for a lock."""
+    await wait_until(connection, LOCK_WAITERS, number)
 
 
-async def until(connection: asyncpg.Connection, query: str, *args: object, seconds: float = 3.0) -> None:
-    """Return once the query says true; fail after that many seconds."""
+async def wait_until(connection: asyncpg.Connection, query: str, *args: object, seconds: float = 3.0) -> None:
+    """Return once `query` returns true; raise TimeoutError after `seconds`."""
     async with asyncio.timeout(seconds):
         while not await connection.fetchval(query, *args):
             pass

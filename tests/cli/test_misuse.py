@@ -148,7 +148,7 @@ async def test_bad_files(tmp_path: Path, content: str, said: str) -> None:
 async def test_no_such_file(tmp_path: Path, line: str) -> None:
     """A file given with --config must be there."""
     done = await CommandLine(tmp_path, NO_DATABASE)(*line.split())
-    assert (done.code, done.complaint) == (78, "absent.yaml: there is no such file")
+    assert (done.code, done.complaint) == (78, "absent.yaml: no such file")
 
 
 async def test_a_full_disk(command: CommandLine) -> None:

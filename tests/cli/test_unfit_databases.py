@@ -10,14 +10,14 @@ from tests.cli.command import PASSWORD, CommandLine
 from tests.factories import Records
 
 ASSOCIATIONS = [
-    ("absent", "absent is no table of this database"),
-    ("a_view", "a_view is no table of this database"),
+    ("absent", "absent is not a table in this database"),
+    ("a_view", "a_view is not a table in this database"),
     ("no_id", 'no_id needs a column "id" of type bigint with a unique index'),
     ("small_id", 'small_id needs a column "id" of type bigint with a unique index'),
     ("not_unique", 'not_unique needs a column "id" of type bigint with a unique index'),
     ("partly_unique", 'partly_unique needs a column "id" of type bigint with a unique index'),
     ("pair_unique", 'pair_unique needs a column "id" of type bigint with a unique index'),
-    ('"; DROP TABLE users; --', '"; DROP TABLE users; -- is no table of this database'),
+    ('"; DROP TABLE users; --', '"; DROP TABLE users; -- is not a table in this database'),
 ]
 
 TABLES = """
@@ -54,7 +54,7 @@ async def role(records: Records) -> AsyncIterator[str]:
 @pytest.mark.parametrize(
     ("revoked", "code", "said"),
     [
-        ("UPDATE ON users", 78, "associations.User: users cannot be referred to: grant the database role SELECT and"),
+        ("UPDATE ON users", 78, "associations.User: users cannot be referenced: grant the database role SELECT and"),
         ("INSERT ON requirements", 1, "the database role lacks privileges: grant it INSERT on requirements"),
         ("UPDATE ON sessions", 1, "the database role lacks privileges: grant it UPDATE on sessions"),
     ],
@@ -85,7 +85,7 @@ async def test_a_database_that_may_lose_what_was_acknowledged(command: CommandLi
     done = await command("serve", PORT="0")
     assert done.code == 1
     assert done.complaint == (
-        "the server runs with fsync off and may lose what was acknowledged: turn it on, "
+        "the server runs with fsync off and may lose acknowledged writes: turn it on, "
         "or set database.require_durable to false"
     )
 

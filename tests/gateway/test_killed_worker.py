@@ -11,7 +11,7 @@ import aiohttp
 import asyncpg
 import pytest
 
-from tests.api.waiting import until, waiting
+from tests.api.waiting import wait_for_lock_waiters, wait_until
 from tests.conftest import connected
 from tests.factories import AppRecord, params
 from tests.gateway.comparing import Got, Sent, as_json, send
@@ -57,7 +57,7 @@ async def kill_over(
             with serve.only(doomed, [doomed, other]):
                 assert (await send(http, nginx.url, Sent(method="GET", path="/ping"))).code == 200
                 asked = asyncio.create_task(send(http, nginx.url, sent))
-                await waiting(connection)
+                await wait_for_lock_waiters(connection)
             os.kill(doomed, signal.SIGKILL)
             async with asyncio.timeout(5):
                 while not asked.done() and not await connection.fetchval(SENT_AGAIN):
@@ -69,7 +69,7 @@ async def kill_over(
 
 async def rows(connection: asyncpg.Connection, value: str) -> int:
     """How many requirements hold this value, once no statement is under way that may add one."""
-    await until(connection, NOBODY_WAITS, seconds=10)
+    await wait_until(connection, NOBODY_WAITS, seconds=10)
     count: int = await connection.fetchval("SELECT count(*) FROM requirements WHERE value = $1", value)
     return count
 

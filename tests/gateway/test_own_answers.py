@@ -12,16 +12,16 @@ import pytest
 
 from service.config import load_config
 from service.domain.statuses import ApplicationCrash, InvalidParam, RouteNonExistent, Status
-from tests.api.exchange import refused
+from tests.api.exchange import refusal
 from tests.factories import CREATE
 from tests.gateway.comparing import Got, Sent, as_json, send
 from tests.gateway.nginx import SHIPPED, Gateway, free_port, gateway
 from tests.serving.process import Serve
 
 POST = f"POST {CREATE} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n".encode()
-CRASH = refused(ApplicationCrash)
+CRASH = refusal(ApplicationCrash)
 TOO_LONG = b"x" * (load_config(None, {}).server.max_body_bytes + 1)
-NOT_UNDERSTOOD = refused(InvalidParam, ("request", "must be well-formed HTTP, with short lines and headers"))
+NOT_UNDERSTOOD = refusal(InvalidParam, ("request", "must be well-formed HTTP, with short lines and headers"))
 
 
 def told(got: Got, request_id: str = r"[0-9a-f]{32}") -> tuple[int, dict[str, object]]:
@@ -113,7 +113,7 @@ async def test_no_route(nginx: Gateway, path: str) -> None:
         got = await raw(
             nginx.port, b"POST %s HTTP/1.1\r\nHost: x\r\nConnection: close\r\n%s\r\n" % (path.encode(), body)
         )
-        assert told(got) == refused(RouteNonExistent)
+        assert told(got) == refusal(RouteNonExistent)
         assert hints(got) == (None, None)
     # The log is written once the answer is out.
     assert "upstream=- " in nginx.accesses[-1]
@@ -123,7 +123,7 @@ async def test_no_route(nginx: Gateway, path: str) -> None:
 async def test_no_method(nginx: Gateway, method: str) -> None:
     """So it says of methods that it refuses by itself."""
     got = await raw(nginx.port, f"{method} {CREATE} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n".encode())
-    assert told(got) == refused(RouteNonExistent)
+    assert told(got) == refusal(RouteNonExistent)
 
 
 @pytest.fixture(params=["nobody listens", "nobody answers", "nobody stays"])

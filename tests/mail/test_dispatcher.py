@@ -17,8 +17,8 @@ from service.config import Config
 from service.database.pool import open_database
 from service.mail.lifespan import mailing
 from service.observability import sentry
-from tests.api.exchange import ask
-from tests.api.waiting import until
+from tests.api.exchange import post_create
+from tests.api.waiting import wait_until
 from tests.conftest import Client
 from tests.factories import AppRecord, params
 from tests.mail import mandrill_server as fake
@@ -60,9 +60,9 @@ async def test_a_failed_email_is_sent_again(
 ) -> None:
     """A second later it is tried again by itself, with the same message, until it is accepted."""
     mandrill.behaviour = fake.failing(500)
-    assert (await ask(client, params(application.token, user_id))).status == "mandrill-email-failed"
+    assert (await post_create(client, params(application.token, user_id))).status == "mandrill-email-failed"
     mandrill.behaviour = answering("queued")
-    await until(connection, ALL_SENT)
+    await wait_until(connection, ALL_SENT)
     first, second = mandrill.requests
     assert first == second
     row = await only(connection, "emails")
@@ -79,7 +79,7 @@ async def test_only_those_who_have_not_accepted_are_sent_to(
     mandrill.behaviour = answering("sent", but={BOB: "rejected"})
     await queue(connection)
     async with dispatching(config):
-        await until(connection, "SELECT attempts = 2 AND NOT sending FROM emails")
+        await wait_until(connection, "SELECT attempts = 2 AND NOT sending FROM emails")
         mandrill.behaviour = answering("sent")
         await hurry(connection, ALL_SENT)
     assert [recipients_of(body) for body in mandrill.requests] == [[ANN, BOB], [BOB]]
@@ -129,7 +129,7 @@ async def test_no_email_is_sent_twice_at_a_time(
     ids = await queue(connection, 120)
     patient = replace(config.mandrill, timeout_seconds=30.0)
     async with dispatching(replace(config, mandrill=patient), 4):
-        await until(connection, ALL_SENT, seconds=30)
+        await wait_until(connection, ALL_SENT, seconds=30)
     assert sorted(mandrill.sent_ids) == ids
     assert mandrill.overlaps == 0
 
@@ -143,13 +143,13 @@ async def test_retries_leave_half_of_the_connections_to_requests(
     await queue(connection, 20)
     slow = replace(config.mandrill, timeout_seconds=30.0, connections=6)
     async with dispatching(replace(config, mandrill=slow)):
-        await until(connection, "SELECT count(*) = 3 FROM emails WHERE sending")
+        await wait_until(connection, "SELECT count(*) = 3 FROM emails WHERE sending")
         async with asyncio.timeout(3):
             while len(mandrill.requests) < 3:
                 await asyncio.sleep(0.01)
         assert await connection.fetchval("SELECT count(*) FROM emails WHERE sending") == 3
         release.set()
-        await until(connection, ALL_SENT, seconds=10)
+        await wait_until(connection, ALL_SENT, seconds=10)
 
 
 async def test_a_black_hole_loses_nothing(
@@ -157,7 +157,7 @@ async def test_a_black_hole_loses_nothing(
 ) -> None:
     """While Mandrill says nothing every create is committed; when it is back every e-mail is sent, once."""
     mandrill.behaviour = fake.hang
-    answers = await asyncio.gather(*(ask(client, params(application.token, user_id)) for _ in range(40)))
+    answers = await asyncio.gather(*(post_create(client, params(application.token, user_id)) for _ in range(40)))
     assert {answer.status for answer in answers} == {"mandrill-email-failed"}
     mandrill.behaviour = answering("sent")
     await hurry(connection, ALL_SENT)
@@ -172,7 +172,7 @@ async def test_a_mandrill_that_is_gone_is_found_again(
     settings = replace(config.mandrill, base_url=f"http://127.0.0.1:{closed_port}/api/1.0")
     await queue(connection, 10)
     async with dispatching(replace(config, mandrill=settings)):
-        await until(connection, "SELECT bool_and(attempts > 1 AND NOT sending) FROM emails", seconds=10)
+        await wait_until(connection, "SELECT bool_and(attempts > 1 AND NOT sending) FROM emails", seconds=10)
         async with running(mandrill, closed_port):
             await hurry(connection, ALL_SENT)
     assert len(mandrill.accepted) == 20
@@ -198,7 +198,7 @@ async def test_the_database_may_go_and_come_back(
     async with dispatching(config):
         for _ in range(3):
             await queue(connection)
-            await until(connection, ALL_SENT, seconds=5)
+            await wait_until(connection, ALL_SENT, seconds=5)
             await connection.execute(
                 "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
                 "WHERE datname = current_database() AND pid <> pg_backend_pid()"
@@ -213,9 +213,9 @@ async def test_a_table_that_is_away_ends_no_dispatcher(
     await queue(connection, 3)
     await connection.execute("ALTER TABLE emails RENAME TO away")
     async with dispatching(config):
-        await until(connection, CLAIMED)
+        await wait_until(connection, CLAIMED)
         await connection.execute("ALTER TABLE away RENAME TO emails")
-        await until(connection, ALL_SENT)
+        await wait_until(connection, ALL_SENT)
     assert len(mandrill.requests) == 3
 
 
@@ -236,7 +236,7 @@ async def test_a_soak_loses_and_doubles_nothing(
 
     async def create() -> str:
         async with limit:
-            return str((await ask(client, params(application.token, user_id))).status)
+            return str((await post_create(client, params(application.token, user_id))).status)
 
     async with dispatching(config, 2):
         statuses = set(await asyncio.gather(*(create() for _ in range(SOAK_CREATES))))

@@ -3,7 +3,7 @@
 import pytest
 
 from service.domain.statuses import ApplicationCrash
-from tests.api.exchange import ask, refused
+from tests.api.exchange import post_create, refusal
 from tests.conftest import Client
 from tests.factories import AppRecord, Records, params
 from tests.mail.mandrill_server import MandrillServer
@@ -26,9 +26,9 @@ async def test_without_its_email_there_is_no_requirement(
     """When the outbox takes no e-mail, the create is a crash that wrote nothing; once it does, both are there."""
     sent = params(application.token, user_id)
     await records.connection.execute(REFUSE)
-    answer = await ask(still, sent, headers)
-    assert (answer.told, answer.outcome) == (refused(ApplicationCrash), "none")
+    answer = await post_create(still, sent, headers)
+    assert (answer.code_and_body, answer.outcome) == (refusal(ApplicationCrash), "none")
     assert (await records.count(), mandrill.requests) == (0, [])
     await records.connection.execute("DROP TRIGGER refuse ON emails")
-    assert (await ask(still, sent, headers)).outcome == "created"
+    assert (await post_create(still, sent, headers)).outcome == "created"
     assert await records.connection.fetchval("SELECT count(*) FROM emails JOIN requirements ON true") == 1

@@ -12,8 +12,8 @@ import sentry_sdk
 from service.config import Config
 from service.domain.statuses import MandrillEmailFailed
 from service.observability import sentry
-from tests.api.exchange import Told, ask, recorded
-from tests.api.waiting import until
+from tests.api.exchange import CodeAndBody, post_create, success
+from tests.api.waiting import wait_until
 from tests.conftest import Client
 from tests.factories import CREATE, AppRecord, Records, params
 from tests.mail import mandrill_server as fake
@@ -25,9 +25,9 @@ from tests.unit.test_sentry import DSN, Captured
 KEY = {"Idempotency-Key": "once"}
 
 
-def failed(row: asyncpg.Record, **views: object) -> Told:
+def failed(row: asyncpg.Record, **views: object) -> CodeAndBody:
     """What is told of the record in `row` when its e-mail was not accepted."""
-    _, body = recorded(row, **views)
+    _, body = success(row, **views)
     return 500, body | {"status": "mandrill-email-failed", "message": MandrillEmailFailed.message()}
 
 
@@ -43,8 +43,8 @@ async def test_an_accepted_email_is_told_as_success(
 ) -> None:
     """Accepted for every recipient: the create succeeds, and the e-mail is recorded as sent."""
     mandrill.behaviour = answering(status)
-    answer = await ask(client, params(application.token, user_id))
-    assert (answer.told, answer.outcome) == (recorded(await only_row(records)), "created")
+    answer = await post_create(client, params(application.token, user_id))
+    assert (answer.code_and_body, answer.outcome) == (success(await only_row(records)), "created")
     row = await only(records.connection, "emails")
     assert row["sent_at"] is not None
     assert {name: row[name] for name in ("requirement_id", "state", "attempts", "sending", "last_error")} == {
@@ -62,7 +62,7 @@ async def test_mandrill_gets_one_whole_request(
     client: Client, mandrill: MandrillServer, records: Records, application: AppRecord, user_id: int
 ) -> None:
     """One POST with the key in its body, and the message for all recipients."""
-    await ask(client, params(application.token, user_id, key="tier", value="gold"))
+    await post_create(client, params(application.token, user_id, key="tier", value="gold"))
     row, email = await only_row(records), await only(records.connection, "emails")
     (body,) = mandrill.requests
     reference = f"User {user_id}"
@@ -118,9 +118,9 @@ async def test_a_fault_is_told_with_the_committed_record(
 ) -> None:
     """Anything else is mandrill-email-failed: the record is told, one notification is there, and the e-mail waits."""
     mandrill.behaviour = behaviour
-    answer = await ask(still, params(application.token, user_id), {"X-Request-ID": "the-request"})
+    answer = await post_create(still, params(application.token, user_id), {"X-Request-ID": "the-request"})
     row = await only_row(records)
-    assert (answer.told, answer.outcome) == (failed(row), "created")
+    assert (answer.code_and_body, answer.outcome) == (failed(row), "created")
     assert "Retry-After" not in answer.headers
     email = await only(records.connection, "emails")
     assert (email["state"], email["attempts"], email["sending"]) == ("pending", 1, False)
@@ -151,8 +151,8 @@ async def test_a_refused_connection_is_a_fault(
     """Where nobody listens, the create is told as failed at its e-mail."""
     settings = replace(config.mandrill, base_url=f"http://127.0.0.1:{closed_port}/api/1.0")
     client = await serve(replace(config, mandrill=settings))
-    answer = await ask(client, params(application.token, user_id))
-    assert answer.told == failed(await only_row(records))
+    answer = await post_create(client, params(application.token, user_id))
+    assert answer.code_and_body == failed(await only_row(records))
     error = await records.connection.fetchval("SELECT last_error FROM emails")
     assert error == "Mandrill could not be reached: ClientConnectorError"
 
@@ -163,9 +163,9 @@ async def test_views_are_told_with_a_failure(
     """The application that was asked for stands beside the record, the session is null."""
     mandrill.behaviour = fake.failing(500)
     sent = params(application.token, user_id, session_view="default", application_view="default")
-    answer = await ask(still, sent)
+    answer = await post_create(still, sent)
     shown = {"id": application.id, "slug": application.slug, "name": application.slug.title()}
-    assert answer.told == failed(await only_row(records), session=None, application=shown)
+    assert answer.code_and_body == failed(await only_row(records), session=None, application=shown)
 
 
 async def test_a_replay_sends_nothing(
@@ -173,10 +173,10 @@ async def test_a_replay_sends_nothing(
 ) -> None:
     """A replayed create is a success whatever became of the e-mail, and sends none."""
     mandrill.behaviour = fake.failing(500)
-    first = await ask(still, params(application.token, user_id), KEY)
-    again = await ask(still, params(application.token, user_id), KEY)
+    first = await post_create(still, params(application.token, user_id), KEY)
+    again = await post_create(still, params(application.token, user_id), KEY)
     assert (first.status, first.outcome) == ("mandrill-email-failed", "created")
-    assert (again.told, again.outcome) == (recorded(await only_row(records)), "replayed")
+    assert (again.code_and_body, again.outcome) == (success(await only_row(records)), "replayed")
     assert len(mandrill.requests) == 1
     assert await records.connection.fetchval("SELECT count(*) FROM emails") == 1
 
@@ -185,7 +185,7 @@ async def test_races_for_one_key_send_one_email(
     client: Client, mandrill: MandrillServer, records: Records, application: AppRecord, user_id: int
 ) -> None:
     """Of many creates at once with one key, one sends."""
-    answers = await asyncio.gather(*(ask(client, params(application.token, user_id), KEY) for _ in range(8)))
+    answers = await asyncio.gather(*(post_create(client, params(application.token, user_id), KEY) for _ in range(8)))
     assert sorted(answer.outcome or "" for answer in answers) == ["created"] + ["replayed"] * 7
     assert len(mandrill.requests) == 1
     assert await records.connection.fetchval("SELECT count(*) FROM emails") == 1
@@ -195,7 +195,7 @@ async def test_creates_at_once_send_one_email_each(
     client: Client, mandrill: MandrillServer, records: Records, application: AppRecord, user_id: int
 ) -> None:
     """Creates that share a statement have an e-mail each, about their own record."""
-    answers = await asyncio.gather(*(ask(client, params(application.token, user_id)) for _ in range(30)))
+    answers = await asyncio.gather(*(post_create(client, params(application.token, user_id)) for _ in range(30)))
     told = {body["message"]["metadata"]["requirement_id"] for body in mandrill.requests}
     assert told == {answer.data["id"] for answer in answers}
     assert len(mandrill.requests) == 30
@@ -206,7 +206,7 @@ async def test_what_is_not_created_has_no_email(
     client: Client, mandrill: MandrillServer, records: Records, application: AppRecord, user_id: int
 ) -> None:
     """A reference that does not exist leaves neither a record nor an e-mail."""
-    answer = await ask(client, params(application.token, user_id + 1))
+    answer = await post_create(client, params(application.token, user_id + 1))
     assert answer.status == "invalid-param"
     assert await records.connection.fetchval("SELECT count(*) FROM emails") == 0
     assert mandrill.requests == []
@@ -224,7 +224,7 @@ async def test_without_key_or_recipients_there_are_no_emails(
 ) -> None:
     """E-mails are sent only where both are set."""
     client = await serve(replace(config, mandrill=replace(config.mandrill, **changes)))
-    answer = await ask(client, params(application.token, user_id))
+    answer = await post_create(client, params(application.token, user_id))
     assert answer.status == "action-successful"
     assert await records.connection.fetchval("SELECT count(*) FROM emails") == 0
     assert mandrill.requests == []
@@ -239,9 +239,9 @@ async def test_an_email_gets_only_what_is_left_of_the_request(
     client = await serve(replace(config, server=server, mandrill=replace(config.mandrill, timeout_seconds=60.0)))
     clock = asyncio.get_running_loop().time
     began = clock()
-    answer = await ask(client, params(application.token, user_id))
+    answer = await post_create(client, params(application.token, user_id))
     assert clock() - began < 3
-    assert answer.told == failed(await only_row(records))
+    assert answer.code_and_body == failed(await only_row(records))
     assert await records.connection.fetchval("SELECT count(*) FROM notifications") == 1
 
 
@@ -251,16 +251,16 @@ async def test_no_connection_is_held_while_sending(
     """With a single connection to the database, others are served while Mandrill makes one wait."""
     database = replace(config.database, pool_size=1)
     client = await serve(replace(config, database=database, mandrill=replace(config.mandrill, timeout_seconds=60.0)))
-    assert (await ask(client, params(application.token, user_id), KEY)).outcome == "created"
+    assert (await post_create(client, params(application.token, user_id), KEY)).outcome == "created"
     release = asyncio.Event()
     mandrill.behaviour = fake.holding(release)
     mandrill.arrived.clear()
-    slow = asyncio.create_task(ask(client, params(application.token, user_id)))
+    slow = asyncio.create_task(post_create(client, params(application.token, user_id)))
     await mandrill.arrived.wait()
     for _ in range(5):
-        assert (await ask(client, params(application.token, user_id), KEY)).outcome == "replayed"
+        assert (await post_create(client, params(application.token, user_id), KEY)).outcome == "replayed"
     mandrill.behaviour = answering("sent")
-    assert (await ask(client, params(application.token, user_id))).status == "action-successful"
+    assert (await post_create(client, params(application.token, user_id))).status == "action-successful"
     assert not slow.done()
     release.set()
     assert (await slow).status == "action-successful"
@@ -276,7 +276,7 @@ async def test_a_client_that_goes_away_loses_no_email(
     await mandrill.arrived.wait()
     asking.cancel()
     release.set()
-    await until(records.connection, "SELECT bool_and(state = 'sent') FROM emails")
+    await wait_until(records.connection, "SELECT bool_and(state = 'sent') FROM emails")
     assert len(mandrill.requests) == 1
 
 
@@ -292,16 +292,16 @@ async def test_an_email_whose_id_was_lost_is_sent(
     """When the reply to the write is lost and the write repeated, its one e-mail is sent before the answer."""
     async with proxied(database_url) as proxy:
         client = await serve(replace(config, database=replace(config.database, url=proxy.url)))
-        await ask(client, params("nobody's", user_id))
+        await post_create(client, params("nobody's", user_id))
         lock = await asyncpg.connect(database_url)
         await lock.execute("BEGIN; LOCK TABLE requirements IN SHARE MODE")
-        asking = asyncio.create_task(ask(client, params(application.token, user_id)))
-        await until(lock, "SELECT count(*) > 0 FROM pg_stat_activity WHERE wait_event_type = 'Lock'")
+        asking = asyncio.create_task(post_create(client, params(application.token, user_id)))
+        await wait_until(lock, "SELECT count(*) > 0 FROM pg_stat_activity WHERE wait_event_type = 'Lock'")
         proxy.lose_replies()
         await lock.execute("COMMIT")
         await lock.close()
         answer = await asking
-    assert answer.told == recorded(await only_row(records))
+    assert answer.code_and_body == success(await only_row(records))
     assert len(mandrill.requests) == 1
     assert await records.connection.fetchval("SELECT state FROM emails") == "sent"
 
@@ -314,7 +314,7 @@ async def test_a_fault_is_one_sentry_event(
     transport = Captured()
     sentry.start(DSN, "tests", "1.0", transport=transport)
     try:
-        await ask(still, params(application.token, user_id))
+        await post_create(still, params(application.token, user_id))
     finally:
         sentry_sdk.get_client().close()
         sentry_sdk.get_global_scope().set_client(None)
@@ -328,7 +328,7 @@ async def test_the_message_is_the_composed_one(
     client: Client, mandrill: MandrillServer, application: AppRecord, user_id: int
 ) -> None:
     """What a caller sent reaches Mandrill escaped."""
-    await ask(client, params(application.token, user_id, value="<b>\r\nBcc: x@example.com"))
+    await post_create(client, params(application.token, user_id, value="<b>\r\nBcc: x@example.com"))
     message = mandrill.requests[0]["message"]
     assert "<td>&lt;b&gt;\\u000d\\u000aBcc: x@example.com</td>" in message["html"]
     assert "Value: <b>\\u000d\\u000aBcc: x@example.com\n" in message["text"]

@@ -40,7 +40,7 @@ def test_one_alone_sends_nothing(name: str) -> None:
 
 
 FAULTS = [
-    ({"SENDER": ""}, "mandrill.sender: is required where api_key and recipients are set"),
+    ({"SENDER": ""}, "mandrill.sender: is required when api_key and recipients are set"),
     ({"SENDER": "us"}, "mandrill.sender: must be an e-mail address"),
     ({"SENDER": "us@example.com\r\nBcc: x@example.com"}, "mandrill.sender: must be an e-mail address"),
     ({"SENDER": "Us <us@example.com>"}, "mandrill.sender: must be an e-mail address"),

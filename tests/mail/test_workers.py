@@ -13,8 +13,8 @@ import asyncpg
 import pytest
 from aiohttp import web
 
-from tests.api.exchange import read
-from tests.api.waiting import until
+from tests.api.exchange import read_envelope
+from tests.api.waiting import wait_until
 from tests.factories import CREATE, AppRecord, Records, params
 from tests.mail import mandrill_server as fake
 from tests.mail.conftest import API_KEY, RECIPIENTS, SENDER, only
@@ -85,7 +85,7 @@ async def test_a_worker_killed_before_it_marks_is_stood_in_for(
         assert 5 < left < 20
         assert len(mandrill.requests) == 1
         await connection.execute(EXPIRE)
-        await until(connection, "SELECT state = 'sent' FROM emails", seconds=10)
+        await wait_until(connection, "SELECT state = 'sent' FROM emails", seconds=10)
     row = await only(connection, "emails")
     assert mandrill.sent_ids == [row["id"]] * 2
     assert (row["attempts"], row["last_error"]) == (2, None)
@@ -121,9 +121,9 @@ async def test_workers_share_the_retries_and_no_log_holds_the_key(
         for value in (API_KEY, "gold"):
             sent = params(application.token, user_id, value=value)
             async with http.post(f"{serve.url}{CREATE}", json=sent) as response:
-                assert (await read(response)).status == "mandrill-email-failed"
+                assert (await read_envelope(response)).status == "mandrill-email-failed"
         mandrill.behaviour = answering("sent")
-        await until(connection, "SELECT bool_and(state = 'sent') FROM emails", seconds=10)
+        await wait_until(connection, "SELECT bool_and(state = 'sent') FROM emails", seconds=10)
         await serve.event("email-accepted", 2)
     told(serve)
     assert len(set(mandrill.accepted)) == len(mandrill.accepted) == 4

@@ -14,7 +14,7 @@ from aiohttp import web
 from service.config import Config
 from service.mail.errors import MandrillUnreachable
 from service.mail.mandrill import connected
-from tests.api.exchange import ask
+from tests.api.exchange import post_create
 from tests.conftest import Client
 from tests.factories import CREATE, AppRecord, Records, params
 from tests.mail.conftest import API_KEY, RECIPIENTS, SENDER
@@ -29,7 +29,7 @@ async def test_columns_are_no_params(client: Client, records: Records, applicati
     assert {"id", "application_id", "user_id", "session_id", "request_uid", "created_at"} <= columns
     user_id, _ = await records.user()
     forged = dict.fromkeys(columns, 424242) | {"created_at": "1999-01-01T00:00:00Z", "updated_at": "1999-01-01"}
-    answer = await ask(client, forged | params(application.token, user_id, admin=True))
+    answer = await post_create(client, forged | params(application.token, user_id, admin=True))
     row = await records.connection.fetchrow("SELECT * FROM requirements")
     assert row is not None
     assert (answer.status, answer.data["id"]) == ("action-successful", row["id"])

@@ -9,12 +9,12 @@ import aiohttp
 
 from service.domain.statuses import ApplicationCrash
 from service.storage.demo import Demo
-from tests.api.exchange import KEY, Answer, read, refused
+from tests.api.exchange import IDEMPOTENCY_KEY, ApiResponse, read_envelope, refusal
 from tests.factories import CREATE
 from tests.serving.postgres import Postgres
 from tests.serving.process import Serve
 
-CRASH = refused(ApplicationCrash)
+CRASH = refusal(ApplicationCrash)
 
 BUDGET_SECONDS = 4.0
 
@@ -36,7 +36,7 @@ class Caller:
     workers: Sequence[int]
     made: Demo
 
-    async def create(self, value: str = "gold", token: str | None = None, key: str | None = None) -> Answer:
+    async def create(self, value: str = "gold", token: str | None = None, key: str | None = None) -> ApiResponse:
         """The answer to a create, with `key` as its Idempotency-Key where there is one."""
         params = {
             "token": token or self.made.application_token,
@@ -45,9 +45,9 @@ class Caller:
             "value": value,
         }
         async with self.http.post(
-            f"{self.serve.url}{CREATE}", json=params, headers={KEY: key} if key else None
+            f"{self.serve.url}{CREATE}", json=params, headers={IDEMPOTENCY_KEY: key} if key else None
         ) as response:
-            return await read(response)
+            return await read_envelope(response)
 
     async def ping(self) -> float:
         """How many seconds a ping takes."""

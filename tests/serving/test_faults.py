@@ -14,7 +14,7 @@ from service.config.resources import resource
 from service.database.migrations import load_migrations, migrate
 from service.domain.statuses import IdentifyRequestError, InvalidToken
 from service.storage.demo import Demo
-from tests.api.exchange import refused
+from tests.api.exchange import refusal
 from tests.serving.calling import BUDGET_SECONDS, CRASH, NEVER_MET, NO_ANSWER, QUICK, Caller, execute, rows, unavailable
 from tests.serving.postgres import Postgres
 from tests.serving.process import serving, started, until
@@ -49,7 +49,7 @@ async def crashes(caller: Caller, outcome: tuple[str, str | None] = NOTHING_WRIT
     pings = [await caller.ping() for _ in range(10)]
     answers = await asked
     assert time.monotonic() - began < BUDGET_SECONDS + 0.8
-    assert [answer.told for answer in answers] == [CRASH] * 8
+    assert [answer.code_and_body for answer in answers] == [CRASH] * 8
     assert {(answer.outcome, answer.headers.get("Retry-After")) for answer in answers} == {outcome}
     assert sorted(pings)[5] < 0.05
     assert max(pings) < 1
@@ -63,7 +63,7 @@ async def recovers(caller: Caller) -> None:
             began = time.monotonic()
             assert (await caller.create("back")).status == "action-successful"
             assert time.monotonic() - began < 1
-    assert (await caller.create("back", "nobody's")).told == refused(InvalidToken)
+    assert (await caller.create("back", "nobody's")).code_and_body == refusal(InvalidToken)
 
 
 async def test_stopped(caller: Caller, postgres: Postgres) -> None:
@@ -171,7 +171,7 @@ async def test_the_table_is_locked(caller: Caller, postgres: Postgres) -> None:
         began = time.monotonic()
         answers = await asyncio.gather(*map(caller.create, values))
         assert time.monotonic() - began < BUDGET_SECONDS + 0.8
-        assert [answer.told for answer in answers] == [CRASH] * 40
+        assert [answer.code_and_body for answer in answers] == [CRASH] * 40
     await recovers(caller)
     for value, answer in zip(values, answers, strict=True):
         assert await rows(postgres, value) <= {"none": 0, "unknown": 1}[str(answer.outcome)]
@@ -185,7 +185,7 @@ async def test_started_before_the_database(
     await postgres.stop()
     async with serving(place, environ=QUICK | {"DATABASE_URL": url}) as serve:
         caller = Caller(http, serve, await serve.workers(), demo)
-        assert (await caller.create()).told == refused(IdentifyRequestError)
+        assert (await caller.create()).code_and_body == refusal(IdentifyRequestError)
         assert await caller.ready() == NEVER_MET
         assert await caller.ping() < 0.5
         await postgres.start()
@@ -209,7 +209,7 @@ async def test_migrations_found_pending_at_first_contact(
         # Before that a server that just starts may have said so.
         await until(lambda: reason in [line.get("reason") for line in serve.events])
         assert await caller.ready() == unavailable(migrations="pending", serving="registry not loaded")
-        assert (await caller.create()).told == refused(IdentifyRequestError)
+        assert (await caller.create()).code_and_body == refusal(IdentifyRequestError)
         connection = await asyncpg.connect(url)
         await migrate(connection, load_migrations(resource("sql") / "migrations"))
         await connection.close()

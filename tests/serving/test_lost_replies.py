@@ -9,7 +9,7 @@ import pytest
 
 from service.domain.statuses import IdentifyRequestError
 from service.storage.demo import Demo
-from tests.api.exchange import refused
+from tests.api.exchange import refusal
 from tests.proxy import Proxy, proxied
 from tests.serving.calling import CRASH, NEVER_MET, NO_ANSWER, QUICK, Caller, rows
 from tests.serving.postgres import Postgres
@@ -45,7 +45,7 @@ async def test_nobody_knows(caller: Caller, proxy: Proxy, postgres: Postgres) ->
     """With the database cut off after the write, the outcome is unknown: here the row is there."""
     proxy.lose_replies("cut off", 1, close=True)
     answer = await caller.create("cut off")
-    assert (answer.told, answer.outcome, answer.headers.get("Retry-After")) == (CRASH, "unknown", None)
+    assert (answer.code_and_body, answer.outcome, answer.headers.get("Retry-After")) == (CRASH, "unknown", None)
     assert await caller.ready() == NO_ANSWER
     proxy.closed = False
     assert (await caller.create("back")).status == "action-successful"
@@ -59,5 +59,5 @@ async def test_a_black_hole(place: Path, demo: Demo, http: aiohttp.ClientSession
         async with serving(place, environ=QUICK | {"DATABASE_URL": url}) as serve:
             caller = Caller(http, serve, await serve.workers(), demo)
             assert await caller.ready() == NEVER_MET
-            assert (await caller.create()).told == refused(IdentifyRequestError)
+            assert (await caller.create()).code_and_body == refusal(IdentifyRequestError)
             assert await serve.stop() == 0

@@ -141,7 +141,7 @@ async def test_what_is_ordered_meanwhile_is_one_more(serve: Serve) -> None:
         ("server: [", "is not valid YAML"),
         ("server: {drain_seconds: 11}", "server.drain_seconds: must be at most 10 together with"),
         ("server: {host: localhost}", "server: another host or port takes a stop and a start"),
-        ("associations: {Order: nowhere}", "associations.Order: nowhere is no table of this database"),
+        ("associations: {Order: nowhere}", "associations.Order: nowhere is not a table in this database"),
     ],
 )
 async def test_bad_settings_keep_the_workers(serve: Serve, text: str, reason: str) -> None:

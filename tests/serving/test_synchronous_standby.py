@@ -91,7 +91,7 @@ async def test_a_retry_waits_too(
         caller = Caller(http, serve, await serve.workers(), made_demo)
         for _ in range(2):
             answer = await caller.create("kept", key="once")
-            assert (answer.told, answer.outcome, answer.headers.get("Retry-After")) == (CRASH, "unknown", "1")
+            assert (answer.code_and_body, answer.outcome, answer.headers.get("Retry-After")) == (CRASH, "unknown", "1")
             await cancel_waits(observer)
             assert await observer.fetchval("SELECT count(*) FROM requirements") == 1
         async with standby(primary, observer, tmp_path):

@@ -146,7 +146,7 @@ def test_a_folder_is_read_in_order(tmp_path: Path) -> None:
 def test_a_misnamed_file_is_refused(name: str, tmp_path: Path) -> None:
     """A file whose name gives no number and words is refused rather than left out."""
     (tmp_path / name).write_text("SELECT 1")
-    with pytest.raises(ValueError, match=r"a migration is named like 0001_tables\.sql"):
+    with pytest.raises(ValueError, match=r"a migration's file name must look like 0001_tables\.sql"):
         load_migrations(tmp_path)
 
 

@@ -83,7 +83,7 @@ def test_a_name_is_given_once(tmp_path: Path) -> None:
     """Two statements by one name are refused: the code could not tell which it gets."""
     for file in ("a.sql", "b.sql"):
         (tmp_path / file).write_text("-- name: same\n-- Same.\nSELECT 1;\n")
-    with pytest.raises(ValueError, match=r"b\.sql: there is another block named same"):
+    with pytest.raises(ValueError, match=r"b\.sql: another block is named same"):
         load_queries(tmp_path)
 
 

@@ -14,7 +14,7 @@ from service.domain.requirements import Key, Requirement, submission
 from service.domain.schemas import CreateParams, Reference
 from service.domain.statuses import ApplicationCrash, InvalidParam, InvalidToken, Outcome
 from service.storage.requirements import RequirementStore
-from tests.api.waiting import waiting
+from tests.api.waiting import wait_for_lock_waiters
 from tests.factories import Records
 
 BUDGET_SECONDS = 8.0
@@ -149,12 +149,12 @@ async def test_a_wait_for_a_lock_delays_no_neighbour(
     other = await asyncpg.connect(database_url)
     async with other.transaction():
         await other.execute("DELETE FROM users WHERE id = $1", doomed)
-        waiting = asyncio.create_task(write(doomed))
+        write_task = asyncio.create_task(write(doomed))
         neighbours = await asyncio.gather(*[write(user_id) for _ in range(5)])
         later = await write(user_id)
-        assert not waiting.done()
+        assert not write_task.done()
     with pytest.raises(InvalidParam):
-        await waiting
+        await write_task
     await other.close()
     assert {outcome for _, outcome in [*neighbours, later]} == {"created"}
     assert await records.count() == 6
@@ -210,7 +210,7 @@ async def test_closing_waits_for_a_write_that_waits_alone(
     async with other.transaction():
         await other.execute("SELECT FROM users FOR UPDATE")
         call = asyncio.create_task(write(user_id))
-        await waiting(records.connection)
+        await wait_for_lock_waiters(records.connection)
         call.cancel()
         closing = asyncio.create_task(write.recorder.close())
         closed, _ = await asyncio.wait([closing], timeout=0.2)

@@ -11,7 +11,7 @@ import yaml
 
 from service.config import ConfigError
 from service.config.resources import resource
-from service.config.settings import SHORT_NAMES, Config, load_config, usual_workers
+from service.config.settings import SHORT_NAMES, Config, default_workers, load_config
 
 SECRET = "hunter2-is-secret"
 
@@ -106,7 +106,7 @@ def test_without_a_file_the_shipped_settings_hold(tmp_path: Path, monkeypatch: p
     monkeypatch.chdir(tmp_path)
     config = load_config(None, {})
     shipped = yaml.safe_load(resource("config.yaml").read_text("utf-8"))
-    shipped["server"]["workers"] = usual_workers()  # null there
+    shipped["server"]["workers"] = default_workers()  # null there
     assert {
         section: {name: at(config, section, name) for name in values}
         for section, values in shipped.items()

@@ -1,9 +1,12 @@
-"""The steps that a request goes through, in their order: the first is the outermost."""
+"""The middlewares of a request, in their order: the first is the outermost."""
 
 from functools import partial
 
+from aiohttp import web
 from aiohttp.typedefs import Handler
 
+from service.api import keys
+from service.api.action import Action
 from service.api.middlewares.authentication import authentication
 from service.api.middlewares.content_type import content_type
 from service.api.middlewares.decoding import decoding
@@ -11,15 +14,21 @@ from service.api.middlewares.error_boundary import error_boundary
 from service.api.middlewares.request_context import request_context
 from service.api.middlewares.route_lookup import route_lookup
 
-# Around everything that is answered.
+# For every request.
 OUTER = (request_context, error_boundary)
 
-# Around what needs a caller. What an earlier one refuses, a later one never sees.
-GUARDED = (content_type, decoding, route_lookup, authentication)
+# For every action. A request that one of them refuses does not reach the next.
+PIPELINE = (content_type, decoding, route_lookup, authentication)
 
 
-def guarded(handler: Handler) -> Handler:
-    """`handler` behind the steps of `GUARDED`."""
-    for step in reversed(GUARDED):
-        handler = partial(step, handler=handler)
-    return handler
+def through_pipeline(action: Action) -> Handler:
+    """The handler of `action`, behind the middlewares of `PIPELINE`."""
+    handler = action.handler
+    for middleware in reversed(PIPELINE):
+        handler = partial(middleware, handler=handler)
+
+    async def run(request: web.Request) -> web.StreamResponse:
+        request[keys.ACTION] = action
+        return await handler(request)
+
+    return run

@@ -1,46 +1,48 @@
-"""Who calls: refuses with `missing-param` on the token, `invalid-token`, `session-expired`, `client-required`."""
+"""Verify the caller.
+
+Refuses with `missing-param` on the token, `invalid-token`, `session-expired` or `client-required`.
+"""
 
 from aiohttp import hdrs, web
 from aiohttp.typedefs import Handler
 
 from service.api import keys
-from service.domain.callers import RoleMissing, digest
-from service.domain.schemas import MISSING
-from service.domain.statuses import ClientRequired, InvalidToken, MissingParam, Overloaded, ParamError
-from service.domain.views import SESSION_VIEWS, session_view
+from service.api.authenticator import UnverifiedCaller
+from service.domain.params import MISSING
+from service.domain.statuses import InvalidToken, MissingParam, Overloaded, ParamError
+from service.domain.views import SESSION_VIEWS
 from service.observability.secrets import remember
 
 
 @web.middleware
 async def authentication(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Leave the token in the request, and let an answer out only if its caller was let in.
+    """Look the token up and put the caller into the request; refuse the request if the token is not valid.
 
-    The handler has the token judged, by the statement that does the work wherever it can: a round trip of its own
-    would take as long as the work.
+    An action that declares `verifies_caller` gets an `UnverifiedCaller` instead: its own statement judges the token,
+    and without that verdict its handler has no caller.
     """
-    token = _extract(request)
+    token = _token(request)
     _refuse_when_overloaded(request)
+    unverified = UnverifiedCaller(
+        request.app[keys.AUTHENTICATOR], token, request[keys.DEADLINE], _requested_view(request)
+    )
     request[keys.TOKEN] = token
-    request[keys.TOKEN_DIGEST] = digest(token)
-    try:
-        response = await handler(request)
-    except RoleMissing as missing:
-        view = session_view(missing.caller, token, _wanted_view(request))
-        raise ClientRequired(views={"session": view}) from None
-    if keys.CALLER not in request:
-        raise RuntimeError("a handler answered without having the token judged")
-    return response
+    if request[keys.ACTION].verifies_caller:
+        request[keys.UNVERIFIED_CALLER] = unverified
+    else:
+        request[keys.CALLER] = await unverified.verify()
+    return await handler(request)
 
 
 def _refuse_when_overloaded(request: web.Request) -> None:
     app = request.app
-    outstanding = app[keys.AUTHENTICATOR].outstanding + app[keys.RECORDER].outstanding
-    # Told early it is safe to try again, and those who wait already are served the sooner.
+    outstanding = app[keys.AUTHENTICATOR].outstanding + app[keys.WRITER].outstanding
+    # An early refusal is safe to retry, and those who wait already are served sooner.
     if outstanding >= app[keys.CONFIG].server.max_waiting:
         raise Overloaded
 
 
-def _extract(request: web.Request) -> str:
+def _token(request: web.Request) -> str:
     params = request[keys.PARAMS]
     token = params["token"] if "token" in params else _bearer(request)
     if token in (None, ""):
@@ -56,6 +58,6 @@ def _bearer(request: web.Request) -> str | None:
     return credentials.strip() if scheme.lower() == "bearer" else None
 
 
-def _wanted_view(request: web.Request) -> str:
+def _requested_view(request: web.Request) -> str:
     view = request[keys.PARAMS].get("session_view")
     return view if isinstance(view, str) and view in SESSION_VIEWS else "default"

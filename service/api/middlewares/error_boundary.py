@@ -1,4 +1,4 @@
-"""The one place that catches everything: whatever goes wrong leaves as an envelope that tells no cause."""
+"""The only middleware that catches every exception: each error is answered as an envelope that hides its cause."""
 
 import sentry_sdk
 import structlog
@@ -16,8 +16,8 @@ log = structlog.get_logger()
 
 @web.middleware
 async def error_boundary(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Answer refusals as they say, and anything unforeseen as our fault."""
-    # A CONNECT has no path at all: not even `NotFoundResource` is asked for it.
+    """Answer a refusal with its status, and any other exception as an error of the service."""
+    # CONNECT has no path, so that even the catch-all route does not match it.
     if request.match_info.http_exception is not None:
         return respond(request, RouteNonExistent())
     try:
@@ -29,21 +29,24 @@ async def error_boundary(request: web.Request, handler: Handler) -> web.StreamRe
             _notify(request, refusal.__cause__ or refusal)
         return respond(request, refusal)
     except Exception as error:  # noqa: BLE001 - this is the boundary
-        # Nobody knows how far the handler got: from there on the write may have happened.
-        outcome: Outcome = "unknown" if keys.TOKEN in request else "none"
-        crash = ApplicationCrash(outcome=outcome) if keys.ROUTE in request else IdentifyRequestError()
+        crash = ApplicationCrash(outcome=_outcome(request)) if keys.ROUTE in request else IdentifyRequestError()
         _report(request, crash, error)
         if isinstance(crash, ApplicationCrash):
             _notify(request, error)
         return respond(request, crash)
 
 
+def _outcome(request: web.Request) -> Outcome:
+    """The outcome of an unexpected error: from authentication on, the handler of a writing action may have written."""
+    return "unknown" if keys.TOKEN in request and request[keys.ACTION].writes else "none"
+
+
 def _report(request: web.Request, refusal: Refusal, cause: BaseException) -> None:
-    # While the database is away every request fails, and a traceback takes longer than all else that is done for one.
-    foreseen = isinstance(cause, ConnectionLost | NotConnected | StatementTimeout)
-    told = {"reason": f"{type(cause).__name__}: {cause}"} if foreseen else {"exc_info": cause}
+    # While the database is away, every request fails. A traceback for each would take more time than the requests.
+    expected = isinstance(cause, ConnectionLost | NotConnected | StatementTimeout)
+    details = {"reason": f"{type(cause).__name__}: {cause}"} if expected else {"exc_info": cause}
     with bound_contextvars(request_id=request[keys.REQUEST_ID]):
-        log.error("request-failed", status=refusal.name, outcome=refusal.outcome, **told)
+        log.error("request-failed", status=refusal.name, outcome=refusal.outcome, **details)
         sentry_sdk.capture_exception(cause)
 
 

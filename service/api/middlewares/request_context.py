@@ -1,7 +1,8 @@
-"""What every request carries from its first step to its log line."""
+"""The context of every request: its id, its deadline, its metrics and its log line."""
 
 import asyncio
 import re
+import secrets
 import time
 
 from aiohttp import hdrs, web
@@ -10,30 +11,28 @@ from multidict import istr
 
 from service.api import keys
 from service.api.envelope import OUTCOME_HEADER
-from service.domain.random_ids import random_digits
 from service.domain.statuses import RouteNonExistent
 from service.observability.secrets import clip
 
 REQUEST_ID_HEADER = "X-Request-ID"
-# In the form in which headers are found without lowering the case first.
+# An istr is found without converting it to lower case first.
 _REQUEST_ID = istr(REQUEST_ID_HEADER)
 _WELL_FORMED_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
-_NEW_IDS = random_digits(16)
 
 # Longer than any request id, or method.
 _LOGGED_LENGTH = 256
 
-# Asked every few seconds by machines: their lines would bury the others.
+# Machines call these every few seconds. Their log lines would hide the others.
 _QUIET_PATHS = frozenset({"/ping", "/ready"})
 
-# Nobody needs to know which versions answer.
+# Callers do not need to know the versions of the server.
 _HEADERS = {hdrs.SERVER: "requirements-service", istr("X-Content-Type-Options"): "nosniff"}
 
 
 @web.middleware
 async def request_context(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Give the request its id and its time budget; count it, and log one line, when it is answered."""
-    # The loop's clock may tell milliseconds only: good enough for a deadline, not for a latency.
+    """Set the request's id and deadline. When it is answered, count it and log one line."""
+    # The event loop's clock may have a resolution of milliseconds: enough for a deadline, not for a latency.
     started = time.perf_counter()
     app = request.app
     metrics = app[keys.METRICS]
@@ -51,13 +50,13 @@ async def request_context(request: web.Request, handler: Handler) -> web.StreamR
 
 
 def _request_id(offered: str) -> str:
-    return offered if _WELL_FORMED_ID.fullmatch(offered) else next(_NEW_IDS)
+    return offered if _WELL_FORMED_ID.fullmatch(offered) else secrets.token_hex(16)
 
 
 def _record(request: web.Request, response: web.StreamResponse, seconds: float) -> None:
     app = request.app
-    told = response.get(keys.STATUS)
-    status = told.name if told else None
+    answered = response.get(keys.STATUS)
+    status = answered.name if answered else None
     route = _route(request) if status != RouteNonExistent.name else None
     outcome = response.headers.get(OUTCOME_HEADER)
     app[keys.METRICS].answered(route, status, response.status, outcome, seconds)
@@ -76,11 +75,11 @@ def _record(request: web.Request, response: web.StreamResponse, seconds: float) 
 
 
 def _clean(request_id: str, offered: str | None) -> str:
-    """The request id for the log: one that the caller chose may be anything, a secret included."""
+    """The request id for the log. An id chosen by the caller may contain a secret."""
     return clip(request_id, _LOGGED_LENGTH) if offered == request_id else request_id
 
 
 def _route(request: web.Request) -> str | None:
-    """The pattern that the path matched, never the path: that may hold anything, a misplaced token included."""
+    """The URL pattern that matched, never the path, which may contain anything, even a misplaced token."""
     resource = request.match_info.route.resource
     return resource.canonical if resource is not None else None

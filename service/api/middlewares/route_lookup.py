@@ -1,4 +1,4 @@
-"""The records of the route and its service: refuses with `route-not-found` and `service-not-found`."""
+"""Look up the records of the route and its service: refuses with `route-not-found` and `service-not-found`."""
 
 from aiohttp import web
 from aiohttp.typedefs import Handler
@@ -10,12 +10,12 @@ from service.domain.statuses import IdentifyRequestError, InvalidEncodedParams, 
 
 @web.middleware
 async def route_lookup(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Let through what is deployed, and params sent as its route asks for."""
+    """Refuse a route that is not deployed, and plain params on a route with sensitive params."""
     try:
         registry = request.app[keys.REGISTRY].registry
     except RegistryNeverLoaded as error:
         raise IdentifyRequestError from error
-    route = registry.get(_route_name(request.path))
+    route = registry.get(request[keys.ACTION].route)
     if route is None or not route.deployed:
         raise RouteNotFound
     if not route.service_deployed:
@@ -24,9 +24,3 @@ async def route_lookup(request: web.Request, handler: Handler) -> web.StreamResp
         raise InvalidEncodedParams
     request[keys.ROUTE] = route
     return await handler(request)
-
-
-def _route_name(path: str) -> str:
-    """`requirements/v1/create` for `/api/v1/requirements/create`: the URL table has only paths of that form."""
-    version, service, action = path.removeprefix("/api/").split("/")
-    return f"{service}/{version}/{action}"

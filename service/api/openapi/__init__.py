@@ -1,4 +1,6 @@
-"""The OpenAPI document, made from the schemas and the statuses that the service itself goes by."""
+"""The OpenAPI document, made from the table of actions, the params schemas and the table of statuses."""
+
+from collections.abc import Mapping, Sequence
 
 import orjson
 from apispec import APISpec
@@ -6,9 +8,9 @@ from apispec.ext.marshmallow import MarshmallowPlugin
 from marshmallow import Schema
 
 from service import __version__
-from service.api.envelope import CREATE_PATH
-from service.api.openapi.create import BEARER, operation
+from service.api.action import Action
 from service.api.openapi.envelopes import envelopes
+from service.api.openapi.operations import BEARER, operation
 from service.api.openapi.params import params_schema
 from service.api.openapi.probes import probes
 from service.api.openapi.records import RECORDS
@@ -17,27 +19,26 @@ from service.api.openapi.responses import HEADERS
 _ABOUT = """\
 Records that one thing requires another.
 
-Every answer under `/api` is one JSON object whose `status` says what happened; one status has one HTTP code,
-everywhere. Any path or method that is not in this document is answered with `route-non-existent` (500), and what is
-not well-formed HTTP with a bare 400.
+Every answer under `/api` is one JSON object. Its `status` says what happened; each status has the same HTTP code
+everywhere. A path or method that is not in this document is answered with `route-non-existent` (500). A request that
+is not well-formed HTTP is answered with a bare 400.
 """
 
 
-def render_document(create_schema: Schema) -> bytes:
-    """The document as JSON, with `create_schema` for the params of a create."""
-    return orjson.dumps(_build(create_schema).to_dict())
-
-
-def _build(create_schema: Schema) -> APISpec:
+def render_document(actions: Sequence[Action], schemas: Mapping[str, Schema]) -> bytes:
+    """The document in JSON. `schemas` are the params schemas, by the name of their action."""
     plugin = MarshmallowPlugin()
-    about = {"description": _ABOUT}
-    spec = APISpec("Requirements service", __version__, "3.1.0", plugins=[plugin], info=about)
-    params = params_schema(plugin.converter, create_schema)
-    for name, schema in {"CreateRequirement": params, **RECORDS, **envelopes()}.items():
+    info = {"description": _ABOUT}
+    spec = APISpec("Requirements service", __version__, "3.1.0", plugins=[plugin], info=info)
+    params = {action.params_component: params_schema(plugin.converter, schemas[action.name]) for action in actions}
+    for name, schema in {**params, **RECORDS, **envelopes(actions)}.items():
         spec.components.schema(name, schema)
     for name, header in HEADERS.items():
         spec.components.header(name, header)
     spec.components.security_scheme("bearer", BEARER)
-    for path, operations in {CREATE_PATH: {"post": operation()}, **probes()}.items():
+    paths = {
+        action.path: {method.lower(): operation(action, method) for method in action.methods} for action in actions
+    }
+    for path, operations in {**paths, **probes()}.items():
         spec.path(path, operations=operations)
-    return spec
+    return orjson.dumps(spec.to_dict())

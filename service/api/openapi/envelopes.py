@@ -1,5 +1,8 @@
-"""The schema of each status's envelope, made from the table of statuses."""
+"""The schema of each status's envelope, made from the table of statuses and the table of actions."""
 
+from collections.abc import Sequence
+
+from service.api.action import Action
 from service.api.middlewares.request_context import REQUEST_ID_HEADER
 from service.api.openapi.records import APPLICATION, SESSION, JSONSchema, or_null, record, ref
 from service.domain.statuses import (
@@ -12,29 +15,44 @@ from service.domain.statuses import (
     Status,
 )
 
-_RECORDED = (ActionSuccessful, MandrillEmailFailed)
-_EXPLAINED = (MissingParam, InvalidParam)
+WITH_DATA = (ActionSuccessful, MandrillEmailFailed)
+_WITH_ERRORS = (MissingParam, InvalidParam)
 
 
-def envelopes() -> dict[str, JSONSchema]:
-    """The schema of every status's envelope, by the name of its component."""
-    return {status.__name__: _envelope(status) for status in STATUSES}
+def envelopes(actions: Sequence[Action]) -> dict[str, JSONSchema]:
+    """The schema of every envelope, by the name of its component."""
+    shared = {status.__name__: _envelope(status, status.message()) for status in STATUSES if status not in WITH_DATA}
+    own = {
+        envelope_component(action, status): _envelope(status, message_of(action, status), ref(action.data))
+        for action in actions
+        for status in action.statuses
+        if status in WITH_DATA
+    }
+    return own | shared
 
 
-def _envelope(status: type[Status]) -> JSONSchema:
-    views: dict[str, JSONSchema] = {}
-    if status in _RECORDED:
-        views = {"session": or_null(SESSION), "application": or_null(APPLICATION)}
+def envelope_component(action: Action, status: type[Status]) -> str:
+    """The name of the component for an answer of `action` with `status`: its own where it contains data."""
+    return f"{action.params_component}{status.__name__}" if status in WITH_DATA else status.__name__
+
+
+def message_of(action: Action, status: type[Status]) -> str:
+    """The message of an answer of `action` with `status`."""
+    return action.success if status is ActionSuccessful else status.message()
+
+
+def _envelope(status: type[Status], message: str, data: JSONSchema | None = None) -> JSONSchema:
     always: dict[str, JSONSchema] = {
         "status": {"type": "string", "const": status.name},
-        "message": {"type": "string", "description": "One sentence for a person", "examples": [status.message()]},
-        "data": ref("Requirement") if status in _RECORDED else {"type": "null"},
+        "message": {"type": "string", "description": "One sentence for a person", "examples": [message]},
+        "data": data or {"type": "null"},
         "request_id": {"type": "string", "description": f"As in the header {REQUEST_ID_HEADER}"},
     }
     if status is ClientRequired:
         always["session"] = SESSION
-    if status in _EXPLAINED:
+    if status in _WITH_ERRORS:
         always["errors"] = {"type": "array", "items": ref("ParamError"), "minItems": 1}
     schema = record(**always)
-    schema["properties"] |= views
-    return {"description": status.message(), **schema, "additionalProperties": False}
+    if data is not None:
+        schema["properties"] |= {"session": or_null(SESSION), "application": or_null(APPLICATION)}
+    return {"description": message, **schema, "additionalProperties": False}

@@ -1,8 +1,11 @@
-"""What the document shows of requests and answers. All of it works, once the placeholder is a token."""
+"""The examples of answers in the document."""
 
 from collections.abc import Mapping
 from typing import Any
 
+from service.api.action import Action
+from service.api.openapi.envelopes import message_of
+from service.api.openapi.records import MOMENT, RECORD_EXAMPLES
 from service.domain.statuses import (
     ActionSuccessful,
     ClientRequired,
@@ -12,20 +15,9 @@ from service.domain.statuses import (
     Status,
 )
 
-# What is to be replaced by a token that `demo` prints.
-TOKEN_PLACEHOLDER = "PASTE-THE-TOKEN-HERE"  # noqa: S105 - it opens nothing
+# To be replaced by a token that `demo` prints.
+TOKEN_PLACEHOLDER = "PASTE-THE-TOKEN-HERE"  # noqa: S105 - not a token
 
-MOMENT = "2026-11-23T10:00:00.123456Z"
-
-# Of records that `demo` makes.
-PARAMS = {
-    "required": {"type": "Service", "id": 1},
-    "requireable": {"type": "Application", "id": 1},
-    "key": "tier",
-    "value": "gold",
-}
-
-_RECORD = {"id": 41, **PARAMS, "created_at": MOMENT, "updated_at": MOMENT}
 _SESSION = {
     "id": 3,
     "token": "THE-TOKEN-THAT-WAS-SENT",
@@ -36,16 +28,16 @@ _SESSION = {
     "last_used_at": MOMENT,
     "expires_at": "2026-11-26T10:00:00.123456Z",
 }
-_MORE: Mapping[type[Status], Mapping[str, Any]] = {
-    ActionSuccessful: {"data": _RECORD},
-    MandrillEmailFailed: {"data": _RECORD},
+_CONTENTS: Mapping[type[Status], Mapping[str, Any]] = {
     ClientRequired: {"session": _SESSION},
     MissingParam: {"errors": [{"param": "required", "message": "is required"}]},
     InvalidParam: {"errors": [{"param": "required.id", "message": "does not exist"}]},
 }
 
 
-def example(status: type[Status]) -> Mapping[str, Any]:
-    """An envelope that tells `status`."""
-    told = {"status": status.name, "message": status.message(), "data": None}
-    return {**told, **_MORE.get(status, {}), "request_id": "0123456789abcdef0123456789abcdef"}
+def example(action: Action, status: type[Status]) -> Mapping[str, Any]:
+    """The envelope of an answer of `action` with `status`."""
+    with_data = status in (ActionSuccessful, MandrillEmailFailed)
+    data = RECORD_EXAMPLES[action.data] if with_data else None
+    envelope = {"status": status.name, "message": message_of(action, status), "data": data}
+    return {**envelope, **_CONTENTS.get(status, {}), "request_id": "0123456789abcdef0123456789abcdef"}

@@ -1,4 +1,4 @@
-"""What stands beside the API: the probes, the document itself, and the page that shows it."""
+"""The operations outside /api: the probes, this document, and the page that renders it."""
 
 from service.api.middlewares.request_context import REQUEST_ID_HEADER
 from service.api.openapi.records import JSONSchema, record
@@ -12,10 +12,10 @@ _CHECKS = record(database=_FINDING, migrations=_FINDING, serving=_FINDING)
 def probes() -> dict[str, JSONSchema]:
     """The operations of each path, by path."""
     return {
-        "/ping": _with_head("ping", "Whether the process lives", {"200": _json("It does", record(status=_OK))}),
-        "/ready": _with_head("ready", "Whether requests can be served here", _readiness()),
+        "/ping": _with_head("ping", "Whether the process is alive", {"200": _json("It is alive", record(status=_OK))}),
+        "/ready": _with_head("ready", "Whether this worker can serve requests", _readiness()),
         "/openapi.json": {"get": _operation("openapi", "This document", {"200": _document()})},
-        "/docs": {"get": _operation("docs", "The page that shows this document", {"200": _page()})},
+        "/docs": {"get": _operation("docs", "The page that renders this document", {"200": _page()})},
     }
 
 
@@ -36,7 +36,7 @@ def _json(description: str, schema: JSONSchema) -> JSONSchema:
 def _readiness() -> JSONSchema:
     return {
         code: _json(description, record(status={"type": "string", "const": status}, checks=_CHECKS))
-        for code, status, description in (("200", "ok", "They can"), ("503", "unavailable", "They cannot: see checks"))
+        for code, status, description in (("200", "ok", "It can"), ("503", "unavailable", "It cannot: see checks"))
     }
 
 

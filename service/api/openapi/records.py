@@ -1,10 +1,10 @@
-"""The JSON Schemas of what answers show: a requirement, and the views of a session and an application."""
+"""The JSON Schemas of the records in answers: a requirement, and the views of a session and an application."""
 
 from typing import Any
 
-from service.api.openapi.examples import MOMENT
-
 JSONSchema = dict[str, Any]
+
+MOMENT = "2026-11-23T10:00:00.123456Z"
 
 _ID: JSONSchema = {"type": "integer", "format": "int64", "minimum": 1}
 _TEXT: JSONSchema = {"type": "string"}
@@ -12,7 +12,7 @@ _FLAG: JSONSchema = {"type": "boolean"}
 _MOMENT: JSONSchema = {
     "type": "string",
     "format": "date-time",
-    "description": "ISO 8601, in UTC to the microsecond",
+    "description": "RFC 3339, in UTC with microseconds",
     "examples": [MOMENT],
 }
 
@@ -35,13 +35,13 @@ def nullable(schema: JSONSchema) -> JSONSchema:
 _APPLICATION: dict[str, JSONSchema] = {"id": _ID, "slug": _TEXT, "name": _TEXT}
 _SESSION: dict[str, JSONSchema] = {
     "id": _ID,
-    "token": {**_TEXT, "description": "The one that was sent"},
+    "token": {**_TEXT, "description": "The token that was sent"},
     "application_id": nullable(_ID),
     "user_id": _ID,
     "remember_me": _FLAG,
     "created_at": _MOMENT,
-    "last_used_at": {**_MOMENT, "description": "As found, before this use of it"},
-    "expires_at": {**nullable(_MOMENT), "description": "When it ends unless it is used again; null with remember_me"},
+    "last_used_at": {**_MOMENT, "description": "Before this use of it"},
+    "expires_at": {**nullable(_MOMENT), "description": "When it ends if it is not used again; null with remember_me"},
 }
 
 RECORDS: dict[str, JSONSchema] = {
@@ -68,7 +68,7 @@ RECORDS: dict[str, JSONSchema] = {
     ),
 }
 
-# Each view with what it adds comes first: whatever fits it fits the default one too.
+# The detailed view comes first: whatever matches it also matches the default view.
 SESSION: JSONSchema = {"anyOf": [ref("SessionDetailed"), ref("SessionDefault")]}
 APPLICATION: JSONSchema = {"anyOf": [ref("ApplicationDetailed"), ref("ApplicationDefault")]}
 
@@ -76,3 +76,17 @@ APPLICATION: JSONSchema = {"anyOf": [ref("ApplicationDetailed"), ref("Applicatio
 def or_null(schema: JSONSchema) -> JSONSchema:
     """One of the choices of `schema`, or null."""
     return {"anyOf": [*schema["anyOf"], {"type": "null"}]}
+
+
+# An example of each component that an action can name as its data.
+RECORD_EXAMPLES: dict[str, dict[str, Any]] = {
+    "Requirement": {
+        "id": 41,
+        "required": {"type": "Service", "id": 1},
+        "requireable": {"type": "Application", "id": 1},
+        "key": "tier",
+        "value": "gold",
+        "created_at": MOMENT,
+        "updated_at": MOMENT,
+    }
+}

@@ -1,60 +1,68 @@
-"""The responses of a create: one for each HTTP code, telling every status that has this code."""
+"""The responses of an action: one for each HTTP code, with every status that has this code."""
 
 from collections.abc import Sequence
 from http import HTTPStatus
 from itertools import groupby
-from typing import get_args
 
-from service.api.envelope import RETRY_AFTER_SECONDS
+from service.api.action import Action
+from service.api.envelope import OUTCOME_HEADER, RETRY_AFTER_SECONDS
 from service.api.middlewares.request_context import REQUEST_ID_HEADER
+from service.api.openapi.envelopes import envelope_component, message_of
 from service.api.openapi.examples import example
 from service.api.openapi.records import JSONSchema, ref
-from service.domain.statuses import STATUSES, Outcome, Status
+from service.domain.statuses import Status
 
 HEADERS: dict[str, JSONSchema] = {
     REQUEST_ID_HEADER: {
-        "description": "The caller's, if it is 1 to 128 of A-Z a-z 0-9 . _ -, else a new one",
+        "description": "The caller's id, if it is 1 to 128 of A-Z a-z 0-9 . _ -, else a new one",
         "required": True,
         "schema": {"type": "string", "pattern": "^[A-Za-z0-9._-]{1,128}$"},
     },
     "Cache-Control": {"required": True, "schema": {"type": "string", "const": "no-store"}},
-    "Requirement-Outcome": {
-        "description": "What became of the write. none: nothing was written, a retry is safe. unknown: it may have "
-        "happened, retry with the same Idempotency-Key",
-        "required": True,
-        "schema": {"type": "string", "enum": list(get_args(Outcome))},
-    },
     "Retry-After": {
-        "description": "On application-crash, where a retry cannot record the requirement twice: the outcome is none, "
-        "or an Idempotency-Key was sent",
+        "description": "On application-crash, if a retry cannot write twice: the outcome is none, or an "
+        "Idempotency-Key was sent",
         "schema": {"type": "string", "const": RETRY_AFTER_SECONDS},
     },
 }
 
 
-def responses(links: JSONSchema) -> dict[str, JSONSchema]:
-    """The responses of a create by HTTP code, each with an example of every status that has this code.
-
-    `links` are what may follow a success.
-    """
-    by_code = sorted(STATUSES, key=lambda status: status.http_code)
-    told = {str(code): _response(code, list(group)) for code, group in groupby(by_code, lambda s: s.http_code)}
-    told[str(HTTPStatus.OK.value)]["links"] = links
-    return told
+def responses(action: Action, links: JSONSchema) -> dict[str, JSONSchema]:
+    """The responses of `action` by HTTP code, each with an example of every status. `links` follow a success."""
+    by_code = sorted(action.statuses, key=lambda status: status.http_code)
+    groups = groupby(by_code, lambda status: status.http_code)
+    by_text = {str(code): _response(action, code, list(group)) for code, group in groups}
+    if links:
+        by_text[str(HTTPStatus.OK.value)]["links"] = links
+    return by_text
 
 
 def headers(*names: str) -> JSONSchema:
-    """The component headers of these names, as a response refers to them."""
+    """References to the component headers of these names."""
     return {name: {"$ref": f"#/components/headers/{name}"} for name in names}
 
 
-def _response(code: int, statuses: Sequence[type[Status]]) -> JSONSchema:
-    schemas = [ref(status.__name__) for status in statuses]
+def _response(action: Action, code: int, statuses: Sequence[type[Status]]) -> JSONSchema:
+    schemas = [ref(envelope_component(action, status)) for status in statuses]
     content: JSONSchema = {"schema": schemas[0] if len(schemas) == 1 else {"oneOf": schemas}}
-    content["examples"] = {status.name: {"summary": status.name, "value": example(status)} for status in statuses}
-    named = [name for name in HEADERS if name != "Retry-After" or code == HTTPStatus.INTERNAL_SERVER_ERROR]
+    content["examples"] = {
+        status.name: {"summary": status.name, "value": example(action, status)} for status in statuses
+    }
+    names = [name for name in HEADERS if name != "Retry-After" or code == HTTPStatus.INTERNAL_SERVER_ERROR]
     return {
-        "description": "\n".join(f"* `{status.name}`: {status.message()}" for status in statuses),
-        "headers": headers(*named),
+        "description": "\n".join(f"* `{status.name}`: {message_of(action, status)}" for status in statuses),
+        "headers": headers(*names) | _outcome_header(action),
         "content": {"application/json": content},
     }
+
+
+def _outcome_header(action: Action) -> JSONSchema:
+    if not action.writes:
+        return {}
+    header = {
+        "description": "The effect of the call. none: nothing was written, a retry is safe. unknown: it may have been "
+        "written, retry with the same Idempotency-Key",
+        "required": True,
+        "schema": {"type": "string", "enum": list(action.outcomes)},
+    }
+    return {str(OUTCOME_HEADER): header}

@@ -11,7 +11,7 @@ from pathlib import Path
 from resource import RUSAGE_CHILDREN, getrusage
 from typing import Protocol
 
-from service.database.pool import ONE_PLAN
+from service.database.pool import INDEX_PLANS_ONLY
 from service.embedded_postgres.binaries import find_binaries
 from tests.tools.benchmark.commands import command_of
 from tests.tools.benchmark.database import SQL, Target
@@ -114,7 +114,7 @@ class PgBench:
 
     async def _output(self, clients: int, seconds: int) -> str:
         options = f"-n -M prepared -c {clients} -j {min(2, clients)} -P 1 -T {seconds} -f".split()
-        settings = " ".join(f"-c {name}={value}" for name, value in {**ONE_PLAN, "jit": "off"}.items())
+        settings = " ".join(f"-c {name}={value}" for name, value in {**INDEX_PLANS_ONLY, "jit": "off"}.items())
         process = await asyncio.create_subprocess_exec(
             str(find_binaries() / "pgbench"),
             *options,

@@ -8,7 +8,7 @@ from typing import Any
 import aiohttp
 import asyncpg
 
-from tests.api.exchange import Answer, recorded
+from tests.api.exchange import ApiResponse, success
 from tests.tools.injection.faults import Fault
 
 GONE = (aiohttp.ClientError, ConnectionError, TimeoutError)
@@ -25,7 +25,7 @@ class Exchange:
     """One request by its `marker`, and its answer; None where the connection ended without one."""
 
     marker: str
-    answer: Answer | None
+    answer: ApiResponse | None
 
     @property
     def told(self) -> str:
@@ -49,7 +49,7 @@ def _of_rows(exchange: Exchange, rows: Sequence[asyncpg.Record]) -> list[str]:
         return [f"{len(rows)} rows"]
     if exchange.told == "ok":
         assert exchange.answer is not None
-        expected = recorded(rows[0])[1]["data"]
+        expected = success(rows[0])[1]["data"]
         return [] if exchange.answer.data == expected else [f"told {exchange.answer.data}, not {expected}"]
     return []
 
@@ -58,7 +58,7 @@ def _of_answer(exchange: Exchange, fault: Fault) -> list[str]:
     answer = exchange.answer
     if answer is None:
         return [] if fault.name.endswith(("cancelled", "gone")) else ["no answer"]
-    code = answer.told[0]
+    code = answer.code
     expected = {"action-successful": 200, "mandrill-email-failed": 500, "application-crash": 500}
     if fault.name.startswith("22"):
         expected["invalid-param"] = 400
@@ -75,7 +75,7 @@ def _of_answer(exchange: Exchange, fault: Fault) -> list[str]:
 def summary(exchange: Exchange) -> str:
     """One exchange in a few words."""
     answer = exchange.answer
-    return "no answer" if answer is None else f"{answer.told[0]} {answer.status} {answer.outcome}"
+    return "no answer" if answer is None else f"{answer.code} {answer.status} {answer.outcome}"
 
 
 class Leaks:

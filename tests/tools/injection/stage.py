@@ -11,7 +11,7 @@ import asyncpg
 from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 
-from tests.api.exchange import KEY, Answer, ask
+from tests.api.exchange import IDEMPOTENCY_KEY, ApiResponse, post_create
 from tests.conftest import Client
 from tests.factories import params
 from tests.tools.injection.faults import Strike
@@ -132,9 +132,9 @@ class Stage:
             await asyncio.sleep(0)
 
     async def _ask(self, name: str) -> Exchange:
-        headers = {"X-Request-ID": name} | ({KEY: name} if self.keyed else {})
+        headers = {"X-Request-ID": name} | ({IDEMPOTENCY_KEY: name} if self.keyed else {})
         try:
-            return Exchange(name, await ask(self.client, params(self.token, self.user_id, value=name), headers))
+            return Exchange(name, await post_create(self.client, params(self.token, self.user_id, value=name), headers))
         except GONE:
             return Exchange(name, None)
 
@@ -151,7 +151,7 @@ class Stage:
         after = await self.connection.fetch(ROWS, exchange.marker)
         if again.told != "ok" or len(after) != 1 or (rows and after[0]["id"] != rows[0]["id"]):
             return [f"asked again: {summary(again)}, {len(after)} rows"]
-        assert isinstance(again.answer, Answer)
+        assert isinstance(again.answer, ApiResponse)
         right = "replayed" if rows else "created"
         return [] if again.answer.outcome == right else [f"asked again: {again.answer.outcome}, not {right}"]
 

@@ -7,7 +7,7 @@ from typing import Any
 import asyncpg
 import pytest
 
-from tests.api.exchange import recorded
+from tests.api.exchange import success
 from tests.tools.ledger.callers import Caller, Population, populate
 from tests.tools.ledger.checker import check
 from tests.tools.ledger.history import History
@@ -43,7 +43,7 @@ class Book:
             *(sent["key"], sent["value"], caller.application_id, caller.user_id, caller.session_id),
         )
         assert row is not None
-        return Seen("ok", "action-successful", 200, "created", recorded(row)[1]["data"])
+        return Seen("ok", "action-successful", 200, "created", success(row)[1]["data"])
 
     def note(self, request: Request, *seen: Seen) -> None:
         """Have attempts at a request in the history."""

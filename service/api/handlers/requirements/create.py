@@ -1,6 +1,5 @@
-"""Creating a requirement."""
+"""Create a requirement."""
 
-from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from aiohttp import web
@@ -8,65 +7,74 @@ from multidict import istr
 
 from service.api import keys
 from service.api.envelope import respond
-from service.api.requirement_writer import IDEMPOTENCY_KEY, Recorded
-from service.domain.callers import Caller
-from service.domain.requirements import Key, submission
-from service.domain.schemas import CreateParams
-from service.domain.statuses import ActionSuccessful, MandrillEmailFailed, ParamError, Refusal
-from service.domain.views import application_view, session_view
+from service.api.request_params import read_params
+from service.domain.idempotency import HEADER, IdempotencyKey, key_errors
+from service.domain.requirements import NewRequirement, Requirement, new_requirement
+from service.domain.statuses import (
+    ActionSuccessful,
+    ApplicationCrash,
+    InvalidParam,
+    MandrillEmailFailed,
+    ParamError,
+    Refusal,
+)
+from service.domain.views import requested_views
 from service.mail.errors import MandrillError
+from service.storage.requirements import InsertResult
 
-MAX_IDEMPOTENCY_KEY_LENGTH = 255
-_KEY_HEADER = istr(IDEMPOTENCY_KEY)
+_KEY_HEADER = istr(HEADER)
 
 
 async def create(request: web.Request) -> web.Response:
-    """Record the requirement that the params ask for, and answer with its record."""
-    app = request.app
-    idempotency_keys = request.headers.getall(_KEY_HEADER, [])
+    """Write the requirement that the params ask for, and answer with its record.
+
+    The statement that writes also judges the token, so that a create takes one round trip. Invalid params and an
+    Idempotency-Key need the caller before that: they take a token look-up of its own.
+    """
+    params, key = await _read(request)
+    unverified = request[keys.UNVERIFIED_CALLER]
+    item = new_requirement(unverified.digest, params, key)
+    result = await request.app[keys.WRITER].write(item, request[keys.DEADLINE])
+    caller = unverified.accept(result.lookup)
+    requirement = _written(item, result)
+    contents: dict[str, Any] = {
+        "data": requirement.view(),
+        "views": requested_views(caller, unverified.token, params),
+        "outcome": "created" if result.created else "replayed",
+    }
+    if result.created and request.app[keys.CONFIG].mandrill.enabled:
+        try:
+            await _send_email(request, requirement, result.email_id)
+        except MandrillError as error:
+            raise MandrillEmailFailed(**contents) from error
+    return respond(request, ActionSuccessful(**contents))
+
+
+async def _read(request: web.Request) -> tuple[dict[str, Any], IdempotencyKey | None]:
+    unverified = request[keys.UNVERIFIED_CALLER]
+    texts = request.headers.getall(_KEY_HEADER, [])
     try:
-        params = app[keys.CREATE_PARAMS].read(request[keys.PARAMS], *_key_errors(idempotency_keys))
+        params = read_params(request, *key_errors(texts))
     except Refusal:
-        # Whoever is not let in learns nothing about params.
-        await _look_up(request)
+        # A rejected caller must not learn anything about params.
+        await unverified.verify()
         raise
-    key = Key(await _look_up(request), idempotency_keys[0]) if idempotency_keys else None
-    item = submission(request[keys.TOKEN_DIGEST], params, key)
-    recorded = await app[keys.RECORDER].record(item, request[keys.DEADLINE])
-    request[keys.CALLER] = caller = recorded.caller
-    told = {"data": recorded.requirement.view(), "views": _views(caller, params, request[keys.TOKEN])}
-    if recorded.outcome == "created" and app[keys.CONFIG].mandrill.enabled:
-        await _send_email(request, recorded, told)
-    return respond(request, ActionSuccessful(**told, outcome=recorded.outcome))
+    return params, IdempotencyKey(await unverified.verify(), texts[0]) if texts else None
 
 
-async def _look_up(request: web.Request) -> Caller:
-    """The caller, let in by a statement of its own, where the write comes too late for that."""
-    return await request.app[keys.AUTHENTICATOR].look_up(request[keys.TOKEN_DIGEST], request[keys.DEADLINE])
+def _written(item: NewRequirement, result: InsertResult) -> Requirement:
+    """The requirement of the result. Raises the refusal if there is none, or if the key was sent with other params."""
+    if result.requirement is None:
+        exists = {"required.id": result.required_exists, "requireable.id": result.requireable_exists}
+        absent = [ParamError(param, "does not exist") for param, found in exists.items() if not found]
+        # With both references present, the row of an earlier call was just deleted, or a trigger discarded the new
+        # row: not the caller's fault.
+        raise InvalidParam(*absent) if absent else ApplicationCrash
+    if result.requirement.params_digest != item.params_digest and item.params_digest is not None:
+        raise InvalidParam(ParamError(HEADER, "was used before, with other params"))
+    return result.requirement
 
 
-async def _send_email(request: web.Request, recorded: Recorded, told: Mapping[str, Any]) -> None:
-    courier = request.app[keys.COURIER]
-    deadline, request_id = request[keys.DEADLINE], request[keys.REQUEST_ID]
-    try:
-        await courier.send(recorded.requirement, recorded.email_id, deadline, request_id)
-    except MandrillError as error:
-        raise MandrillEmailFailed(**told, outcome=recorded.outcome) from error
-
-
-def _key_errors(values: Sequence[str]) -> Iterator[ParamError]:
-    fits = len(values) <= 1 and all(
-        1 <= len(key) <= MAX_IDEMPOTENCY_KEY_LENGTH and key.isascii() and key.isprintable() for key in values
-    )
-    if not fits:
-        rule = f"must be one header of 1 to {MAX_IDEMPOTENCY_KEY_LENGTH} printable ASCII characters"
-        yield ParamError(IDEMPOTENCY_KEY, rule)
-
-
-def _views(caller: Caller, params: CreateParams, token: str) -> dict[str, Any]:
-    views: dict[str, Any] = {}
-    if params.session_view is not None:
-        views["session"] = session_view(caller, token, params.session_view)
-    if params.application_view is not None:
-        views["application"] = application_view(caller, params.application_view)
-    return views
+async def _send_email(request: web.Request, requirement: Requirement, email_id: int | None) -> None:
+    sender = request.app[keys.EMAIL_SENDER]
+    await sender.send(requirement, email_id, request[keys.DEADLINE], request[keys.REQUEST_ID])

@@ -1,18 +1,20 @@
--- name: find_callers
--- For each token digest of $1 what {callers}, the block of that name, tells of it.
-WITH asked (token_digest) AS (
+-- name: look_up_tokens
+-- Look up tokens and decide for each whether it is valid.
+--   $1                bytea[]  token digests
+--   {token_verdicts}  the block of that name
+WITH input (token_digest) AS (
     SELECT unnest($1::bytea[])
 )
-{callers};
+{token_verdicts};
 
--- name: callers
--- What is asked, a token_digest in each row of it, with the application or session behind the token and the verdict
--- on it: why it is refused, null where it is good. The first reason counts; the clock is the database's.
--- A session lasts seven days and ends when it is not used for 72 hours, as the page of the API says. To a day as such
--- the time zone of the server would give 23, 24 or 25 hours.
--- Each row asks the unique indexes: the plan is the same for any number of tokens, and in tables of any size.
+-- name: token_verdicts
+-- A part of a statement: the rows of `input`, each with the records behind its token_digest and the verdict on them.
+-- `refusal` is the status that refuses the token, or null if the token is valid. The first reason counts.
+-- All times are compared on the database's clock. A session expires 7 days after its creation, or when it was not used
+-- for 72 hours. The intervals are in hours, because a day has 23 to 25 hours in some time zones.
+-- Each row is looked up through unique indexes, so that the plan does not depend on table sizes.
 SELECT
-    asked.*,
+    input.*,
     now() AS now,
     CASE
         WHEN
@@ -37,9 +39,9 @@ SELECT
     sessions.created_at AS session_created_at,
     sessions.last_used_at,
     limits.expires_at
-FROM asked
-LEFT JOIN application_tokens ON application_tokens.token_digest = asked.token_digest
-LEFT JOIN sessions ON sessions.token_digest = asked.token_digest
+FROM input
+LEFT JOIN application_tokens ON application_tokens.token_digest = input.token_digest
+LEFT JOIN sessions ON sessions.token_digest = input.token_digest
 LEFT JOIN users ON users.id = sessions.user_id
 LEFT JOIN applications ON applications.id = coalesce(application_tokens.application_id, sessions.application_id)
 CROSS JOIN LATERAL (
@@ -55,12 +57,15 @@ CROSS JOIN LATERAL (
                 (SELECT 'liaison' FROM liaisons WHERE liaisons.user_id = users.id)
             ], NULL
         ) AS roles
-    -- Else each would be worked out wherever it is named.
+    -- Keeps the planner from evaluating these expressions once per reference.
     OFFSET 0
 ) AS limits;
 
 -- name: touch_sessions
--- Record that sessions were used, each at most once in $2. A row that someone else is writing is left to them.
+-- Record the use of sessions, each at most once per interval.
+--   $1  bigint[]  session ids
+--   $2  interval  minimum time between two recorded uses
+-- Rows locked by another transaction are skipped.
 UPDATE sessions
 SET last_used_at = now()
 WHERE id IN (

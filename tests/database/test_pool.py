@@ -10,7 +10,7 @@ import pytest
 from service.config import Config
 from service.database.errors import ConnectionLost, DatabaseError, NotConnected
 from service.database.pool import Database, open_database
-from tests.api.waiting import until
+from tests.api.waiting import wait_until
 
 SIZE = 2
 SLEEPERS = "SELECT count(*) = $1 FROM pg_stat_activity WHERE query = 'SELECT pg_sleep(60)' AND state = 'active'"
@@ -26,7 +26,7 @@ async def pool(config: Config, database_url: str) -> AsyncIterator[Database]:
 async def test_a_cancelled_statement_gives_its_connection_back(pool: Database, connection: asyncpg.Connection) -> None:
     """Each of those who use all connections is cancelled: others get theirs at once, and no old answer on it."""
     users = [asyncio.create_task(pool.fetch("SELECT pg_sleep(60)")) for _ in range(SIZE)]
-    await until(connection, SLEEPERS, SIZE)
+    await wait_until(connection, SLEEPERS, SIZE)
     for user in users:
         user.cancel()
     assert {type(result) for result in await asyncio.gather(*users, return_exceptions=True)} == {asyncio.CancelledError}

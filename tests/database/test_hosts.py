@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 import asyncpg
 import pytest
 
-from service.database.hosts import connect_to_any, hosts_of
+from service.database.hosts import connect_to_any, split_hosts
 from tests.proxy import proxied
 
 DEAD = "127.0.0.1:1"
@@ -86,6 +86,6 @@ async def test_nobody_answers(silent: str) -> None:
         ("postgresql://x/z", ["postgresql://x/z"]),
     ],
 )
-def test_the_hosts_of_an_address(url: str, hosts: list[str]) -> None:
+def test_the_split_hosts_an_address(url: str, hosts: list[str]) -> None:
     """Each host has all the rest of the address."""
-    assert hosts_of(url) == hosts
+    assert split_hosts(url) == hosts

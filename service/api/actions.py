@@ -1,0 +1,30 @@
+"""The actions of the API. Everything that depends on which actions there are reads this table.
+
+CONTRIBUTING.md shows step by step how to add one.
+"""
+
+from service.api.action import Action
+from service.api.handlers.requirements.create import create
+from service.domain.schemas import create_params
+
+ACTIONS: tuple[Action, ...] = (
+    Action(
+        name="create",
+        handler=create,
+        params=create_params,
+        data="Requirement",
+        summary="Create a requirement",
+        description="Records that one thing (`requireable`) requires another (`required`). "
+        "`action-successful` is sent only after the requirement is committed.",
+        example={
+            "required": {"type": "Service", "id": 1},
+            "requireable": {"type": "Application", "id": 1},
+            "key": "tier",
+            "value": "gold",
+        },
+        success="The requirement is recorded.",
+        outcomes=("created", "replayed", "none", "unknown"),
+        verifies_caller=True,
+        sends_email=True,
+    ),
+)
