@@ -63,7 +63,7 @@ def test_hardened(installed: Path, name: str) -> None:
 
 def test_the_measure_can_fail(tmp_path: Path) -> None:
     """Without its hardening the same unit would not pass."""
-    bare = (UNITS / "requirements.service").read_text().partition("# It reads its own files")[0]
+    bare = (UNITS / "requirements.service").read_text().partition("NoNewPrivileges=")[0]
     (tmp_path / "requirements.service").write_text(bare.replace("DynamicUser=yes\n", ""))
     with pytest.raises(AssertionError, match=r"UNSAFE|EXPOSED"):
         analyze("security", "--offline=true", f"--threshold={MOST_EXPOSED}", "./requirements.service", folder=tmp_path)
