@@ -63,7 +63,7 @@ def test_hardened(installed: Path, name: str) -> None:
 
 def test_the_exposure_limit_can_fail(tmp_path: Path) -> None:
     """Without its hardening a unit exceeds the exposure limit."""
-    bare = (UNITS / "requirements.service").read_text().partition("# It reads its own files")[0]
+    bare = (UNITS / "requirements.service").read_text().partition("NoNewPrivileges=")[0]
     (tmp_path / "requirements.service").write_text(bare.replace("DynamicUser=yes\n", ""))
     with pytest.raises(AssertionError, match=r"UNSAFE|EXPOSED"):
         analyze("security", "--offline=true", f"--threshold={MAX_EXPOSURE}", "./requirements.service", folder=tmp_path)

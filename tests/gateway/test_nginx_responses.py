@@ -226,3 +226,21 @@ async def test_well_formed_ids(http: aiohttp.ClientSession, nginx: Gateway, requ
         response = await send(http, nginx.url, HttpRequest(headers={"X-Request-ID": request_id}, path=path))
         assert json.loads(response.raw)["request_id"] == response.headers["X-Request-Id"] == request_id
     assert any(f" {request_id} " in line for line in nginx.accesses)
+
+
+WRITING = ["create", "update", "destroy", "create_many", "destroy_many", "sync"]
+
+
+async def test_every_writing_action_has_an_outcome(tmp_path: Path) -> None:
+    """Responses of nginx itself have a Requirement-Outcome for actions that write, and for no others."""
+    async with gateway(tmp_path, f"http://127.0.0.1:{unused_port()}") as nginx:
+        for method in ("POST", "PUT", "DELETE"):
+            for action, outcome in [*((name, "unknown") for name in WRITING), ("read", None), ("created", None)]:
+                line = f"{method} /api/v1/requirements/{action} HTTP/1.1\r\n"
+                request = f"{line}Host: x\r\nContent-Length: 0\r\nConnection: close\r\n\r\n".encode()
+                assert outcome_and_retry(await raw(nginx.port, request)) == (outcome, None), (method, action)
+                refused_early = f"{line}Host: x\r\nX-Long: {'x' * 9000}\r\nConnection: close\r\n\r\n".encode()
+                assert outcome_and_retry(await raw(nginx.port, refused_early)) == (outcome and "none", None), (
+                    method,
+                    action,
+                )
