@@ -3,10 +3,10 @@
 from aiohttp import web
 
 from service.api import keys
+from service.api.aiohttp_internals import CatchAllResource, handle_expect
 from service.api.envelope import CREATE_PATH
 from service.api.handlers import docs, health
-from service.api.handlers.expect_continue import invite_body
-from service.api.handlers.not_found import NotFoundResource
+from service.api.handlers.not_found import not_found
 from service.api.handlers.requirements.create import create
 from service.api.lifespan import lifespan, stop_dispatching
 from service.api.middlewares import OUTER, guarded
@@ -33,10 +33,10 @@ def create_app(
     app.cleanup_ctx.append(lifespan)
     app.on_shutdown.append(stop_dispatching)
 
-    app.router.add_get("/ping", health.ping, expect_handler=invite_body)
-    app.router.add_get("/ready", health.ready, expect_handler=invite_body)
+    app.router.add_get("/ping", health.ping, expect_handler=handle_expect)
+    app.router.add_get("/ready", health.ready, expect_handler=handle_expect)
     app.add_routes(docs.routes(render_document(app[keys.CREATE_PARAMS].schema)))
 
-    app.router.add_post(CREATE_PATH, guarded(create), expect_handler=invite_body)
-    app.router.register_resource(NotFoundResource())
+    app.router.add_post(CREATE_PATH, guarded(create), expect_handler=handle_expect)
+    app.router.register_resource(CatchAllResource(not_found))
     return app

@@ -17,7 +17,7 @@ log = structlog.get_logger()
 @web.middleware
 async def error_boundary(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Answer refusals as they say, and anything unforeseen as our fault."""
-    # A CONNECT has no path at all: not even `NotFoundResource` is asked for it.
+    # A CONNECT has no path at all: not even `CatchAllResource` is asked for it.
     if request.match_info.http_exception is not None:
         return respond(request, RouteNonExistent())
     try:
