@@ -1,4 +1,4 @@
-"""Every internal of aiohttp that this service relies on, written against aiohttp 3.14.5.
+"""Every internal of aiohttp that this service relies on, with the version it was written against.
 
 Public API does not cover these cases. `tests/unit/test_aiohttp_internals.py` fails when an upgrade changes one of them.
 """
@@ -24,7 +24,7 @@ class BufferedResponse(web.Response):
     request other than HEAD whose connection stays open; every other request is left to aiohttp. The single write does
     not send cookies, does not compress, and does not call `on_response_prepare`.
 
-    Relies on: `RequestHandler` calls `prepare` and then `write_eof`; `_keep_alive` decides whether the connection
+    Relies on (aiohttp 3.14.5): `RequestHandler` calls `prepare` and then `write_eof`; `_keep_alive` decides whether the connection
     stays open; `request.writer.write` sends bytes as they are.
     """
 
@@ -74,7 +74,7 @@ def _date(second: int) -> str:
 def close_connections_after_responses() -> None:
     """Make every response of this process send `Connection: close`, including those in progress.
 
-    Relies on: a response without its own `_keep_alive` reads the class attribute when it is written. aiohttp has no
+    Relies on (aiohttp 3.14.5): a response without its own `_keep_alive` reads the class attribute when it is written. aiohttp has no
     setting for all responses of a running server.
     """
     web.StreamResponse._keep_alive = False  # noqa: SLF001 - the only place that all responses read
@@ -86,7 +86,7 @@ class BareHttpErrors(RequestHandler):
     aiohttp answers malformed HTTP before any middleware runs, and its error text quotes the request, which may contain
     a token.
 
-    Relies on: `RequestHandler.handle_error` builds these responses.
+    Relies on (aiohttp 3.14.5): `RequestHandler.handle_error` builds these responses.
     """
 
     __slots__ = ()
@@ -109,7 +109,7 @@ class BareHttpErrors(RequestHandler):
 def use_bare_http_errors() -> None:
     """Use `BareHttpErrors` for every connection accepted by this process from now on.
 
-    Relies on: `web.Server` looks up `RequestHandler` in its own module. It has no parameter for it.
+    Relies on (aiohttp 3.14.5): `web.Server` looks up `RequestHandler` in its own module. It has no parameter for it.
     """
     web_server.RequestHandler = BareHttpErrors  # type: ignore[attr-defined]
 
@@ -119,7 +119,7 @@ async def handle_expect(request: web.Request) -> None:
 
     The `expect_handler` of every route: aiohttp's default responds 417, without middlewares, to other expectations.
 
-    Relies on: the connection handler considers a response started when `request.writer.output_size` is not 0.
+    Relies on (aiohttp 3.14.5): the connection handler considers a response started when `request.writer.output_size` is not 0.
     """
     if request.headers["Expect"].lower() == "100-continue" and request.version >= HttpVersion11:
         # The caller may have disconnected.
@@ -134,7 +134,7 @@ class CatchAllResource(web.PlainResource):
 
     Without it, aiohttp's own 404 and 405 responses handle `Expect` before any middleware runs.
 
-    Relies on: the router asks `_match`, and tries resources with longer paths first.
+    Relies on (aiohttp 3.14.5): the router asks `_match`, and tries resources with longer paths first.
     """
 
     def __init__(self, handler: Handler) -> None:

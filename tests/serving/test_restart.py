@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from service.cli.serve import console, worker
 from service.storage.demo import Demo
 from tests.serving.connection import Connection
 from tests.serving.load import params
@@ -179,3 +180,16 @@ async def test_a_stop_during_a_restart_stops_all(serve: Serve) -> None:
     await asyncio.wait_for(serve.stop(), 12)
     assert not any(map(alive, await serve.workers(2)))
     assert serve.process.returncode == 0
+
+
+@pytest.mark.parametrize("option", ["--if-ready", "--must-become-ready"])
+def test_a_supervisor_of_an_older_release_can_start_new_workers(option: str) -> None:
+    """The hidden commands take the arguments of older supervisors, which start new code on SIGHUP."""
+    assert worker.make_context("worker", ["3", "4", "5", "0b", option]).params == {
+        "listener": 3,
+        "lifeline": 4,
+        "ready": 5,
+        "name": "0b",
+        "must_become_ready": True,
+    }
+    assert console.make_context("console", ["3", "4", "5"]).params == {"listener": 3, "lifeline": 4, "ready": 5}
