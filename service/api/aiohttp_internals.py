@@ -24,8 +24,8 @@ class BufferedResponse(web.Response):
     request other than HEAD whose connection stays open; every other request is left to aiohttp. The single write does
     not send cookies, does not compress, and does not call `on_response_prepare`.
 
-    Relies on (aiohttp 3.14.5): `RequestHandler` calls `prepare` and then `write_eof`; `_keep_alive` decides whether the connection
-    stays open; `request.writer.write` sends bytes as they are.
+    Relies on (aiohttp 3.14.5): `RequestHandler` calls `prepare` and then `write_eof`; `_keep_alive` decides
+    whether the connection stays open; `request.writer.write` sends bytes as they are.
     """
 
     _written = False
@@ -74,8 +74,8 @@ def _date(second: int) -> str:
 def close_connections_after_responses() -> None:
     """Make every response of this process send `Connection: close`, including those in progress.
 
-    Relies on (aiohttp 3.14.5): a response without its own `_keep_alive` reads the class attribute when it is written. aiohttp has no
-    setting for all responses of a running server.
+    Relies on (aiohttp 3.14.5): a response without its own `_keep_alive` reads the class attribute when it is
+    written. aiohttp has no setting for all responses of a running server.
     """
     web.StreamResponse._keep_alive = False  # noqa: SLF001 - the only place that all responses read
 
@@ -119,7 +119,8 @@ async def handle_expect(request: web.Request) -> None:
 
     The `expect_handler` of every route: aiohttp's default responds 417, without middlewares, to other expectations.
 
-    Relies on (aiohttp 3.14.5): the connection handler considers a response started when `request.writer.output_size` is not 0.
+    Relies on (aiohttp 3.14.5): the connection handler considers a response started when
+    `request.writer.output_size` is not 0.
     """
     if request.headers["Expect"].lower() == "100-continue" and request.version >= HttpVersion11:
         # The caller may have disconnected.

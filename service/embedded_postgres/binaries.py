@@ -123,13 +123,13 @@ def _prefixes(owner: Account) -> Iterator[tuple[tuple[str, ...], Account]]:
 def _account_prefixes(owner: Account) -> Iterator[tuple[tuple[str, ...], Account]]:
     current = Account.current()
     account = owner if current.uid == 0 else current
-    become = () if account == current else _run_as(account)
+    run_as = () if account == current else _run_as(account)
     if account.uid != 0 and account.has_name:
-        yield become, account
+        yield run_as, account
         return
     # PostgreSQL refuses to run as root or as a user without a name. In a user namespace, it runs as nobody.
     nobody = _nobody()
-    yield (*become, "unshare", f"--map-user={nobody.uid}", f"--map-group={nobody.gid}"), account
+    yield (*run_as, "unshare", f"--map-user={nobody.uid}", f"--map-group={nobody.gid}"), account
     if account.uid == 0:
         yield _run_as(nobody), nobody
 
