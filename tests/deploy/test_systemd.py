@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from service.config import load_config
-from service.serving.process_specs import stop_seconds
+from service.serving.worker_pool import stop_seconds
 from tests.serving.process import REPOSITORY
 
 UNITS = REPOSITORY / "deploy" / "systemd"
