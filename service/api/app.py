@@ -28,7 +28,7 @@ def create_app(
     app[keys.CONFIG] = config
     app[keys.CREATE_PARAMS] = CreateParamsReader(config.associations)
     app[keys.METRICS] = metrics or Metrics()
-    app[keys.METRICS].expect_faults(CREATE_PATH)
+    app[keys.METRICS].predeclare_errors(CREATE_PATH, ("none", "unknown"))
     app[keys.REQUEST_LOG] = log_request
     app.cleanup_ctx.append(lifespan)
     app.on_shutdown.append(stop_dispatching)

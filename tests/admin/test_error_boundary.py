@@ -5,7 +5,7 @@ import re
 import pytest
 from aiohttp import web
 
-from service.admin.error_boundary import ops_error_boundary
+from service.admin.error_boundary import admin_error_boundary
 from service.database.errors import ConnectionLost, NotConnected
 from tests.conftest import AppClient
 
@@ -15,8 +15,8 @@ SECRET = "postgresql://someone:hidden@database/name"
 @pytest.mark.parametrize(
     ("fault", "code", "sentence"),
     [
-        (RuntimeError(SECRET), 500, "Something went wrong. The log lines with this id say what."),
-        (KeyError(SECRET), 500, "Something went wrong. The log lines with this id say what."),
+        (RuntimeError(SECRET), 500, "Something went wrong. The log entries with this id show the cause."),
+        (KeyError(SECRET), 500, "Something went wrong. The log entries with this id show the cause."),
         (NotConnected(SECRET), 503, "The database does not answer. Try again in a moment."),
         (ConnectionLost(SECRET), 503, "The database does not answer. Try again in a moment."),
     ],
@@ -28,7 +28,7 @@ async def test_a_fault_is_a_sentence(aiohttp_client: AppClient, fault: Exception
     async def misbehave(_request: web.Request) -> web.Response:
         raise fault
 
-    app = web.Application(middlewares=[ops_error_boundary])
+    app = web.Application(middlewares=[admin_error_boundary])
     app.router.add_get("/", misbehave)
     response = await (await aiohttp_client(app)).get("/")
     assert response.status == code
@@ -42,7 +42,7 @@ async def test_answers_meant_as_such_pass(aiohttp_client: AppClient) -> None:
     async def leave(_request: web.Request) -> web.Response:
         raise web.HTTPSeeOther("/elsewhere")
 
-    app = web.Application(middlewares=[ops_error_boundary])
+    app = web.Application(middlewares=[admin_error_boundary])
     app.router.add_get("/", leave)
     client = await aiohttp_client(app)
     assert [(await client.get(path, allow_redirects=False)).status for path in ("/", "/none")] == [303, 404]

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from service.metrics.files import VARIABLE, metrics_folder, read
+from service.metrics.files import VARIABLE, collect, metrics_folder
 
 WRITER = """
 import sys
@@ -56,7 +56,7 @@ def begin_in_vain(name: str) -> str:
 
 def value(folder: Path, name: str) -> float:
     """The sum of what the processes left under that name."""
-    return sum(sample.value for family in read(folder) for sample in family.samples if sample.name == name)
+    return sum(sample.value for family in collect(folder) for sample in family.samples if sample.name == name)
 
 
 @pytest.mark.parametrize(
@@ -100,7 +100,7 @@ def test_the_folder_is_announced_while_it_is_there() -> None:
     """Processes started meanwhile find it in their environment; afterwards there is nothing to find."""
     with metrics_folder() as folder:
         assert os.environ[VARIABLE] == str(folder)
-        assert list(read(folder)) == []
+        assert list(collect(folder)) == []
     assert VARIABLE not in os.environ
     assert not folder.exists()
 

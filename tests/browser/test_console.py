@@ -1,6 +1,7 @@
 """The console as people use it."""
 
 import re
+from typing import Literal
 
 from playwright.async_api import Page, expect
 
@@ -24,7 +25,7 @@ async def test_the_password_and_a_name_open_it(page: Page, site: Site, seen: See
     await page.get_by_label("Your name").fill("Grace Hopper")
     await page.get_by_label("Password").fill("not the password")
     await page.get_by_role("button", name="Log in").click()
-    await expect(page.get_by_role("alert").filter(has_text="not the password")).to_be_visible()
+    await expect(page.get_by_role("alert").filter(has_text="The password is wrong.")).to_be_visible()
     await shoot(page, "login-refused")
     seen.complaints.clear()  # the browser tells of each answer that is no success
 
@@ -44,7 +45,7 @@ async def test_a_notification_shows_up_and_is_acknowledged(page: Page, site: Sit
     """What goes wrong while the tab is open appears by itself; acknowledging keeps the place and the count."""
     await site.log_in(page)
     await page.get_by_role("link", name="Notifications").click()
-    await expect(page.get_by_text("Nothing went wrong so far.")).to_be_visible()
+    await expect(page.get_by_text("No notifications yet.")).to_be_visible()
     for number in (1, 2):
         await site.database.execute(
             "INSERT INTO notifications (kind, message, request_id, details) "
@@ -152,7 +153,7 @@ async def test_issue_and_revoke_a_token(page: Page, site: Site, shoot: Shoot) ->
     assert await create(site, rotated) == "action-successful"
     await page.locator("summary", has_text="Deactivate").click()
     await page.get_by_role("button", name="Deactivate").click()
-    await expect(page.locator(".head .state")).to_have_text("off")
+    await expect(page.locator(".head .state")).to_have_text("inactive")
     assert await create(site, rotated) == "invalid-token"
 
 
@@ -202,18 +203,76 @@ async def test_search_requirements(page: Page, site: Site, shoot: Shoot) -> None
 
 
 async def test_the_overview_is_live(page: Page, site: Site, shoot: Shoot) -> None:
-    """What callers are answered appears in the charts without anybody's doing; pausing holds it still."""
+    """New requests appear in the charts without a reload, and pausing stops the updates."""
     await site.log_in(page)
-    for _ in range(20):
-        await site.service.create()
-    await site.service.create("no token of anyone")
-    legend = page.locator("#answers-legend")
+    legend = page.locator("#requests .u-legend")
+    await site.service.create()
     await expect(legend).to_contain_text("action-successful")
+    await expect(legend).not_to_contain_text("invalid-token")
+    await site.service.create("no token of anyone")
     await expect(legend).to_contain_text("invalid-token")
+    await expect(page.locator("#requests .u-series .u-label")).to_have_text(
+        ["UTC", "action-successful", "invalid-token"]
+    )
+    for chart in ("requests", "latency", "pool", "emails", "workers"):
+        await expect(page.locator(f"#{chart} canvas")).to_be_visible()
     await expect(page.locator(".tile", has_text="Workers").locator("strong")).to_have_text("2")
     await shoot(page, "overview")
+
     await page.get_by_role("link", name="Pause updates").click()
+    await expect(page.get_by_role("link", name="Resume updates")).to_be_visible()
     await expect(page.locator("#panels")).not_to_have_attribute("hx-get", re.compile("."))
+    await expect(page.locator("#charts")).not_to_have_attribute("data-seconds", re.compile("."))
+    await expect(page.locator("#requests canvas")).to_be_visible()
+
+
+async def test_charts_show_values_at_the_pointer(page: Page, site: Site, shoot: Shoot) -> None:
+    """The legend has the latest values; over a chart it has those of the time at the pointer, in every chart."""
+    await site.log_in(page)
+    workers = page.locator("#workers .u-series", has_text="workers")
+    await expect(workers).to_contain_text("2")
+    times = [page.locator(f"#{chart} .u-series", has_text="UTC").locator(".u-value") for chart in ("workers", "pool")]
+    first = await times[0].text_content()
+    assert re.fullmatch(r"\d\d:\d\d:\d\d", first or "")
+    await expect(times[0]).not_to_have_text(first or "")
+
+    await page.locator("#workers .u-over").hover(position={"x": 1, "y": 50})
+    for time in times:
+        await expect(time).to_have_text(first or "")
+    await shoot(page, "overview-hover")
+    await page.mouse.move(0, 0)
+    for time in times:
+        await expect(time).not_to_have_text(first or "")
+
+
+async def test_the_overview_shows_one_action(page: Page, site: Site) -> None:
+    """The choice of an action limits requests to its route, and updates keep the choice."""
+    await site.log_in(page)
+    await site.service.create()
+    async with site.service.http.get(f"{site.api}/nothing") as response:
+        assert response.status == 500
+    labels = page.locator("#requests .u-series .u-label")
+    await expect(labels).to_have_text(["UTC", "action-successful", "route-non-existent"])
+    await page.reload()
+    await page.get_by_label("Action").select_option(CREATE)
+    await page.get_by_role("button", name="Show").click()
+    await expect(labels).to_have_text(["UTC", "action-successful"])
+    await site.service.create("no token of anyone")
+    await expect(labels).to_have_text(["UTC", "action-successful", "invalid-token"])
+
+
+async def test_a_chart_follows_the_theme(page: Page, site: Site) -> None:
+    """When the system changes between light and dark, the charts are drawn in the colours of the other theme."""
+    await site.log_in(page)
+    await site.service.create()
+    marker = page.locator("#requests .u-series", has_text="action-successful").locator(".u-marker")
+    colours = []
+    schemes: list[Literal["light", "dark"]] = ["light", "dark"]
+    for scheme in schemes:
+        await page.emulate_media(color_scheme=scheme)
+        await expect(marker).to_be_attached()
+        colours.append(await marker.evaluate("(marker) => getComputedStyle(marker).borderTopColor"))
+    assert colours[0] != colours[1]
 
 
 async def test_what_is_not_live_says_so(page: Page, site: Site, seen: Seen, shoot: Shoot) -> None:

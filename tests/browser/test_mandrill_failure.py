@@ -37,7 +37,7 @@ async def test_a_mandrill_failure_shows_up_and_is_acknowledged(page: Page, site:
     """While the tab is open, a create whose e-mail is refused appears in it, and is acknowledged there."""
     await site.log_in(page)
     await page.get_by_role("link", name="Notifications").click()
-    await expect(page.get_by_text("Nothing went wrong so far.")).to_be_visible()
+    await expect(page.get_by_text("No notifications yet.")).to_be_visible()
     assert await site.service.create() == "mandrill-email-failed"
     await expect(page.locator("tr.new")).to_have_count(1)
     await expect(page.locator(BADGE)).to_have_text("1 unread")

@@ -59,7 +59,7 @@ async def test_what_is_not_there_is_told(browser: Browser, path: str) -> None:
     """An unknown address or record is a page that says so, with the id of the request."""
     answer = await browser.get(path)
     assert answer.code == 404
-    assert "There is no such page, or no such record any more." in answer.words
+    assert "The page or record does not exist." in answer.words
     assert answer.headers["X-Request-ID"] in answer.words
 
 

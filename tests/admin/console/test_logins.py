@@ -3,13 +3,13 @@
 import pytest
 
 from service.admin.logins import (
-    FAILURES,
-    FAILURES_WITHIN_SECONDS,
+    FAILURE_WINDOW_SECONDS,
     IDLE_SECONDS,
-    LONGEST_SECONDS,
-    MOST_NOTES,
+    MAX_FAILURES,
+    MAX_MESSAGES,
+    MAX_SECONDS,
+    FlashMessage,
     Logins,
-    Note,
     ThrottledError,
     WrongPasswordError,
 )
@@ -86,7 +86,7 @@ def test_use_keeps_a_login(logins: Logins, clock: Clock) -> None:
 def test_no_login_lasts_for_ever(logins: Logins, clock: Clock) -> None:
     """However much it is used, a login ends."""
     key = logins.open("Ada", "right")
-    while clock.now < 1000 + LONGEST_SECONDS - 60:
+    while clock.now < 1000 + MAX_SECONDS - 60:
         clock.now += 60
         assert logins.find(key, used=True)
     clock.now += 60
@@ -103,22 +103,22 @@ def test_a_closed_login_is_gone(logins: Logins) -> None:
 
 def test_guessing_is_throttled_across_names(logins: Logins, clock: Clock) -> None:
     """After so many wrong passwords under any names, not even the right one is looked at for a while."""
-    fail(logins, FAILURES)
+    fail(logins, MAX_FAILURES)
     with pytest.raises(ThrottledError) as throttled:
         logins.open("Ada", "right")
-    assert throttled.value.seconds == FAILURES_WITHIN_SECONDS
-    clock.now += FAILURES_WITHIN_SECONDS
+    assert throttled.value.seconds == FAILURE_WINDOW_SECONDS
+    clock.now += FAILURE_WINDOW_SECONDS
     assert logins.open("Ada", "right")
 
 
 def test_slow_guessing_is_throttled_too(logins: Logins, clock: Clock) -> None:
     """There are never more than so many wrong passwords within the time, whenever it begins."""
-    for _ in range(FAILURES):
+    for _ in range(MAX_FAILURES):
         fail(logins, 1)
         clock.now += 1
     with pytest.raises(ThrottledError):
         logins.open("Ada", "right")
-    clock.now += FAILURES_WITHIN_SECONDS - FAILURES
+    clock.now += FAILURE_WINDOW_SECONDS - MAX_FAILURES
     fail(logins, 1)
     with pytest.raises(ThrottledError):
         logins.open("Ada", "right")
@@ -126,32 +126,32 @@ def test_slow_guessing_is_throttled_too(logins: Logins, clock: Clock) -> None:
 
 def test_a_few_mistakes_are_no_matter(logins: Logins) -> None:
     """Below the limit the right password opens."""
-    fail(logins, FAILURES - 1)
+    fail(logins, MAX_FAILURES - 1)
     assert logins.open("Ada", "right")
 
 
 def test_a_note_is_told_once(logins: Logins) -> None:
-    """A note is there for the one who asks first, and only under its word."""
+    """A note is there for the one who asks first, and only under its message_id."""
     login = logins.find(logins.open("Ada", "right"), used=True)
     assert login
-    word = login.leave(Note("done", "token"))
-    assert login.take("other") is None
-    assert login.take(word) == Note("done", "token")
-    assert login.take(word) is None
+    message_id = login.add_message(FlashMessage("done", "token"))
+    assert login.pop_message("other") is None
+    assert login.pop_message(message_id) == FlashMessage("done", "token")
+    assert login.pop_message(message_id) is None
 
 
 def test_notes_nobody_asks_for_do_not_pile_up(logins: Logins) -> None:
     """The oldest notes go when there are too many."""
     login = logins.find(logins.open("Ada", "right"), used=True)
     assert login
-    words = [login.leave(Note(str(number))) for number in range(MOST_NOTES + 1)]
-    assert [login.take(word) is None for word in words] == [True] + [False] * MOST_NOTES
+    message_ids = [login.add_message(FlashMessage(str(number))) for number in range(MAX_MESSAGES + 1)]
+    assert [login.pop_message(message_id) is None for message_id in message_ids] == [True] + [False] * MAX_MESSAGES
 
 
 def test_secrets_are_not_in_what_is_logged(logins: Logins) -> None:
     """What a login or a note looks like in a log tells neither its tokens nor the notes' ones."""
     login = logins.find(logins.open("Ada", "right"), used=True)
     assert login
-    login.leave(Note("done", "a token"))
+    login.add_message(FlashMessage("done", "a token"))
     assert login.csrf not in repr(login)
-    assert "a token" not in repr(login) + repr(Note("done", "a token"))
+    assert "a token" not in repr(login) + repr(FlashMessage("done", "a token"))

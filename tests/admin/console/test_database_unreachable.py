@@ -12,10 +12,10 @@ from service.admin import keys
 from service.admin.app import create_ops_app
 from service.config import Config
 from tests.admin.console.conftest import Browser
-from tests.admin.console.test_charts import point
+from tests.admin.console.points import point
 from tests.conftest import AppClient
 
-AWAY = "The database does not answer at the moment."
+AWAY = "The database does not answer."
 
 # The server ends a connection that writes to the audit.
 ENDING = """
@@ -47,7 +47,7 @@ async def test_the_overview_stays(alone: Browser, away_app: web.Application) -> 
     away_app[keys.HISTORY].add(point(in_flight=3))
     answer = await alone.get("/")
     assert answer.code == 200
-    assert "In flight 3" in answer.words
+    assert "In progress 3" in answer.words
     assert "Notifications ? unread" in answer.words
 
 
@@ -72,7 +72,7 @@ async def test_a_refusal_of_the_database_is_no_absence(browser: Browser, connect
     await connection.execute("ALTER TABLE audit RENAME TO elsewhere")
     answer = await browser.get("/audit")
     assert (answer.code, AWAY in answer.words) == (503, False)
-    assert "The database refused this." in answer.words
+    assert "The database returned an error." in answer.words
     assert "relation" not in answer.text
 
 
@@ -81,8 +81,8 @@ async def test_a_lost_answer_is_told_as_open(browser: Browser, connection: async
     await connection.execute(ENDING)
     answer = await browser.post("/registry/deploy", {"name": "orders"})
     assert answer.code == 503
-    assert "the Audit tab tells whether it was made" in answer.words
-    assert "Nothing was changed so far." in (await browser.get("/audit")).words
+    assert "See the Audit tab for whether it was made" in answer.words
+    assert "No changes yet." in (await browser.get("/audit")).words
 
 
 async def test_logging_in_and_out_needs_no_database(alone: Browser) -> None:
