@@ -42,14 +42,14 @@ VALUES ('crash', 'seen', now()), ('crash', 'not seen', null), ('crash', 'not see
 
 @pytest.fixture
 async def database(config: Config) -> AsyncIterator[Database]:
-    """The test's own database, as the internal listener opens it."""
+    """A pool on the test's database, opened as the internal listener does."""
     assert config.database.url is not None
     async with open_database(config.database, config.database.url) as database:
         yield database
 
 
 async def test_the_backlog_is_counted(database: Database, connection: asyncpg.Connection) -> None:
-    """E-mails by state, the age of the oldest that waits, and the notifications nobody has acknowledged."""
+    """The stats are e-mails by state, the age of the oldest pending e-mail, and unacknowledged notifications."""
     await connection.execute(BACKLOG)
     stats = await DatabaseStats(database, KNOWN).snapshot()
     assert stats.backlog is not None
@@ -59,7 +59,7 @@ async def test_the_backlog_is_counted(database: Database, connection: asyncpg.Co
 
 
 async def test_an_empty_backlog_is_zero(database: Database) -> None:
-    """With nothing to wait for, the numbers are there and are zero."""
+    """With an empty backlog all numbers are zero, not missing."""
     stats = await DatabaseStats(database, KNOWN).snapshot()
     expected = StatsSnapshot(
         database_up=True,
@@ -71,7 +71,7 @@ async def test_an_empty_backlog_is_zero(database: Database) -> None:
 
 
 async def test_without_tables_all_migrations_are_pending(database: Database, connection: asyncpg.Connection) -> None:
-    """A database that nobody has migrated is up; what its tables would say is not known."""
+    """A database without migrations is up. The numbers of its missing tables are unknown."""
     await connection.execute("DROP SCHEMA public CASCADE; CREATE SCHEMA public")
     stats = await DatabaseStats(database, KNOWN).snapshot()
     assert stats == StatsSnapshot(database_up=True, pending_migrations=len(KNOWN))
@@ -81,10 +81,10 @@ async def test_without_tables_all_migrations_are_pending(database: Database, con
     ("table", "expected"),
     [("emails", StatsSnapshot(database_up=True, pending_migrations=0)), ("schema_migrations", StatsSnapshot())],
 )
-async def test_a_locked_table_costs_no_more_than_the_limit(
+async def test_a_locked_table_times_out(
     database: Database, connection: asyncpg.Connection, table: str, expected: StatsSnapshot
 ) -> None:
-    """What does not come in time is absent; what came before is told."""
+    """After the timeout, the numbers not read are missing and the others are kept."""
     async with connection.transaction():
         await connection.execute(f"LOCK TABLE {table} IN ACCESS EXCLUSIVE MODE")
         began = time.monotonic()
@@ -93,8 +93,8 @@ async def test_a_locked_table_costs_no_more_than_the_limit(
     assert stats == expected
 
 
-async def test_however_many_ask_the_database_is_asked_once(database: Database) -> None:
-    """All who look at one moment get one answer."""
+async def test_concurrent_readers_share_one_query(database: Database) -> None:
+    """Concurrent readers share one query and get the same snapshot."""
     database_stats = DatabaseStats(database, KNOWN)
     found = await asyncio.gather(*(database_stats.snapshot() for _ in range(50)))
     assert all(stats is found[0] for stats in found)
@@ -118,16 +118,16 @@ async def test_however_many_ask_the_database_is_asked_once(database: Database) -
     ],
     ids=["nothing", "no tables", "no sent e-mails"],
 )
-def test_what_is_not_known_is_not_told(stats: StatsSnapshot, expected: dict[str, float]) -> None:
-    """A number that is not known is absent: never zero, never an old one."""
+def test_unknown_numbers_are_missing(stats: StatsSnapshot, expected: dict[str, float]) -> None:
+    """An unknown number is missing: neither zero nor outdated."""
     with metrics_folder() as folder:
         found = Scrape(render(folder, stats).decode())
     always = {"requirements_build_info": 1.0, "requirements_database_up": float(stats.database_up)}
     assert {name: found.total(name) for name in found.names} == always | expected
 
 
-async def test_the_history_is_filled(database: Database, connection: asyncpg.Connection) -> None:
-    """A point tells what was measured since the last one, and what the database says of the backlog."""
+async def test_the_sampler_fills_the_history(database: Database, connection: asyncpg.Connection) -> None:
+    """A point has the measurements since the previous one and the database stats."""
     await connection.execute(BACKLOG)
     history = History()
     with metrics_folder() as folder:

@@ -90,11 +90,11 @@ def tiles(point: Point, route: str | None = None) -> list[Tile]:
     return [
         Tile("API requests", f"{number(round(total, 1))}/s", f"{number(round(failed, 2))}/s failed", failed > 0),
         Tile("Latency p99", duration(api.p99_seconds), f"p50 {duration(api.p50_seconds)}"),
-        Tile("In progress", number(point.in_flight), f"event loop lag {duration(point.loop_lag_seconds)}"),
+        Tile("In progress", number(point.in_flight), f"loop lag {duration(point.loop_lag_seconds)}"),
         Tile(
-            "Database connections",
+            "Database pool",
             f"{point.pool_in_use} of {point.pool_limit}",
-            f"{point.pool_waiting} tasks waiting",
+            f"{point.pool_waiting} waiting",
             alarm=point.pool_waiting > 0,
         ),
         Tile("Workers", number(point.workers), f"{point.worker_restarts} restarts", alarm=point.workers == 0),

@@ -17,12 +17,12 @@ SUCCESS = ActionSuccessful.name
 
 _ERROR_HUES = (0, 28, 325)
 _SUCCESS_HUE = 150
-_LINE_HUES = (175, 25, 275)
+_LINE_HUES = (190, 35, 275)
 
-# Refusals take the hues between those of errors. Multiples of the golden angle are far apart, and adding a status at
-# the end of the table keeps the colours of the others.
-_REFUSAL_HUES = range(45, 310)
-_GOLDEN_ANGLE = 137.508
+# Refusals take the hues between those of errors and that of the success. Multiples of the golden ratio are spread
+# evenly over them, and a status added at the end of the table does not change the colours of the others.
+_REFUSAL_HUES = (*range(45, 120), *range(185, 310))
+_GOLDEN_RATIO = 0.618034
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +37,7 @@ _REFUSALS = [status.name for status in STATUSES if status.name not in {*ERRORS, 
 
 
 def _refusal_hue(number: int) -> int:
-    return _REFUSAL_HUES[round(number * _GOLDEN_ANGLE) % len(_REFUSAL_HUES)]
+    return _REFUSAL_HUES[int(number * _GOLDEN_RATIO % 1 * len(_REFUSAL_HUES))]
 
 
 _COLOURS = {

@@ -108,7 +108,7 @@ async def test_the_endpoint_sends_the_data(browser: Browser, ops_app: web.Applic
 
 
 @pytest.mark.parametrize("path", ["/overview.json", "/overview/panels"])
-async def test_an_open_page_without_a_login_is_sent_to_the_form(stranger: Browser, path: str) -> None:
+async def test_an_open_page_without_a_login_is_sent_to_the_form(anonymous: Browser, path: str) -> None:
     """After the login has ended, an update is answered with the address of the login form."""
-    answer = await stranger.get(path, HX_Request="true")
+    answer = await anonymous.get(path, HX_Request="true")
     assert (answer.code, answer.text, answer.headers["HX-Redirect"]) == (401, "", "/console/login")

@@ -28,7 +28,7 @@ def test_unknown_figures_are_not_zero() -> None:
     [
         ("API requests", {"api": answered(application_crash=0.2)}),
         ("API requests", {"api": answered(mandrill_email_failed=0.2)}),
-        ("Database connections", {"pool_waiting": 1}),
+        ("Database pool", {"pool_waiting": 1}),
         ("Workers", {"workers": 0}),
         ("E-mails given up", {"emails": {"pending": 0, "sent": 0, "dead": 1}}),
     ],

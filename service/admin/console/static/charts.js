@@ -2,7 +2,7 @@
 
 // Draws the charts of the Overview with uPlot, and updates them while the page is live.
 (() => {
-  const HEIGHT = 190;
+  const HEIGHT = 180;
   const UNAUTHORIZED = 401;
   const WHOLE_STEPS = [1, 2, 5].flatMap((step) => [...Array(10).keys()].map((power) => step * 10 ** power)).sort((a, b) => a - b);
 
@@ -42,12 +42,13 @@
     return {
       width: figure.querySelector(".plot").clientWidth,
       height: HEIGHT,
+      padding: [8, 8, 0, 0],
       tzDate: (timestamp) => uPlot.tzDate(new Date(timestamp * 1000), "Etc/UTC"),
       cursor: { sync: { key: "overview" }, drag: { x: false, y: false }, y: false },
       scales: { y: { range: (_plot, _low, high) => [0, high > 0 ? uPlot.rangeNum(0, high, 0.1, true)[1] : 1] } },
       axes: [
-        axis({ space: 70, values: [[60, "{HH}:{mm}", null, null, null, null, null, null, 1], [1, "{HH}:{mm}:{ss}", null, null, null, null, null, null, 1]] }),
-        axis({ size: 58, values: (_plot, ticks) => ticks.map(format), ...(whole && { incrs: WHOLE_STEPS }) }),
+        axis({ size: 28, space: 70, values: [[60, "{HH}:{mm}", null, null, null, null, null, null, 1], [1, "{HH}:{mm}:{ss}", null, null, null, null, null, null, 1]] }),
+        axis({ size: 58, space: 24, values: (_plot, ticks) => ticks.map(format), ...(whole && { incrs: WHOLE_STEPS }) }),
       ],
       series: [
         { label: "UTC", value: (plot, _value, index, at) => time(latest(plot, at, index)) },
