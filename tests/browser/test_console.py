@@ -75,7 +75,7 @@ async def test_a_notification_appears_and_is_acknowledged(page: Page, site: Site
 
 
 async def test_all_are_acknowledged_at_once(page: Page, site: Site) -> None:
-    """ "Acknowledge all" acknowledges the filtered list only."""
+    """The button "Acknowledge all" acknowledges the filtered list only."""
     for kind in ("a", "a", "b"):
         await site.database.execute("INSERT INTO notifications (kind, message) VALUES ($1, 'Something.')", kind)
     await site.log_in(page)

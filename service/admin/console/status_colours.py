@@ -21,7 +21,7 @@ _LINE_HUES = (190, 35, 275)
 
 # Refusals take the hues between those of errors and that of the success. Multiples of the golden ratio are spread
 # evenly over them, and a status added at the end of the table does not change the colours of the others.
-_REFUSAL_HUES = (*range(45, 120), *range(185, 310))
+_REFUSAL_HUES: tuple[int, ...] = (*range(45, 120), *range(185, 310))
 _GOLDEN_RATIO = 0.618034
 
 

@@ -160,7 +160,7 @@ async def test_another_login_cannot_see_the_message(browser: Browser, populated:
 
 
 async def test_later_notifications_stay_unread(browser: Browser, populated: asyncpg.Connection) -> None:
-    """ "Acknowledge all" does not acknowledge a notification that is newer than the page."""
+    """The button "Acknowledge all" does not acknowledge a notification that is newer than the page."""
     page = await browser.get("/notifications")
     (until,) = re.findall(r'name="until" value="(\d+)"', page.text)
     await notify(populated)
