@@ -3,6 +3,7 @@
 // Draws the charts of the Overview with uPlot, and updates them while the page is live.
 (() => {
   const HEIGHT = 180;
+  const MIN_SECONDS = 60;
   const UNAUTHORIZED = 401;
   // The steps of an axis for whole numbers: 1, 2, 5, 10, 20, 50 and so on.
   const WHOLE_STEPS = [...Array(10).keys()].flatMap((power) => [1, 2, 5].map((step) => step * 10 ** power));
@@ -50,7 +51,10 @@
       padding: [8, 8, 0, 0],
       tzDate: (timestamp) => uPlot.tzDate(new Date(timestamp * 1000), "Etc/UTC"),
       cursor: { sync: { key: "overview" }, drag: { x: false, y: false }, y: false },
-      scales: { y: { range: (_plot, _low, high) => [0, high > 0 ? uPlot.rangeNum(0, high, 0.1, true)[1] : 1] } },
+      scales: {
+        x: { range: (_plot, first, last) => [Math.min(first, last - MIN_SECONDS), last] },
+        y: { range: (_plot, _low, high) => [0, high > 0 ? uPlot.rangeNum(0, high, 0.1, true)[1] : 1] },
+      },
       axes: [
         axis({ size: 28, space: 70, values: TIME_FORMATS }),
         axis({ size: 58, space: 24, values: (_plot, ticks) => ticks.map(format), ...(whole && { incrs: WHOLE_STEPS }) }),
