@@ -21,6 +21,7 @@ from service.config.validators import (
     Port,
     PositiveSeconds,
     Seconds,
+    Visibility,
     postgres_url,
     sentry_dsn,
     unique_email_addresses,
@@ -91,6 +92,13 @@ class MandrillConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class RequirementsConfig:
+    """Who sees which requirements."""
+
+    clients_see: Annotated[str, Visibility]
+
+
+@dataclass(frozen=True, slots=True)
 class SessionsConfig:
     """Updates of a session's `last_used_at`."""
 
@@ -138,6 +146,7 @@ class Config:
     database: DatabaseConfig
     associations: Mapping[str, str]
     mandrill: MandrillConfig
+    requirements: RequirementsConfig
     sessions: SessionsConfig
     registry: RegistryConfig
     retention: RetentionConfig

@@ -13,7 +13,7 @@ from aiohttp import web
 
 from service.config import Config
 from service.mail.errors import MandrillUnreachable
-from service.mail.mandrill import connected
+from service.mail.mandrill import open_mandrill
 from tests.api.exchange import post_create
 from tests.conftest import Client
 from tests.factories import CREATE, AppRecord, Records, params
@@ -81,7 +81,7 @@ async def test_an_untrusted_mandrill_gets_no_key(config: Config, untrusted_mandr
     settings = replace(
         config.mandrill, api_key=API_KEY, recipients=RECIPIENTS, sender=SENDER, base_url=untrusted_mandrill
     )
-    async with connected(settings) as mandrill:
+    async with open_mandrill(settings) as mandrill:
         with pytest.raises(MandrillUnreachable) as error:
             await mandrill.send({}, RECIPIENTS, 5.0)
     assert isinstance(error.value.__cause__, aiohttp.ClientConnectorCertificateError)
