@@ -209,7 +209,7 @@ def default_workers() -> int:
 
 
 def _check_time_limits(config: Config) -> None:
-    """Raise `ConfigError` unless each timeout is shorter than the one around it.
+    """Raise `ConfigError` unless each timeout is shorter than the one around it, and a stop is short enough.
 
     PostgreSQL must give up before the client does: only its response says whether a statement was carried out.
     """

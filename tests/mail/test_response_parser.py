@@ -38,7 +38,7 @@ FAULTS: list[tuple[str, int, Any, type[MandrillError], str, list[str]]] = [
      "Mandrill did not accept 2 of 2 recipients: invalid, rejected spam", []),
     ("one missing", 200, [result(A, "sent")], RecipientsRefused,
      "Mandrill did not accept 1 of 2 recipients: not in the response", [A]),
-    ("nobody", 200, [], RecipientsRefused, "Mandrill did not accept 2 of 2 recipients: not in the response", []),
+    ("no recipients", 200, [], RecipientsRefused, "Mandrill did not accept 2 of 2 recipients: not in the response", []),
     ("both words for one", 200, [result(A, "sent"), result(A, "rejected"), result(B, "sent")], RecipientsRefused,
      "Mandrill did not accept 1 of 2 recipients: rejected", [B]),
     ("odd statuses", 200, [result(A, ["sent"]), result(B, None)], RecipientsRefused,
@@ -61,7 +61,7 @@ FAULTS: list[tuple[str, int, Any, type[MandrillError], str, list[str]]] = [
     ("code", "content", "kind", "reason", "accepted"), [case[1:] for case in FAULTS], ids=[case[0] for case in FAULTS]
 )
 def test_faults(code: int, content: object, kind: type[MandrillError], reason: str, accepted: list[str]) -> None:
-    """Any other response raises an error that lists who accepted and repeats only statuses and error names."""
+    """A response that does not accept everyone raises an error that repeats only statuses and error names."""
     with pytest.raises(kind) as caught:
         check_response(code, json.dumps(content).encode(), [A, B])
     assert (str(caught.value), list(caught.value.accepted)) == (reason, accepted)
