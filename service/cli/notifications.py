@@ -8,7 +8,7 @@ from service.cli.database import run
 from service.cli.options import ConfiguredGroup
 from service.cli.output import print_table
 from service.config import Config
-from service.domain.schemas import MAX_ID
+from service.domain.references import MAX_ID
 from service.storage import notifications as stored
 
 DEFAULT_LIMIT = 50

@@ -10,7 +10,7 @@ import orjson
 from service.database.errors import translate_statement_errors
 from service.database.pool import Database
 from service.database.queries import QUERIES
-from service.domain.schemas import Reference
+from service.domain.references import Reference
 
 PAGE = 50
 LAST_ID = 2**63 - 1
