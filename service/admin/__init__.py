@@ -1,1 +1,1 @@
-"""The application of the internal listener: metrics for machines, the console for people."""
+"""The aiohttp application of the internal listener: the metrics endpoint and the console."""

@@ -1,4 +1,4 @@
-"""The application behind the internal listener: metrics for machines, the console for people."""
+"""Create the application of the internal listener: the metrics endpoint and the console."""
 
 from collections.abc import AsyncIterator
 from dataclasses import replace
@@ -9,8 +9,8 @@ from aiohttp import web
 
 from service.admin import keys, metrics_endpoint
 from service.admin.console import add_console
-from service.admin.error_boundary import ops_error_boundary
-from service.admin.history_sampler import watch
+from service.admin.error_boundary import admin_error_boundary
+from service.admin.history_sampler import sample_history
 from service.config import Config
 from service.config.resources import resource
 from service.database.migrations import load_migrations
@@ -21,27 +21,31 @@ from service.observability.background import in_background
 
 
 def create_ops_app(config: Config, metrics_folder: Path) -> web.Application:
-    """The internal listener as one independent application. It starts without the database, too.
+    """Create the application of the internal listener. It also starts without the database.
 
-    `metrics_folder` is where the service's processes leave what they measure.
+    `metrics_folder` holds the metrics files of the service's processes. Raises `ConfigError` if the console has no
+    password and none can be stored.
     """
-    app = web.Application(middlewares=[ops_error_boundary])
+    app = web.Application(middlewares=[admin_error_boundary])
     app[keys.CONFIG] = config
     app[keys.METRICS_FOLDER] = metrics_folder
     app[keys.HISTORY] = History()
-    app.cleanup_ctx.append(_opened)
+    app.cleanup_ctx.append(_lifespan)
     app.router.add_get("/metrics", metrics_endpoint.metrics)
     add_console(app)
     return app
 
 
-async def _opened(app: web.Application) -> AsyncIterator[None]:
+async def _lifespan(app: web.Application) -> AsyncIterator[None]:
     settings = app[keys.CONFIG].database
     if settings.url is None:
         raise ValueError("the internal listener needs a database.url: `serve` sets that of the embedded PostgreSQL")
-    # What people look for differs from page to page: each statement gets a plan of its own.
+    # Filters differ from page to page, so PostgreSQL plans each statement for its own values.
     async with open_database(replace(settings, pool_size=CONSOLE_POOL_SIZE), settings.url, planning={}) as database:
         app[keys.DATABASE] = database
-        app[keys.DATABASE_STATS] = finder = DatabaseStats(database, load_migrations(resource("sql") / "migrations"))
-        async with in_background("history", partial(watch, app[keys.HISTORY], app[keys.METRICS_FOLDER], finder)):
+        app[keys.DATABASE_STATS] = database_stats = DatabaseStats(
+            database, load_migrations(resource("sql") / "migrations")
+        )
+        sample = partial(sample_history, app[keys.HISTORY], app[keys.METRICS_FOLDER], database_stats)
+        async with in_background("history", sample):
             yield

@@ -1,4 +1,4 @@
-"""What goes wrong on the internal listener is logged and reported; its cause is never shown."""
+"""The error boundary of the internal listener: logs and reports errors, and hides their cause from the response."""
 
 import secrets
 
@@ -15,8 +15,8 @@ log = structlog.get_logger()
 
 
 @web.middleware
-async def ops_error_boundary(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Give the request its id; answer what nobody caught with a sentence: 503 for the database, else 500."""
+async def admin_error_boundary(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Set the request id. Answer an uncaught error with a sentence: 503 for a database error, else 500."""
     request[keys.REQUEST_ID] = request_id = secrets.token_hex(16)
     with bound_contextvars(request_id=request_id):
         try:
@@ -25,12 +25,14 @@ async def ops_error_boundary(request: web.Request, handler: Handler) -> web.Stre
             raise
         except DatabaseError as error:
             log.warning("ops-request-failed", reason=str(error))
-            return _told(503, f"The database does not answer. Try again in a moment. ({request_id})")
+            return _error_response(503, f"The database does not answer. Try again in a moment. ({request_id})")
         except Exception as error:
             log.exception("ops-request-failed")
             sentry_sdk.capture_exception(error)
-            return _told(500, f"Something went wrong. The log lines with this id say what. ({request_id})")
+            return _error_response(
+                500, f"Something went wrong. The log entries with this id show the cause. ({request_id})"
+            )
 
 
-def _told(code: int, sentence: str) -> web.Response:
-    return web.Response(text=f"{sentence}\n", status=code, headers={"Cache-Control": "no-store"})
+def _error_response(code: int, message: str) -> web.Response:
+    return web.Response(text=f"{message}\n", status=code, headers={"Cache-Control": "no-store"})

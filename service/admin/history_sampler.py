@@ -1,4 +1,4 @@
-"""Filling the history: a point every few seconds, from what is measured and what the database says."""
+"""The history sampler: adds a point to the history every few seconds."""
 
 import asyncio
 import time
@@ -6,29 +6,31 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from service.metrics.aggregation import point, reading
-from service.metrics.database_stats import DatabaseStats, Facts
-from service.metrics.files import read
+from service.metrics.aggregation import aggregate, point_between
+from service.metrics.database_stats import DatabaseStats, StatsSnapshot
+from service.metrics.files import collect
 from service.metrics.history import SECONDS_BETWEEN_POINTS, History, Point
 
 
-async def watch(history: History, folder: Path, finder: DatabaseStats, seconds: float = SECONDS_BETWEEN_POINTS) -> None:
-    """Add a point to `history` every few `seconds` until cancelled."""
-    before, then = reading(read(folder)), time.monotonic()
+async def sample_history(
+    history: History, folder: Path, database_stats: DatabaseStats, seconds: float = SECONDS_BETWEEN_POINTS
+) -> None:
+    """Add a point to `history` every `seconds` until cancelled. `folder` holds the metrics files."""
+    before, started = aggregate(collect(folder)), time.monotonic()
     while True:
         await asyncio.sleep(seconds)
-        after, now = reading(read(folder)), time.monotonic()
-        measured = point(datetime.now(UTC), now - then, before, after)
-        history.add(_with_facts(measured, await finder.facts()))
-        before, then = after, now
+        after, ended = aggregate(collect(folder)), time.monotonic()
+        point = point_between(datetime.now(UTC), ended - started, before, after)
+        history.add(_with_stats(point, await database_stats.snapshot()))
+        before, started = after, ended
 
 
-def _with_facts(measured: Point, facts: Facts) -> Point:
-    if facts.backlog is None:
-        return measured
+def _with_stats(point: Point, stats: StatsSnapshot) -> Point:
+    if stats.backlog is None:
+        return point
     return replace(
-        measured,
-        emails=facts.emails,
-        oldest_pending_email_seconds=facts.backlog.oldest_pending_email_seconds,
-        unacknowledged_notifications=facts.backlog.unacknowledged_notifications,
+        point,
+        emails=stats.emails,
+        oldest_pending_email_seconds=stats.backlog.oldest_pending_email_seconds,
+        unacknowledged_notifications=stats.backlog.unacknowledged_notifications,
     )

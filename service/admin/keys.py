@@ -1,4 +1,4 @@
-"""Everything that the internal listener's application keeps in the app or in a request, with its type."""
+"""The typed keys of the internal listener's application and of its requests."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""`/metrics`: what all processes measured and what the database says, as Prometheus reads it."""
+"""`/metrics`: the metrics of all processes and the database stats, in the text format of Prometheus."""
 
 import platform
 from collections.abc import Iterable, Iterator
@@ -12,26 +12,26 @@ from prometheus_client.metrics_core import Metric
 
 from service import __version__
 from service.admin import keys
-from service.metrics.database_stats import Facts
-from service.metrics.files import read
+from service.metrics.database_stats import StatsSnapshot
+from service.metrics.files import collect
 
 
 async def metrics(request: web.Request) -> web.Response:
-    """Everything that is measured. Nothing in it is a caller's, so it needs no login."""
-    facts = await request.app[keys.DATABASE_STATS].facts()
-    body = render(request.app[keys.METRICS_FOLDER], facts)
+    """Handle GET /metrics. It needs no login, because no value comes from a caller."""
+    stats = await request.app[keys.DATABASE_STATS].snapshot()
+    body = render(request.app[keys.METRICS_FOLDER], stats)
     return web.Response(body=body, headers={"Content-Type": CONTENT_TYPE_PLAIN_0_0_4, "Cache-Control": "no-store"})
 
 
-def render(folder: Path, facts: Facts) -> bytes:
-    """The metrics left in `folder`, and those made of `facts`, in the text format."""
+def render(folder: Path, stats: StatsSnapshot) -> bytes:
+    """Render the metrics files in `folder` and the database stats. A number that is unknown is left out."""
     registry = CollectorRegistry()
-    registry.register(_Families([*read(folder), *_families(facts)]))
+    registry.register(_Families([*collect(folder), *_stats_families(stats)]))
     return generate_latest(registry)
 
 
 class _Families:
-    """Metrics collected beforehand, in the form that the library asks for."""
+    """A collector of metrics that were collected before."""
 
     def __init__(self, families: Iterable[Metric]) -> None:
         self._families = list(families)
@@ -43,30 +43,34 @@ class _Families:
         return self._families
 
 
-def _families(facts: Facts) -> Iterator[Metric]:
-    build = GaugeMetricFamily("requirements_build_info", "Which build runs.", labels=["version", "python"])
+def _stats_families(stats: StatsSnapshot) -> Iterator[Metric]:
+    build = GaugeMetricFamily(
+        "requirements_build_info", "Version of the service and of Python.", labels=["version", "python"]
+    )
     build.add_metric([__version__, platform.python_version()], 1)
     yield build
-    yield _gauge("requirements_database_up", "Whether the database answers.", int(facts.database_up))
-    if facts.pending_migrations is not None:
+    yield _gauge("requirements_database_up", "1 if the database answers, else 0.", int(stats.database_up))
+    if stats.pending_migrations is not None:
         yield _gauge(
-            "requirements_migrations_pending", "Migrations of this build not applied yet.", facts.pending_migrations
+            "requirements_migrations_pending",
+            "Migrations of this build that are not applied.",
+            stats.pending_migrations,
         )
-    if facts.emails is not None:
-        emails = GaugeMetricFamily("requirements_emails", "E-mails kept, by state.", labels=["state"])
-        for state, count in facts.emails.items():
+    if stats.emails is not None:
+        emails = GaugeMetricFamily("requirements_emails", "Stored e-mails, by state.", labels=["state"])
+        for state, count in stats.emails.items():
             emails.add_metric([state], count)
         yield emails
-    if facts.backlog is not None:
+    if stats.backlog is not None:
         yield _gauge(
             "requirements_oldest_pending_email_age_seconds",
-            "How long the oldest e-mail not sent yet has waited; 0 when none waits.",
-            facts.backlog.oldest_pending_email_seconds,
+            "Age of the oldest unsent e-mail; 0 if there is none.",
+            stats.backlog.oldest_pending_email_seconds,
         )
         yield _gauge(
             "requirements_notifications_unacknowledged",
-            "Notifications that nobody has acknowledged.",
-            facts.backlog.unacknowledged_notifications,
+            "Unacknowledged notifications.",
+            stats.backlog.unacknowledged_notifications,
         )
 
 

@@ -1,4 +1,4 @@
-"""The console's password: what the settings say, else one that is made on the first start and kept."""
+"""The password of the console: from the configuration, or generated on the first start and stored in a file."""
 
 import contextlib
 import os
@@ -11,22 +11,22 @@ FILE_NAME = "console-password"
 
 
 def console_password(config: Config) -> str:
-    """The password with which people log in. Raises `ConfigError` when none is set and none can be kept."""
+    """The password of the console. Raises `ConfigError` if none is configured and none can be stored or read."""
     if config.console.password is not None:
         return config.console.password
     path = config.data_folder / FILE_NAME
     try:
-        _make(path)
+        _create(path)
         password = path.read_text("utf-8").strip()
     except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path}: cannot keep the console's password: set console.password ({error})") from None
+        raise ConfigError(f"{path}: cannot store the console's password: set console.password ({error})") from None
     if not password:
-        raise ConfigError(f"{path}: is empty: delete it to have a password made, or set console.password")
+        raise ConfigError(f"{path}: is empty: delete it to generate a new password, or set console.password")
     return password
 
 
-def _make(path: Path) -> None:
-    """Make the file where there is none, readable by its owner alone, whole from the first moment on."""
+def _create(path: Path) -> None:
+    """Create the file with a new password if it does not exist. It appears complete, with mode 0600."""
     if path.exists():
         return
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -35,7 +35,7 @@ def _make(path: Path) -> None:
     try:
         with os.fdopen(descriptor, "w", encoding="utf-8") as file:
             file.write(secrets.token_urlsafe(18) + "\n")
-        # Unlike a rename, a link does not take the place of what another process made meanwhile.
+        # A hard link, unlike a rename, does not replace a file that another process has created meanwhile.
         with contextlib.suppress(FileExistsError):
             path.hardlink_to(draft)
     finally:

@@ -40,7 +40,7 @@ def create_app(
     app.router.add_get("/ready", health.ready, expect_handler=invite_body)
     app.add_routes(docs.routes(render_document(actions, app[keys.PARAMS_SCHEMAS])))
     for action in actions:
-        app[keys.METRICS].expect_faults(action.path)
+        app[keys.METRICS].predeclare_errors(action.path, {"none", "unknown"} & set(action.outcomes))
         for method in action.methods:
             app.router.add_route(method, action.path, through_pipeline(action), expect_handler=invite_body)
     app.router.register_resource(NotFoundResource())

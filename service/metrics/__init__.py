@@ -1,1 +1,1 @@
-"""What is measured, in whichever process, and what became of it within the last hour."""
+"""The metrics of all processes: definitions, files, aggregation, and the last hour in memory."""

@@ -1,4 +1,4 @@
-"""What only the database knows, asked for whoever looks: bounded in time, and seldom."""
+"""The numbers that only the database knows: queried with a timeout, and cached for a short time."""
 
 import asyncio
 import time
@@ -11,18 +11,18 @@ from service.database.migrations import Known, pending_migrations
 from service.database.pool import Database
 from service.storage.backlog import Backlog, count_sent_emails, read_backlog
 
-# Prometheus gives up on a scrape after 10 s by default, and people look on: better no number than a late one.
+# A scrape of Prometheus times out after 10 s by default. A missing number is better than a late answer.
 TIMEOUT_SECONDS = 1.0
 
-# However many look, the database is asked this often.
-FRESH_SECONDS = 2.0
+# All readers within this time share one result.
+CACHE_SECONDS = 2.0
 
 log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
-class Facts:
-    """What the database said; None for what it did not say in time."""
+class StatsSnapshot:
+    """The result of one query. None: the database did not answer in time."""
 
     database_up: bool = False
     pending_migrations: int | None = None
@@ -31,7 +31,7 @@ class Facts:
 
     @property
     def emails(self) -> dict[str, int] | None:
-        """E-mails by state, as far as they are known."""
+        """E-mails by state. Without `sent` if only that count is unknown."""
         if self.backlog is None:
             return None
         sent = {} if self.sent_emails is None else {"sent": self.sent_emails}
@@ -39,34 +39,35 @@ class Facts:
 
 
 class DatabaseStats:
-    """Asks the database, and remembers for a moment what it said."""
+    """Queries the database for its stats and caches the result."""
 
     def __init__(self, database: Database, known: Known) -> None:
+        """`known` holds the migrations of this build."""
         self._database = database
         self._known = known
         self._lock = asyncio.Lock()
-        self._facts = Facts()
-        self._fresh_until = -1.0
+        self._snapshot = StatsSnapshot()
+        self._cached_until = -1.0
 
-    async def facts(self) -> Facts:
-        """What is known now: an answer within the time limit, whatever the database does."""
+    async def snapshot(self) -> StatsSnapshot:
+        """The current stats, at most `CACHE_SECONDS` old. Returns within `TIMEOUT_SECONDS`."""
         async with self._lock:
-            if time.monotonic() >= self._fresh_until:
-                await self._ask()
-                self._fresh_until = time.monotonic() + FRESH_SECONDS
-            return self._facts
+            if time.monotonic() >= self._cached_until:
+                await self._refresh()
+                self._cached_until = time.monotonic() + CACHE_SECONDS
+            return self._snapshot
 
-    async def _ask(self) -> None:
-        # Each answer is kept, should a later one not come.
-        self._facts = Facts()
+    async def _refresh(self) -> None:
+        # Each result is stored at once, so that a later timeout does not lose it.
+        self._snapshot = StatsSnapshot()
         try:
             async with asyncio.timeout(TIMEOUT_SECONDS):
                 async with self._database.connection() as connection:
                     pending = len(await pending_migrations(connection, self._known))
-                self._facts = Facts(database_up=True, pending_migrations=pending)
+                self._snapshot = StatsSnapshot(database_up=True, pending_migrations=pending)
                 backlog = await read_backlog(self._database, TIMEOUT_SECONDS)
-                self._facts = replace(self._facts, backlog=backlog)
+                self._snapshot = replace(self._snapshot, backlog=backlog)
                 sent = await count_sent_emails(self._database, TIMEOUT_SECONDS)
-                self._facts = replace(self._facts, sent_emails=sent)
+                self._snapshot = replace(self._snapshot, sent_emails=sent)
         except (DatabaseError, TimeoutError) as error:
-            log.info("facts-not-found", reason=str(error) or "no answer in time")
+            log.info("facts-not-found", reason=str(error) or "timeout")

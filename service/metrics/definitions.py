@@ -1,23 +1,15 @@
-"""What a worker measures."""
+"""The metrics of the workers and of the supervisor."""
 
 import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
-from service.domain.statuses import ApplicationCrash, IdentifyRequestError, MandrillEmailFailed, Outcome, Status
-
-# Whatever of ours can go wrong with a write, and what then became of it.
-FAULTS: tuple[tuple[type[Status], Outcome], ...] = (
-    (ApplicationCrash, "none"),
-    (ApplicationCrash, "unknown"),
-    (IdentifyRequestError, "none"),
-    (MandrillEmailFailed, "created"),
-)
+from service.domain.statuses import ApplicationCrash, IdentifyRequestError, MandrillEmailFailed, Status
 
 REQUESTS = "requirements_requests"
 REQUEST_SECONDS = "requirements_request_duration_seconds"
-ANSWER = ("route", "status", "code", "outcome")
+REQUEST_LABELS = ("route", "status", "code", "outcome")
 IN_FLIGHT = "requirements_requests_in_flight"
 POOL_CONNECTIONS = "requirements_database_pool_connections"
 POOL_LIMIT = "requirements_database_pool_limit"
@@ -29,73 +21,85 @@ LOOP_LAG = "requirements_event_loop_lag_seconds"
 LATENCIES = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 LAGS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
 
-# The route of what the URL table does not know: a path of a caller's never becomes a label.
+# The route label of a request that matches no URL pattern. A path sent by a caller never becomes a label.
 UNMATCHED = "unmatched"
 
-_Answer = tuple[str | None, str | None, int, str | None]
+# The status label of a response without an envelope.
+NO_STATUS = "none"
+
+_Labels = tuple[str | None, str | None, int, str | None]
 
 
 class Metrics:
-    """One worker's metrics. Methods cost a microsecond or two; gauges are for a sampler to set now and then."""
+    """The metrics of one worker. A method call costs a few microseconds. The sampler sets the gauges."""
 
     def __init__(self, worker: str = "0") -> None:
-        """`worker` tells this worker from the others, and its successor not from itself."""
+        """`worker` is the worker's place (`0`, `1`). A replacement worker has the same one."""
         self.registry = CollectorRegistry()
         self.in_flight = 0
-        self._answers: dict[_Answer, tuple[Callable[[], None], Callable[[float], None]]] = {}
+        self._series: dict[_Labels, tuple[Callable[[], None], Callable[[float], None]]] = {}
         self._requests = self._counter(
-            REQUESTS, "Requests answered, by URL pattern, status, HTTP code, and what became of the write.", *ANSWER
+            REQUESTS, "Requests answered, by URL pattern, status, HTTP code and outcome of the write.", *REQUEST_LABELS
         )
         self._request_seconds = self._histogram(
-            REQUEST_SECONDS, "From a request's head to its answer being built, by URL pattern.", LATENCIES, "route"
+            REQUEST_SECONDS, "Time from the request headers to the response, by URL pattern.", LATENCIES, "route"
         )
-        self.batches = self._counter("requirements_batches", "Statements that carried several requests' work.", "batch")
-        self.batch_items = self._counter("requirements_batch_items", "What those statements carried.", "batch")
-        self.batch_waiting = self._gauge(
-            "requirements_batch_waiting", "What waits for the next such statement.", "batch"
-        )
-        self.requests_in_flight = self._gauge(IN_FLIGHT, "Requests that are being worked on.")
-        self.pool_connections = self._gauge(POOL_CONNECTIONS, "Open connections to the database.", "state")
-        self.pool_limit = self._gauge(POOL_LIMIT, "How many connections the workers may open together.")
-        self.pool_waiting = self._gauge(POOL_WAITING, "How many tasks wait for a connection.")
-        self.statements = self._counter("requirements_database_statements", "Statements given to the pool to run.")
+        self.batches = self._counter("requirements_batches", "Statements that processed a batch of requests.", "batch")
+        self.batch_items = self._counter("requirements_batch_items", "Requests in those batches.", "batch")
+        self.batch_waiting = self._gauge("requirements_batch_waiting", "Requests waiting for the next batch.", "batch")
+        self.requests_in_flight = self._gauge(IN_FLIGHT, "Requests in progress.")
+        self.pool_connections = self._gauge(POOL_CONNECTIONS, "Open database connections, by state.", "state")
+        self.pool_limit = self._gauge(POOL_LIMIT, "Maximum number of database connections of all workers.")
+        self.pool_waiting = self._gauge(POOL_WAITING, "Tasks waiting for a database connection.")
+        self.statements = self._counter("requirements_database_statements", "Statements run by the pool.")
         self.registry_age = self._gauge(
             "requirements_registry_age_seconds",
-            "How long ago services and routes were last read, in the worker where that is longest.",
+            "Time since services and routes were last loaded, in the worker with the oldest copy.",
             mode="livemax",
         )
-        self.registry_loads = self._counter("requirements_registry_loads", "How often services and routes were read.")
-        self.session_touches = self._counter("requirements_session_touches", "Uses of sessions that were recorded.")
+        self.registry_loads = self._counter("requirements_registry_loads", "Loads of services and routes.")
+        self.session_touches = self._counter("requirements_session_touches", "Recorded uses of sessions.")
         self.loop_lag = self._histogram(
-            LOOP_LAG, "How much later than due a timer ran: what every request of that worker waited.", LAGS
+            LOOP_LAG, "Delay of a timer of the event loop. Every request of the worker waits as long.", LAGS
         )
-        self.cpu = self._counter("requirements_worker_cpu_seconds", "Processor time of each worker.", "worker").labels(
-            worker
-        )
+        self.cpu = self._counter("requirements_worker_cpu_seconds", "CPU time of each worker.", "worker").labels(worker)
         self.memory = self._gauge(
-            "requirements_worker_resident_memory_bytes", "Memory of each worker.", "worker"
+            "requirements_worker_resident_memory_bytes", "Resident memory of each worker.", "worker"
         ).labels(worker)
 
     def answered(self, route: str | None, status: str | None, code: int, outcome: str | None, seconds: float) -> None:
-        """Count one answer; None where there is no such thing. `route` is a pattern of the URL table."""
-        answer = (route, status, code, outcome)
-        series = self._answers.get(answer)
+        """Count one response and its duration.
+
+        `route` is a pattern of the URL table, None if the request matched none. `status` and `outcome` are None for a
+        response without an envelope.
+        """
+        labels = (route, status, code, outcome)
+        series = self._series.get(labels)
         if series is None:
-            series = self._answers[answer] = self._series(*answer)
+            series = self._series[labels] = self._create_series(*labels)
         count, observe = series
         count()
         observe(seconds)
 
-    def expect_faults(self, route: str) -> None:
-        """Have faults at `route` told as zero until there is one: of the first one Prometheus sees no increase else."""
-        for status, outcome in FAULTS:
+    def predeclare_errors(self, route: str, outcomes: Collection[str]) -> None:
+        """Create the series of our own errors at `route` with the value 0.
+
+        Prometheus sees no increase in a series that starts at 1, so an alert would miss the first error. `outcomes`
+        are those an application crash can have there. A route without the outcome `unknown` writes nothing, so it
+        sends no e-mail either.
+        """
+        errors: list[tuple[type[Status], str]] = [(ApplicationCrash, outcome) for outcome in outcomes]
+        errors.append((IdentifyRequestError, "none"))
+        if "unknown" in outcomes:
+            errors.append((MandrillEmailFailed, "created"))
+        for status, outcome in errors:
             self._requests.labels(route, status.name, str(status.http_code), outcome)
 
-    def _series(
+    def _create_series(
         self, route: str | None, status: str | None, code: int, outcome: str | None
     ) -> tuple[Callable[[], None], Callable[[float], None]]:
         route = route or UNMATCHED
-        requests = self._requests.labels(route, status or "none", str(code), outcome or "none")
+        requests = self._requests.labels(route, status or NO_STATUS, str(code), outcome or "none")
         return requests.inc, self._request_seconds.labels(route).observe
 
     def _counter(self, name: str, text: str, *labels: str) -> Counter:
@@ -109,22 +113,20 @@ class Metrics:
 
 
 class ProcessMetrics:
-    """What the supervisor measures: the processes that it keeps running."""
+    """The metrics of the supervisor: the processes it runs."""
 
     def __init__(self) -> None:
         registry = CollectorRegistry()
-        self._workers = Gauge(
-            WORKERS, "Worker processes that accept requests.", multiprocess_mode="max", registry=registry
-        )
+        self._workers = Gauge(WORKERS, "Workers that accept requests.", multiprocess_mode="max", registry=registry)
         self._restarts = Counter(
-            RESTARTS, "Processes started in place of one that ended.", ["process"], registry=registry
+            RESTARTS, "Processes started to replace one that ended.", ["process"], registry=registry
         )
         for kind in ("worker", "console"):
             self._restarts.labels(kind)
 
     @contextlib.contextmanager
     def worker_serving(self) -> Iterator[None]:
-        """Count one more worker that serves."""
+        """Count one more serving worker while the context is open."""
         self._workers.inc()
         try:
             yield
@@ -132,5 +134,5 @@ class ProcessMetrics:
             self._workers.dec()
 
     def restarted(self, process: str) -> None:
-        """Count one more `worker` or `console` in place of one that ended."""
+        """Count one restart of a `worker` or of the `console`."""
         self._restarts.labels(process).inc()

@@ -1,7 +1,7 @@
-"""Where processes leave what they measure for another one to read: a folder with a few files for each of them.
+"""Metrics files: each process writes its metrics to files in a shared folder, and one process reads them all.
 
-A process writes under a name that its successor takes over, so that counters go on where they were and the folder
-stays small however often processes end.
+Files are named after the worker's place (`0`, `1`), not after its process id. A replacement worker opens the files
+of its predecessor, so counters continue and the folder does not grow with every restart.
 """
 
 import contextlib
@@ -16,20 +16,20 @@ from typing import Any
 
 from prometheus_client import values
 from prometheus_client.metrics_core import Metric
-from prometheus_client.mmap_dict import MmapedDict, mmap_key
+from prometheus_client.mmap_dict import MmapedDict
 from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
 
 PREFIX = "requirements-metrics-"
-SWEPT_AFTER_SECONDS = 60.0
+MIN_STALE_SECONDS = 60.0
 
 VARIABLE = "PROMETHEUS_MULTIPROC_DIR"
 
 
 @contextlib.contextmanager
 def metrics_folder() -> Iterator[Path]:
-    """A new folder for this process and those that it starts, named in the environment; removed at the end."""
-    _sweep()
-    with tempfile.TemporaryDirectory(prefix=PREFIX) as folder, _held(Path(folder)):
+    """Create the metrics folder, set it in the environment for child processes, and remove it on exit."""
+    _remove_stale_folders()
+    with tempfile.TemporaryDirectory(prefix=PREFIX) as folder, _locked(Path(folder)):
         os.environ[VARIABLE] = folder
         try:
             yield Path(folder)
@@ -38,8 +38,8 @@ def metrics_folder() -> Iterator[Path]:
 
 
 @contextlib.contextmanager
-def _held(folder: Path) -> Iterator[None]:
-    """Mark the folder as in use, as long as this process lives. Raises `BlockingIOError` where another has."""
+def _locked(folder: Path) -> Iterator[None]:
+    """Hold an exclusive lock on the folder. Raises `BlockingIOError` if another process holds it."""
     fd = os.open(folder, os.O_RDONLY)
     try:
         fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -48,82 +48,59 @@ def _held(folder: Path) -> Iterator[None]:
         os.close(fd)
 
 
-def _sweep() -> None:
-    """Remove the folders that killed processes left behind; the newest may be about to be marked."""
+def _remove_stale_folders() -> None:
+    """Remove the folders of killed supervisors. A folder newer than `MIN_STALE_SECONDS` may not be locked yet."""
     for folder in Path(tempfile.gettempdir()).glob(f"{PREFIX}*"):
-        # Other users' are theirs, and another one that starts may sweep as well.
-        with contextlib.suppress(OSError), _held(folder):
-            if time.time() - folder.stat().st_mtime > SWEPT_AFTER_SECONDS:
+        # Another user may own the folder, or another supervisor may remove it at the same time.
+        with contextlib.suppress(OSError), _locked(folder):
+            if time.time() - folder.stat().st_mtime > MIN_STALE_SECONDS:
                 shutil.rmtree(folder)
 
 
 def announced_folder() -> Path:
-    """The folder that the environment names. Raises `KeyError` where none is."""
+    """The metrics folder set in the environment. Raises `KeyError` if none is set."""
     return Path(os.environ[VARIABLE])
 
 
 def write_as(name: str) -> None:
-    """Have the metrics that this process makes from now on written to the announced folder.
+    """Write the metrics that this process creates from now on to files in the current folder.
 
-    No other living process may have that `name`, which holds no underscore. Without a call of this, metrics stay in
-    memory.
+    `name` must be unique among living processes and must not contain an underscore. Without this call, metrics are
+    kept in memory.
     """
     values.ValueClass = _value_class(announced_folder(), name)
 
 
 def forget(name: str) -> None:
-    """Drop what the ended process of that name said of itself: gauges. What it counted stays."""
+    """Remove the gauges of the ended process `name`. Its counters and histograms are kept."""
     mark_process_dead(name, str(announced_folder()))  # type: ignore[no-untyped-call]
 
 
-def read(folder: Path) -> list[Metric]:
-    """What all processes together have measured."""
+def collect(folder: Path) -> list[Metric]:
+    """Read the metrics of all processes, aggregated."""
     collector = MultiProcessCollector(None, str(folder))  # type: ignore[no-untyped-call]
     return list(collector.collect())  # type: ignore[no-untyped-call]
 
 
-def _open(path: Path) -> MmapedDict:
-    """The numbers kept at `path`, which is there from the first moment as a whole: the library reads no empty file."""
-    if not path.exists():
-        begun = path.with_suffix(".begun")
-        MmapedDict(str(begun)).close()  # type: ignore[no-untyped-call]
-        begun.rename(path)
-    return MmapedDict(str(path))  # type: ignore[no-untyped-call]
+def _value_class(folder: Path, name: str) -> Any:
+    """The library's value class, with file names that end in `name` instead of the process id."""
+    library_class: Any = values.MultiProcessValue(process_identifier=lambda: name)  # type: ignore[no-untyped-call]
 
-
-def _value_class(folder: Path, process: str) -> Any:
-    """What the library is to keep each number in.
-
-    Its own class guards every write by a lock and asks for the process's id: three times the cost for processes that
-    measure in one thread only and never fork.
-    """
-    files: dict[str, MmapedDict] = {}
-
-    class Value:
-        _multiprocess = True  # the library asks for it
-
-        def __init__(self, kind: str, metric: str, *key: Any, multiprocess_mode: str = "", **_: object) -> None:
-            part = f"{kind}_{multiprocess_mode}" if kind == "gauge" else kind
-            if part not in files:
-                files[part] = _open(folder / f"{part}_{process}.db")
-            self._file = files[part]
-            self._key = mmap_key(metric, *key)
-            self._value: float = self._file.read_value(self._key)[0]  # type: ignore[no-untyped-call]
-
-        def inc(self, amount: float) -> None:
-            self.set(self._value + amount)
-
-        def set(self, value: float, timestamp: float | None = None) -> None:
-            self._value = value
-            self._file.write_value(self._key, value, timestamp or 0.0)  # type: ignore[no-untyped-call]
-
-        def get(self) -> float:
-            return self._value
-
-        def set_exemplar(self, exemplar: object) -> None:
-            """Files hold none."""
-
-        def get_exemplar(self) -> None:
-            """Files hold none."""
+    class Value(library_class):  # type: ignore[misc]
+        def __init__(self, kind: str, *args: Any, multiprocess_mode: str = "", **options: Any) -> None:
+            prefix = f"{kind}_{multiprocess_mode}" if kind == "gauge" else kind
+            _create_file(folder / f"{prefix}_{name}.db")
+            super().__init__(kind, *args, multiprocess_mode=multiprocess_mode, **options)
 
     return Value
+
+
+def _create_file(path: Path) -> None:
+    """Create an initialised metrics file under a temporary name, then rename it.
+
+    The library creates the file empty and initialises it afterwards. A reader that opens the empty file fails.
+    """
+    if not path.exists():
+        draft = path.with_suffix(".new")
+        MmapedDict(str(draft)).close()  # type: ignore[no-untyped-call]
+        draft.rename(path)

@@ -1,16 +1,17 @@
-"""Percentiles out of histograms."""
+"""Percentiles of histograms."""
 
 import math
 from collections.abc import Mapping
 
-# How many observations are at or below each upper bound, the last of which is infinite.
+# The number of observations at or below each upper bound. The last bound is infinite.
 Buckets = Mapping[float, float]
 
 
 def quantile(share: float, buckets: Buckets) -> float | None:
-    """The value that a `share` of the observations is at or below, interpolated as Prometheus does.
+    """The value that a `share` (0 to 1) of the observations does not exceed.
 
-    None without observations; of those beyond the last finite bound no more is known than that bound.
+    Interpolates within a bucket as Prometheus's `histogram_quantile` does. Returns None without observations, and the
+    largest finite bound if the value is above it.
     """
     total = buckets.get(math.inf, 0.0)
     if total <= 0:
@@ -24,6 +25,6 @@ def quantile(share: float, buckets: Buckets) -> float | None:
     return lower
 
 
-def since(before: Buckets, after: Buckets) -> Buckets:
-    """The observations made between two readings of one histogram."""
+def subtract(after: Buckets, before: Buckets) -> Buckets:
+    """The observations made between two states of one histogram."""
     return {bound: count - before.get(bound, 0.0) for bound, count in after.items()}

@@ -1,4 +1,4 @@
-"""A running service with its internal listener, on a database of its own."""
+"""Fixtures: a running service with its internal listener, on its own database."""
 
 import contextlib
 import socket
@@ -19,7 +19,7 @@ from tests.factories import CREATE, Records
 from tests.serving.process import Serve, serving
 
 
-class Watched:
+class RunningService:
     """A running service and the address of its internal listener."""
 
     def __init__(self, serve: Serve, http: aiohttp.ClientSession, demo: Demo, console: str) -> None:
@@ -29,12 +29,12 @@ class Watched:
         self.console = console
 
     async def ping(self) -> None:
-        """Ask one worker, whichever it is, whether it lives."""
+        """Send GET /ping to any worker."""
         async with self.http.get(f"{self.serve.url}/ping") as response:
             assert response.status == 200
 
     async def create(self, token: str | None = None) -> str:
-        """The status of a create."""
+        """Send a create and return its status."""
         params = {
             "token": token or self.demo.application_token,
             "required": {"type": "Service", "id": self.demo.service_id},
@@ -46,7 +46,7 @@ class Watched:
 
 
 def settings(folder: Path, database_url: str, console_port: int = 0) -> dict[str, str]:
-    """The environment of a service on `database_url` that keeps its metrics in `folder`."""
+    """The environment of a service on `database_url` with its metrics folder below `folder`."""
     return {
         "DATABASE_URL": database_url,
         "TMPDIR": str(folder),
@@ -56,8 +56,10 @@ def settings(folder: Path, database_url: str, console_port: int = 0) -> dict[str
 
 
 @contextlib.asynccontextmanager
-async def watched(folder: Path, database_url: str, changes: Mapping[str, str] | None = None) -> AsyncIterator[Watched]:
-    """A service with two workers on `database_url`, once all of it serves; `changes` are more of its settings."""
+async def running_service(
+    folder: Path, database_url: str, changes: Mapping[str, str] | None = None
+) -> AsyncIterator[RunningService]:
+    """Run a service with two workers on `database_url` and wait until it is ready. `changes` are extra settings."""
     connection = await asyncpg.connect(database_url)
     demo = await make_demo(connection)
     await connection.close()
@@ -66,12 +68,12 @@ async def watched(folder: Path, database_url: str, changes: Mapping[str, str] | 
         serving(folder, environ=settings(folder, database_url) | dict(changes or {})) as serve,
     ):
         await serve.workers()
-        yield Watched(serve, http, demo, (await serve.event("console-listening"))[0]["url"])
+        yield RunningService(serve, http, demo, (await serve.event("console-listening"))[0]["url"])
 
 
 @contextlib.asynccontextmanager
 async def http_session() -> AsyncIterator[aiohttp.ClientSession]:
-    """A caller that opens a connection for each request, so that any worker may get it."""
+    """An HTTP client that opens a new connection for each request, so that any worker can get it."""
     connector = aiohttp.TCPConnector(force_close=True)
     async with aiohttp.ClientSession(connector=connector, timeout=aiohttp.ClientTimeout(15)) as http:
         yield http
@@ -79,50 +81,52 @@ async def http_session() -> AsyncIterator[aiohttp.ClientSession]:
 
 @pytest.fixture(scope="session")
 async def http() -> AsyncIterator[aiohttp.ClientSession]:
-    """A caller without a service of its own."""
+    """An HTTP client."""
     async with http_session() as http:
         yield http
 
 
 @pytest.fixture(scope="session")
-async def shared(server_url: str, template: str, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Watched]:
-    """A service for tests that disturb nothing."""
+async def shared(
+    server_url: str, template: str, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[RunningService]:
+    """A shared service for tests that do not disturb it."""
     async with (
         new_database(server_url, template) as url,
-        watched(tmp_path_factory.mktemp("watched"), url) as service,
+        running_service(tmp_path_factory.mktemp("watched"), url) as service,
     ):
         yield service
 
 
 @pytest.fixture
-async def service(tmp_path: Path, database_url: str) -> AsyncIterator[Watched]:
-    """A service of the test's own."""
-    async with watched(tmp_path, database_url) as service:
+async def service(tmp_path: Path, database_url: str) -> AsyncIterator[RunningService]:
+    """A service for one test."""
+    async with running_service(tmp_path, database_url) as service:
         yield service
 
 
 @pytest.fixture
 def metrics() -> Metrics:
-    """What the client's application measures into."""
+    """The metrics of the client's application."""
     return Metrics()
 
 
 @pytest.fixture
 async def client(config: Config, records: Records, aiohttp_client: AppClient, metrics: Metrics) -> Client:
-    """A client of a service with the create route deployed."""
+    """A client of an application with the create route deployed."""
     await records.deploy()
     return await aiohttp_client(create_app(config, metrics))
 
 
 @pytest.fixture
 async def unreachable(config: Config, aiohttp_client: AppClient, metrics: Metrics) -> Client:
-    """A client of a service whose database cannot be reached."""
+    """A client of an application whose database is unreachable."""
     away = replace(config, database=replace(config.database, url="postgresql://someone@127.0.0.1:1/somewhere"))
     return await aiohttp_client(create_app(away, metrics))
 
 
 @pytest.fixture
 def taken_port() -> Iterator[socket.socket]:
-    """A port on which someone else listens."""
+    """A listener that occupies a port."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         yield listener

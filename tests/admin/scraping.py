@@ -1,4 +1,4 @@
-"""Reading /metrics as Prometheus does."""
+"""Scrape and parse /metrics."""
 
 import asyncio
 import time
@@ -12,7 +12,7 @@ from tests.serving.process import PATIENCE_SECONDS
 
 
 class Scrape:
-    """One answer of /metrics."""
+    """One response of /metrics."""
 
     def __init__(self, text: str) -> None:
         self.text = text
@@ -25,27 +25,27 @@ class Scrape:
         return {sample.name for sample in self.samples}
 
     def of(self, name: str, **labels: str) -> list[Sample]:
-        """The samples of that name that have these labels."""
+        """The samples with that name and these labels."""
         return [sample for sample in self.samples if sample.name == name and labels.items() <= sample.labels.items()]
 
     def total(self, name: str, **labels: str) -> float:
-        """The sum of those samples."""
+        """The sum of the samples with that name and these labels."""
         return sum(sample.value for sample in self.of(name, **labels))
 
     def values(self, label: str) -> set[str]:
-        """All that one label says anywhere."""
+        """All values of one label."""
         return {sample.labels[label] for sample in self.samples if label in sample.labels}
 
 
 async def scrape(http: aiohttp.ClientSession, url: str) -> Scrape:
-    """What /metrics of the internal listener at `url` says now."""
+    """Scrape /metrics of the internal listener at `url`."""
     async with http.get(f"{url}/metrics") as response:
         assert response.status == 200
         return Scrape(await response.text())
 
 
 async def scrape_until(http: aiohttp.ClientSession, url: str, condition: Callable[[Scrape], bool]) -> Scrape:
-    """The first scrape of which `condition` is true."""
+    """Scrape until `condition` is true, and return that scrape."""
     deadline = time.monotonic() + PATIENCE_SECONDS
     while not condition(found := await scrape(http, url)):
         assert time.monotonic() < deadline, found.text

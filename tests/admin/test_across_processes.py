@@ -1,4 +1,4 @@
-"""/metrics of the real service: right across workers, and whatever process ends."""
+"""/metrics of a real service: exact across workers, and after any process has ended."""
 
 import os
 import signal
@@ -7,14 +7,14 @@ from pathlib import Path
 
 import aiohttp
 
-from tests.admin.conftest import Watched, settings
+from tests.admin.conftest import RunningService, settings
 from tests.admin.scraping import Scrape, scrape, scrape_until
 from tests.factories import CREATE
 from tests.serving.process import alive, serving, until
 
 
-async def ask_each_worker(service: Watched, workers: list[int], times: int) -> None:
-    """Have every worker answer as many pings and creates."""
+async def call_each_worker(service: RunningService, workers: list[int], times: int) -> None:
+    """Send `times` pings, creates and refused creates to each worker."""
     for worker in workers:
         with service.serve.only(worker, workers):
             for _ in range(times):
@@ -24,7 +24,7 @@ async def ask_each_worker(service: Watched, workers: list[int], times: int) -> N
 
 
 def counts(found: Scrape) -> tuple[float, ...]:
-    """How many pings, creates, refusals and latencies of creates were counted."""
+    """The counts of pings, creates, refusals and create latencies."""
     return (
         found.total("requirements_requests_total", route="/ping", status="none", code="200", outcome="none"),
         found.total("requirements_requests_total", route=CREATE, status="action-successful", outcome="created"),
@@ -33,61 +33,61 @@ def counts(found: Scrape) -> tuple[float, ...]:
     )
 
 
-async def test_counts_are_exact_whatever_worker_answers_and_ends(service: Watched) -> None:
-    """Each answer of either worker is counted once, also after kill -9 of one, and the next goes on from there."""
+async def test_counts_are_exact_after_a_worker_was_killed(service: RunningService) -> None:
+    """Each response is counted once, also after kill -9 of a worker, and its replacement continues the counts."""
     first, second = await service.serve.workers()
-    await ask_each_worker(service, [first, second], 5)
+    await call_each_worker(service, [first, second], 5)
     os.kill(first, signal.SIGKILL)
     assert counts(await scrape(service.http, service.console)) == (10, 10, 10, 20)
 
     third = (await service.serve.workers(3))[2]
     assert counts(await scrape(service.http, service.console)) == (10, 10, 10, 20)
-    await ask_each_worker(service, [second, third], 1)
+    await call_each_worker(service, [second, third], 1)
     assert counts(await scrape(service.http, service.console)) == (12, 12, 12, 24)
 
 
-async def test_workers_and_their_gauges_follow_those_that_run(service: Watched) -> None:
-    """A killed worker's gauges leave with it; its successor has its place, and the restart is counted."""
+async def test_gauges_are_those_of_the_running_workers(service: RunningService) -> None:
+    """The gauges of a killed worker are removed. Its replacement has the same place, and the restart is counted."""
 
-    def whole(found: Scrape) -> bool:
+    def complete(found: Scrape) -> bool:
         return found.total("requirements_database_pool_limit") == 16
 
-    before = await scrape_until(service.http, service.console, whole)
+    before = await scrape_until(service.http, service.console, complete)
     assert before.total("requirements_workers") == 2
     assert before.total("requirements_restarts_total", process="worker") == 0
     os.kill((await service.serve.workers())[0], signal.SIGKILL)
     await service.serve.event("worker-ended")
     assert (await scrape(service.http, service.console)).total("requirements_database_pool_limit") == 8
     await service.serve.workers(3)
-    after = await scrape_until(service.http, service.console, whole)
+    after = await scrape_until(service.http, service.console, complete)
     assert after.total("requirements_workers") == 2
     assert after.total("requirements_restarts_total", process="worker") == 1
     assert after.values("worker") == before.values("worker") == {"0", "1"}
 
 
-async def test_counts_are_exact_across_restarts(service: Watched, tmp_path: Path) -> None:
-    """Counts go on through restarts by SIGHUP, none doubled or lost; gauges are those of the workers that serve."""
+async def test_counts_are_exact_across_restarts(service: RunningService, tmp_path: Path) -> None:
+    """Counts continue over restarts by SIGHUP, none doubled or lost. Gauges are those of the current workers."""
     for restarts in range(3):
         serving_now = (await service.serve.workers(2 * (restarts + 1)))[-2:]
-        await ask_each_worker(service, serving_now, 2)
+        await call_each_worker(service, serving_now, 2)
         service.serve.process.send_signal(signal.SIGHUP)
         await service.serve.event("restarted", restarts + 1, 60)
-        asked = 4 * (restarts + 1)
+        sent = 4 * (restarts + 1)
         found = await scrape_until(service.http, service.console, lambda found: pool_limit(found) == 16)
-        assert counts(found) == (asked, asked, asked, 2 * asked)
+        assert counts(found) == (sent, sent, sent, 2 * sent)
         assert found.total("requirements_workers") == 2
         assert found.total("requirements_restarts_total") == 0
-    names = {path.stem.rpartition("_")[2] for path in metrics_of(tmp_path).glob("*.db")}
+    names = {path.stem.rpartition("_")[2] for path in metrics_folder_of(tmp_path).glob("*.db")}
     assert names == {"0", "1", "0b", "1b", "supervisor"}
 
 
 def pool_limit(found: Scrape) -> float:
-    """How many connections all workers together may open."""
+    """The connection limit of all workers together."""
     return found.total("requirements_database_pool_limit")
 
 
-async def test_the_console_is_kept_running(service: Watched) -> None:
-    """The internal listener's process is started again at the same address and knows what was counted before."""
+async def test_a_killed_console_is_restarted(service: RunningService) -> None:
+    """A killed process of the internal listener is restarted at the same address with all earlier counts."""
     await service.ping()
     (ready,) = await service.serve.event("console-ready")
     os.kill(ready["process"], signal.SIGKILL)
@@ -99,22 +99,22 @@ async def test_the_console_is_kept_running(service: Watched) -> None:
     assert not any(alive(event["process"]) for event in await service.serve.event("console-ready", 2))
 
 
-def metrics_of(folder: Path) -> Path:
-    """Where the service that has `folder` for what is temporary keeps its metrics."""
+def metrics_folder_of(folder: Path) -> Path:
+    """The metrics folder of the service whose temporary folder is `folder`."""
     (found,) = folder.glob("requirements-metrics-*")
     return found
 
 
-async def test_nothing_is_left_behind(service: Watched, tmp_path: Path) -> None:
-    """The folder of the metrics is there while the service runs, for nobody else to read, and gone after it."""
-    folder = metrics_of(tmp_path)
+async def test_nothing_is_left_behind(service: RunningService, tmp_path: Path) -> None:
+    """The metrics folder is private to its owner, and removed when the service stops."""
+    folder = metrics_folder_of(tmp_path)
     assert folder.stat().st_mode & 0o777 == 0o700
     assert await service.serve.stop() == 0
     assert not folder.exists()
 
 
-async def test_the_console_ends_with_a_killed_supervisor(service: Watched) -> None:
-    """After kill -9 of the supervisor the internal listener's process ends by itself, as workers do."""
+async def test_the_console_ends_with_a_killed_supervisor(service: RunningService) -> None:
+    """After kill -9 of the supervisor, the process of the internal listener ends, as workers do."""
     (ready,) = await service.serve.event("console-ready")
     os.kill(service.serve.pid, signal.SIGKILL)
     await service.serve.ended()
@@ -124,7 +124,7 @@ async def test_the_console_ends_with_a_killed_supervisor(service: Watched) -> No
 async def test_a_taken_port_is_a_warning(
     tmp_path: Path, database_url: str, taken_port: socket.socket, http: aiohttp.ClientSession
 ) -> None:
-    """While someone else has the internal listener's port the API serves; once it is free the console has it."""
+    """While the port of the internal listener is taken, the API serves. Once it is free, the console starts."""
     port = taken_port.getsockname()[1]
     async with serving(tmp_path, environ=settings(tmp_path, database_url, port)) as serve:
         (warning,) = await serve.event("console-unavailable")

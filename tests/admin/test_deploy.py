@@ -1,4 +1,4 @@
-"""The dashboard and the alerts in deploy/: they can be loaded, and speak of metrics that there are."""
+"""The dashboard and alerts in deploy/ are valid and use existing metrics."""
 
 import json
 import re
@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from service.domain.statuses import STATUSES
-from tests.admin.conftest import Watched
+from tests.admin.conftest import RunningService
 from tests.admin.scraping import scrape
 
 DEPLOY = Path(__file__).parents[2] / "deploy"
@@ -32,17 +32,17 @@ def expressions() -> Iterator[str]:
     yield from (target["expr"] for panel in DASHBOARD["panels"] for target in panel["targets"])
 
 
-async def test_every_metric_named_exists(shared: Watched) -> None:
-    """What they ask for, a real scrape of a service that was used holds."""
+async def test_every_metric_used_exists(shared: RunningService) -> None:
+    """Every metric in their expressions is in a scrape of a real service."""
     await shared.create()
     names = (await scrape(shared.http, shared.console)).names
-    asked = {name for expression in expressions() for name in NAME.findall(expression)}
-    assert len(asked) > 15
-    assert asked - names == set()
+    used = {name for expression in expressions() for name in NAME.findall(expression)}
+    assert len(used) > 15
+    assert used - names == set()
 
 
-async def test_every_label_value_named_exists(shared: Watched) -> None:
-    """The statuses and states they select are those that there are."""
+async def test_every_label_value_used_exists(shared: RunningService) -> None:
+    """Every status, outcome, route and state they select exists."""
     await shared.create()
     found = await scrape(shared.http, shared.console)
     statuses = {status.name for status in STATUSES}
@@ -52,19 +52,19 @@ async def test_every_label_value_named_exists(shared: Watched) -> None:
         "route": found.values("route") | {"/api/.*", "unmatched"},
         "state": found.values("state"),
     }
-    asked = [
+    used = [
         (label, value)
         for expression in expressions()
         for label, operator, text in MATCHER.findall(expression)
         for value in (text.split("|") if operator == "=~" else [text])
     ]
-    assert asked
-    assert [(label, value) for label, value in asked if value not in known[label]] == []
+    assert used
+    assert [(label, value) for label, value in used if value not in known[label]] == []
 
 
 @pytest.mark.parametrize("rule", ALERTS, ids=[rule["alert"] for rule in ALERTS])
-def test_every_alert_says_what_to_do(rule: dict[str, Any]) -> None:
-    """An alert has a severity, a sentence on what is wrong, and one on what to look at."""
+def test_every_alert_has_a_runbook(rule: dict[str, Any]) -> None:
+    """An alert has a severity, a summary and a runbook."""
     assert rule["alert"].startswith("Requirements")
     assert rule["labels"]["severity"] in {"page", "ticket"}
     assert set(rule["annotations"]) == {"summary", "runbook"}
@@ -72,14 +72,14 @@ def test_every_alert_says_what_to_do(rule: dict[str, Any]) -> None:
     assert rule["expr"].count("(") == rule["expr"].count(")")
 
 
-def test_alerts_have_names_of_their_own() -> None:
-    """No alert hides another."""
+def test_names_of_alerts_are_unique() -> None:
+    """The names of alerts are unique."""
     names = [rule["alert"] for rule in ALERTS]
     assert len(set(names)) == len(names)
 
 
 def test_the_dashboard_imports_without_edits() -> None:
-    """Every panel asks the data source that is chosen on the page, and no other place is named in it."""
+    """Every panel uses the data source selected on the dashboard."""
     (variable,) = DASHBOARD["templating"]["list"]
     assert (variable["name"], variable["type"], variable["query"]) == ("datasource", "datasource", "prometheus")
     chosen = {"type": "prometheus", "uid": "${datasource}"}
@@ -91,7 +91,7 @@ def test_the_dashboard_imports_without_edits() -> None:
 
 
 def test_panels_are_explained_and_do_not_overlap() -> None:
-    """Each panel has a title, a sentence, a unit, and a place of its own within the page's 24 columns."""
+    """Each panel has a title, a description, a unit, and its own place in the 24 columns."""
     taken: set[tuple[int, int]] = set()
     for panel in DASHBOARD["panels"]:
         place = panel["gridPos"]

@@ -1,4 +1,4 @@
-"""The files of metrics, written by processes that come after each other and beside each other."""
+"""Metrics files of concurrent and successive processes."""
 
 import os
 import subprocess
@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from service.metrics.files import VARIABLE, metrics_folder, read
+from service.metrics.files import VARIABLE, collect, metrics_folder
 
 WRITER = """
 import sys
@@ -26,7 +26,7 @@ metrics.requests_in_flight.set(answers)
 
 LIMITED = "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))"
 
-SWEEPER = """
+CLEANER = """
 import os
 from pathlib import Path
 from service.metrics.files import metrics_folder
@@ -42,21 +42,21 @@ with metrics_folder() as first:
 
 
 def write(name: str, answers: int, *ended: str) -> None:
-    """Have a process of that name count `answers`, after it has noted that others `ended`."""
-    subprocess.run([sys.executable, "-c", WRITER, name, str(answers), *ended], check=True)  # noqa: S603 - our own words
+    """Run a process `name` that calls `forget` for `ended` and then counts `answers` responses."""
+    subprocess.run([sys.executable, "-c", WRITER, name, str(answers), *ended], check=True)  # noqa: S603 - our own command
 
 
-def begin_in_vain(name: str) -> str:
-    """Have a process of that name fail at its first file; what it complains of."""
+def fail_to_create_file(name: str) -> str:
+    """Run a process `name` that fails to write its first file, and return its stderr."""
     command = [sys.executable, "-c", LIMITED + WRITER, name, "1"]
-    failed = subprocess.run(command, check=False, capture_output=True, text=True)  # noqa: S603 - our own words
+    failed = subprocess.run(command, check=False, capture_output=True, text=True)  # noqa: S603 - our own command
     assert failed.returncode == 1
     return failed.stderr
 
 
 def value(folder: Path, name: str) -> float:
-    """The sum of what the processes left under that name."""
-    return sum(sample.value for family in read(folder) for sample in family.samples if sample.name == name)
+    """The sum over all processes of the samples with that name."""
+    return sum(sample.value for family in collect(folder) for sample in family.samples if sample.name == name)
 
 
 @pytest.mark.parametrize(
@@ -67,8 +67,8 @@ def value(folder: Path, name: str) -> float:
         ("requirements_requests_in_flight", 7),
     ],
 )
-def test_a_successor_goes_on_where_the_last_one_was(sample: str, expected: float) -> None:
-    """Counters of the next process of a name go on, its gauges are its own; those of others are added."""
+def test_a_replacement_continues_the_counters(sample: str, expected: float) -> None:
+    """A replacement process continues the counters of its name but not the gauges. Other processes are added."""
     with metrics_folder() as folder:
         write("0", 3)
         write("1", 5)
@@ -77,8 +77,8 @@ def test_a_successor_goes_on_where_the_last_one_was(sample: str, expected: float
         assert len({path.name.rpartition("_")[2] for path in folder.iterdir()}) == 2
 
 
-def test_the_gauges_of_the_ended_are_forgotten() -> None:
-    """What an ended process said of itself is gone once that is noted, what it counted stays."""
+def test_gauges_of_ended_processes_are_removed() -> None:
+    """`forget` removes the gauges of an ended process and keeps its counters."""
     with metrics_folder() as folder:
         write("0", 3)
         write("1", 5, "0")
@@ -86,29 +86,29 @@ def test_the_gauges_of_the_ended_are_forgotten() -> None:
         assert value(folder, "requirements_requests_total") == 8
 
 
-def test_a_file_is_there_as_a_whole_or_not_at_all() -> None:
-    """A process that ends as it begins a file, here since it may write none, hides nothing that others measured."""
+def test_a_file_appears_complete_or_not_at_all() -> None:
+    """A process that dies while it creates a file (here: it may write none) does not break the reader."""
     with metrics_folder() as folder:
         write("0", 3)
-        assert "File too large" in begin_in_vain("1")
+        assert "File too large" in fail_to_create_file("1")
         assert value(folder, "requirements_requests_total") == 3
         write("1", 5)
         assert value(folder, "requirements_requests_total") == 8
 
 
-def test_the_folder_is_announced_while_it_is_there() -> None:
-    """Processes started meanwhile find it in their environment; afterwards there is nothing to find."""
+def test_the_folder_is_in_the_environment_while_it_exists() -> None:
+    """The folder is in the environment while it exists."""
     with metrics_folder() as folder:
         assert os.environ[VARIABLE] == str(folder)
-        assert list(read(folder)) == []
+        assert list(collect(folder)) == []
     assert VARIABLE not in os.environ
     assert not folder.exists()
 
 
-def test_what_killed_services_left_is_swept(tmp_path: Path) -> None:
-    """A new service removes old folders that nobody holds, neither those of others that run nor the newest."""
+def test_folders_of_killed_services_are_removed(tmp_path: Path) -> None:
+    """A new service removes old unlocked folders. It keeps folders of running services and new ones."""
     environ = {**os.environ, "TMPDIR": str(tmp_path)}
-    command = [sys.executable, "-c", SWEEPER]
-    swept = subprocess.run(command, check=True, env=environ, capture_output=True, text=True)  # noqa: S603 - as above
-    assert swept.stdout == "True True {'requirements-metrics-new'}\n"
+    command = [sys.executable, "-c", CLEANER]
+    cleaned = subprocess.run(command, check=True, env=environ, capture_output=True, text=True)  # noqa: S603 - as above
+    assert cleaned.stdout == "True True {'requirements-metrics-new'}\n"
     assert [path.name for path in tmp_path.iterdir()] == ["requirements-metrics-new"]

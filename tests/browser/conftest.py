@@ -1,4 +1,4 @@
-"""A real browser on a running service: what it shows, complains of and asks for is kept and judged."""
+"""Fixtures: Chromium on a running service. Console messages and requests are recorded and checked."""
 
 import os
 import shutil
@@ -12,9 +12,9 @@ import asyncpg
 import pytest
 from playwright.async_api import Browser, BrowserContext, Page, async_playwright, expect
 
-from tests.admin.conftest import Watched, watched
+from tests.admin.conftest import RunningService, running_service
 
-# As root it needs no sandbox of its own; nothing but the pages may ask anything of anybody, and no name is resolved.
+# Root cannot use the sandbox. Chromium's own background requests are off, and only local host names resolve.
 SWITCHES = (
     "--no-sandbox",
     "--disable-gpu",
@@ -31,37 +31,37 @@ expect.set_options(timeout=PATIENCE_MILLISECONDS)
 DESKTOP = {"width": 1280, "height": 900}
 PHONE = {"width": 390, "height": 844}
 
-Shoot = Callable[[Page, str], Awaitable[None]]
+Screenshot = Callable[[Page, str], Awaitable[None]]
 
 
 @dataclass
-class Seen:
-    """What a browser's pages complained of and asked for."""
+class PageLog:
+    """The console messages and requests of the pages."""
 
-    complaints: list[str] = field(default_factory=list)
+    messages: list[str] = field(default_factory=list)
     addresses: set[str] = field(default_factory=set)
 
     def watch(self, context: BrowserContext) -> None:
-        """Keep whatever the pages of `context` do from now on."""
+        """Record the pages of `context` from now on."""
         context.on("request", lambda request: self.addresses.add(request.url))
-        context.on("weberror", lambda error: self.complaints.append(str(error.error)))
+        context.on("weberror", lambda error: self.messages.append(str(error.error)))
         context.on("console", lambda message: self._hear(message.type, message.text))
 
     def _hear(self, kind: str, text: str) -> None:
         if kind in {"error", "warning"}:
-            self.complaints.append(text)
+            self.messages.append(text)
 
     @property
-    def places(self) -> set[str]:
-        """The hosts that were asked."""
+    def hosts(self) -> set[str]:
+        """The hosts that were requested."""
         return {urlsplit(address).hostname or "" for address in self.addresses if not address.startswith("data:")}
 
 
 @dataclass
 class Site:
-    """The running service, and what opens its console."""
+    """The running service, the console's password and a database connection."""
 
-    service: Watched
+    service: RunningService
     password: str
     database: asyncpg.Connection
 
@@ -71,7 +71,7 @@ class Site:
         return self.service.serve.url
 
     async def log_in(self, page: Page, name: str = "Ada Lovelace") -> None:
-        """Log in as a person does; ends on the overview."""
+        """Log in with the form, and wait for the Overview."""
         await page.goto("/")
         await page.get_by_label("Your name").fill(name)
         await page.get_by_label("Password").fill(self.password)
@@ -92,41 +92,41 @@ async def chromium() -> AsyncIterator[Browser]:
 
 @pytest.fixture
 async def site(tmp_path: Path, database_url: str) -> AsyncIterator[Site]:
-    """A service of the test's own, with the demo's records."""
+    """A service for one test, with the demo records."""
     connection = await asyncpg.connect(database_url)
-    async with watched(tmp_path, database_url) as service:
+    async with running_service(tmp_path, database_url) as service:
         await service.serve.event("console-ready")
         yield Site(service, (tmp_path / ".data" / "console-password").read_text().strip(), connection)
     await connection.close()
 
 
 @pytest.fixture
-async def seen() -> AsyncIterator[Seen]:
-    """What the test's pages do: at its end nothing was complained of, and nobody else was asked."""
-    seen = Seen()
-    yield seen
-    assert seen.complaints == []
-    assert seen.places <= LOOPBACK
+async def page_log() -> AsyncIterator[PageLog]:
+    """Record the pages of the test. Fails at its end on console errors and on requests to other hosts."""
+    page_log = PageLog()
+    yield page_log
+    assert page_log.messages == []
+    assert page_log.hosts <= LOOPBACK
 
 
 @pytest.fixture
-async def page(chromium: Browser, seen: Seen, site: Site) -> AsyncIterator[Page]:
-    """A page in a window of its own, which is closed before `site` stops and could break off what it still loads."""
+async def page(chromium: Browser, page_log: PageLog, site: Site) -> AsyncIterator[Page]:
+    """A page. It is closed before `site` stops, which would interrupt its requests."""
     size: Any = DESKTOP
     context = await chromium.new_context(viewport=size, base_url=site.service.console)
     context.set_default_timeout(PATIENCE_MILLISECONDS)
-    seen.watch(context)
+    page_log.watch(context)
     yield await context.new_page()
     await context.close()
 
 
 @pytest.fixture
-def shoot() -> Shoot:
-    """Keeps a picture of a page in the folder that SCREENSHOTS names, where it names one."""
+def screenshot() -> Screenshot:
+    """Saves a screenshot in the folder SCREENSHOTS, if it is set."""
     folder = os.environ.get("SCREENSHOTS")
 
-    async def shoot(page: Page, name: str) -> None:
+    async def screenshot(page: Page, name: str) -> None:
         if folder:
             await page.screenshot(path=Path(folder) / f"{name}.png", full_page=True)
 
-    return shoot
+    return screenshot

@@ -1,4 +1,4 @@
-"""The console for everyone: by keyboard alone, on a phone, in the dark, by name and with contrast."""
+"""Accessibility of the console: keyboard, phone, dark theme, names and contrast."""
 
 import re
 from collections.abc import AsyncIterator
@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from playwright.async_api import Browser, Page, expect
 
-from tests.browser.conftest import DESKTOP, PATIENCE_MILLISECONDS, PHONE, Seen, Shoot, Site
+from tests.browser.conftest import DESKTOP, PATIENCE_MILLISECONDS, PHONE, PageLog, Screenshot, Site
 
 PAGES = {
     "overview": "/",
@@ -20,8 +20,8 @@ PAGES = {
     "audit": "/audit",
 }
 
-# Each text that is too faint against what is behind it, by the measure of WCAG 2.
-FAINT = r"""
+# Every text with a contrast ratio below 4.5, as WCAG 2 defines it.
+LOW_CONTRAST = r"""
 () => {
   const channels = (css) => { const [r, g, b, a = 1] = css.match(/[\d.]+/g).map(Number); return [r, g, b, a]; };
   const linear = (v) => (v /= 255) <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4;
@@ -45,8 +45,8 @@ FAINT = r"""
 }
 """
 
-# What a page lacks for those who do not see it.
-NAMELESS = r"""
+# What a page lacks for screen readers.
+MISSING_NAMES = r"""
 () => {
   const faults = [];
   const ids = [...document.querySelectorAll("[id]")].map((e) => e.id);
@@ -69,8 +69,8 @@ OUTLINE = "() => { const of = getComputedStyle(document.activeElement); return o
 
 
 @pytest.fixture
-async def furnished(site: Site) -> Site:
-    """A console with something on each of its tabs."""
+async def populated(site: Site) -> Site:
+    """A console with records on each tab."""
     await site.database.execute(
         "INSERT INTO notifications (kind, message, request_id) "
         "SELECT 'application-crash', 'The database was away for a moment.', md5(n::text) FROM generate_series(1, 3) n"
@@ -85,40 +85,40 @@ async def furnished(site: Site) -> Site:
 
 
 @pytest.fixture(params=["light", "dark", "phone", "phone in the dark"])
-async def looked_at(
-    request: pytest.FixtureRequest, chromium: Browser, seen: Seen, site: Site
+async def themed_page(
+    request: pytest.FixtureRequest, chromium: Browser, page_log: PageLog, site: Site
 ) -> AsyncIterator[tuple[str, Page]]:
-    """A page as it is looked at in one of several ways, and what the way is called; closed before `site` stops."""
+    """The name of a theme and screen size, and a page with it. It is closed before `site` stops."""
     way: str = request.param
     phone = "phone" in way
     settings: dict[str, Any] = {"viewport": PHONE if phone else DESKTOP, "has_touch": phone, "is_mobile": phone}
     settings["color_scheme"] = "dark" if "dark" in way else "light"
     context = await chromium.new_context(**settings, base_url=site.service.console)
     context.set_default_timeout(PATIENCE_MILLISECONDS)
-    seen.watch(context)
+    page_log.watch(context)
     yield way.replace(" ", "-"), await context.new_page()
     await context.close()
 
 
-async def test_every_page_can_be_read(looked_at: tuple[str, Page], furnished: Site, shoot: Shoot) -> None:
-    """Every text stands out from its ground, everything has a name, and nothing is wider than the window."""
-    way, page = looked_at
+async def test_every_page_is_accessible(themed_page: tuple[str, Page], populated: Site, screenshot: Screenshot) -> None:
+    """Every text has enough contrast, every control has a name, and no page is wider than the window."""
+    way, page = themed_page
     await page.goto("/console/login")
-    assert (await page.evaluate(FAINT), await page.evaluate(NAMELESS)) == ([], [])
-    await shoot(page, f"{way}-login")
-    await furnished.log_in(page)
+    assert (await page.evaluate(LOW_CONTRAST), await page.evaluate(MISSING_NAMES)) == ([], [])
+    await screenshot(page, f"{way}-login")
+    await populated.log_in(page)
     await page.locator(".tile").first.wait_for()
     for name, path in PAGES.items():
         await page.goto(f"/console{path}")
-        assert (name, await page.evaluate(FAINT), await page.evaluate(NAMELESS)) == (name, [], [])
+        assert (name, await page.evaluate(LOW_CONTRAST), await page.evaluate(MISSING_NAMES)) == (name, [], [])
         assert await page.evaluate("document.documentElement.scrollWidth <= innerWidth"), name
-        await shoot(page, f"{way}-{name}")
+        await screenshot(page, f"{way}-{name}")
     ground = await page.evaluate("getComputedStyle(document.body).backgroundColor")
     assert (int(re.findall(r"\d+", ground)[0]) < 64) == ("dark" in way)
 
 
 async def tab_to(page: Page, text: str, most: int = 60) -> list[str]:
-    """Press Tab until what has the focus says `text`; what had it on the way, each with a visible outline."""
+    """Press Tab until an element with `text` has the focus. Returns all focused texts; each has an outline."""
     way = []
     for _ in range(most):
         await page.keyboard.press("Tab")
@@ -129,12 +129,12 @@ async def tab_to(page: Page, text: str, most: int = 60) -> list[str]:
     raise AssertionError(f"{text} was never reached: {way}")
 
 
-async def test_by_keyboard_alone(page: Page, furnished: Site) -> None:
-    """Someone without a mouse logs in, goes through the tabs, acknowledges, withdraws and answers a question."""
+async def test_by_keyboard_alone(page: Page, populated: Site) -> None:
+    """Log in, switch tabs, acknowledge, withdraw and confirm, all by keyboard."""
     await page.goto("/")
     await page.keyboard.type("Ada")
     await page.keyboard.press("Tab")
-    await page.keyboard.type(furnished.password)
+    await page.keyboard.type(populated.password)
     await page.keyboard.press("Enter")
     await page.get_by_role("heading", name="Overview").wait_for()
     assert (await tab_to(page, "Skip to the content")) == ["Skip to the content"]
@@ -170,9 +170,9 @@ async def test_by_keyboard_alone(page: Page, furnished: Site) -> None:
     await expect(page.locator(".note.good")).to_contain_text("Revoked 1 token of demo.")
 
 
-async def test_the_keyboard_is_never_trapped(page: Page, furnished: Site) -> None:
-    """On each page Tab leads through everything and out again."""
-    await furnished.log_in(page)
+async def test_the_keyboard_is_never_trapped(page: Page, populated: Site) -> None:
+    """On each page, Tab reaches the end of the page."""
+    await populated.log_in(page)
     for name, path in PAGES.items():
         await page.goto(f"/console{path}")
         reached = []

@@ -1,32 +1,33 @@
-"""The console as people use it."""
+"""The console in a real browser."""
 
 import re
+from typing import Literal
 
 from playwright.async_api import Page, expect
 
-from tests.browser.conftest import Seen, Shoot, Site
+from tests.browser.conftest import PageLog, Screenshot, Site
 from tests.factories import CREATE
 
 BADGE = ".unread .badge"
 
-# What htmx and the browser say of a request that cannot be sent.
+# The messages of htmx and Chromium about a request that cannot be sent.
 OFFLINE = re.compile(r"htmx:(sendError|afterRequest)|Failed to load resource: net::ERR_INTERNET_DISCONNECTED")
 
 
 async def create(site: Site, token: str) -> str:
-    """The status of a create with `token`, of the demo's records."""
+    """Send a create with `token` and return its status."""
     return await site.service.create(token)
 
 
-async def test_the_password_and_a_name_open_it(page: Page, site: Site, seen: Seen, shoot: Shoot) -> None:
-    """A wrong password is told; the right one leads to the page that was asked for; logging out closes it."""
+async def test_log_in_and_out(page: Page, site: Site, page_log: PageLog, screenshot: Screenshot) -> None:
+    """A wrong password shows an error, the right one the page requested first. Logging out ends the access."""
     await page.goto("/console/registry")
     await page.get_by_label("Your name").fill("Grace Hopper")
     await page.get_by_label("Password").fill("not the password")
     await page.get_by_role("button", name="Log in").click()
-    await expect(page.get_by_role("alert").filter(has_text="not the password")).to_be_visible()
-    await shoot(page, "login-refused")
-    seen.complaints.clear()  # the browser tells of each answer that is no success
+    await expect(page.get_by_role("alert").filter(has_text="The password is wrong.")).to_be_visible()
+    await screenshot(page, "login-refused")
+    page_log.messages.clear()  # Chromium logs every error response
 
     await page.goto("/console/registry")
     await page.get_by_label("Your name").fill("Grace Hopper")
@@ -40,11 +41,11 @@ async def test_the_password_and_a_name_open_it(page: Page, site: Site, seen: See
     await expect(page.get_by_role("heading", name="Log in")).to_be_visible()
 
 
-async def test_a_notification_shows_up_and_is_acknowledged(page: Page, site: Site, shoot: Shoot) -> None:
-    """What goes wrong while the tab is open appears by itself; acknowledging keeps the place and the count."""
+async def test_a_notification_appears_and_is_acknowledged(page: Page, site: Site, screenshot: Screenshot) -> None:
+    """A new notification appears without a reload. Acknowledging it keeps the focus and updates the count."""
     await site.log_in(page)
     await page.get_by_role("link", name="Notifications").click()
-    await expect(page.get_by_text("Nothing went wrong so far.")).to_be_visible()
+    await expect(page.get_by_text("No notifications yet.")).to_be_visible()
     for number in (1, 2):
         await site.database.execute(
             "INSERT INTO notifications (kind, message, request_id, details) "
@@ -55,7 +56,7 @@ async def test_a_notification_shows_up_and_is_acknowledged(page: Page, site: Sit
         )
         await expect(page.locator("tr.new")).to_have_count(number)
         await expect(page.locator(BADGE)).to_have_text(f"{number} unread")
-    await shoot(page, "notifications")
+    await screenshot(page, "notifications")
 
     first = page.locator("#acknowledge-2")
     await first.click()
@@ -67,14 +68,14 @@ async def test_a_notification_shows_up_and_is_acknowledged(page: Page, site: Sit
     await page.get_by_role("link", name="Mandrill did not accept the e-mail of requirement 1.").click()
     for text in ("request-1", "503 Service Unavailable"):
         await expect(page.get_by_text(text)).to_be_visible()
-    await shoot(page, "notification")
+    await screenshot(page, "notification")
     await page.get_by_role("button", name="Acknowledge").click()
     await expect(page.locator(".note.good")).to_contain_text("Acknowledged notification 1.")
     await expect(page.locator(BADGE)).to_have_text("0 unread")
 
 
 async def test_all_are_acknowledged_at_once(page: Page, site: Site) -> None:
-    """The list can be held to a kind, and all of it acknowledged; the rest stays unread."""
+    """The button "Acknowledge all" acknowledges the filtered list only."""
     for kind in ("a", "a", "b"):
         await site.database.execute("INSERT INTO notifications (kind, message) VALUES ($1, 'Something.')", kind)
     await site.log_in(page)
@@ -89,36 +90,36 @@ async def test_all_are_acknowledged_at_once(page: Page, site: Site) -> None:
     await expect(page.locator(BADGE)).to_have_text("1 unread")
 
 
-async def test_deploy_and_withdraw(page: Page, site: Site, shoot: Shoot) -> None:
-    """A route that is withdrawn answers nobody within a second; deployed again it does; the audit tells both."""
+async def test_deploy_and_withdraw(page: Page, site: Site, screenshot: Screenshot) -> None:
+    """A withdrawn route refuses requests, a deployed one accepts them, and the audit shows both changes."""
     token = site.service.demo.application_token
     await site.log_in(page)
     await page.get_by_role("link", name="Registry").click()
     await page.get_by_role("button", name="Withdraw requirements/v1/create").click()
     await expect(page.locator(".note.good")).to_have_text("Withdrew requirements/v1/create.")
     await expect(page.locator(".note.good")).to_be_focused()
-    await shoot(page, "registry-withdrawn")
-    await answered(page, site, token, "route-not-found")
+    await screenshot(page, "registry-withdrawn")
+    await wait_for_status(page, site, token, "route-not-found")
 
     await page.get_by_role("button", name="Deploy requirements/v1/create").click()
     await expect(page.locator(".note.good")).to_have_text("Deployed requirements/v1/create.")
-    await answered(page, site, token, "action-successful")
+    await wait_for_status(page, site, token, "action-successful")
 
     await page.get_by_label("Route or service").fill("orders/v2/list")
     await page.get_by_label("Sensitive params").select_option("yes")
     await page.get_by_role("button", name="Deploy", exact=True).click()
     await expect(page.locator("section", has_text="orders").get_by_text("sensitive: base64 only")).to_be_visible()
-    await shoot(page, "registry")
+    await screenshot(page, "registry")
 
     await page.get_by_role("link", name="Audit").click()
     rows = page.locator("tbody tr")
     await expect(rows).to_have_count(3)
     await expect(rows.nth(2)).to_contain_text(re.compile(r"Ada Lovelace\s*withdraw"))
-    await shoot(page, "audit")
+    await screenshot(page, "audit")
 
 
-async def answered(page: Page, site: Site, token: str, status: str) -> None:
-    """Return once a create is answered so."""
+async def wait_for_status(page: Page, site: Site, token: str, status: str) -> None:
+    """Wait until a create is answered with `status`."""
     for _ in range(100):
         if await create(site, token) == status:
             return
@@ -126,22 +127,22 @@ async def answered(page: Page, site: Site, token: str, status: str) -> None:
     raise AssertionError(f"no create was answered {status}")
 
 
-async def test_issue_and_revoke_a_token(page: Page, site: Site, shoot: Shoot) -> None:
-    """A new token is shown once and works; revoked it does not, and neither a rotated one."""
+async def test_issue_and_revoke_a_token(page: Page, site: Site, screenshot: Screenshot) -> None:
+    """A new token is shown once and works. A revoked token, or one of a deactivated application, does not."""
     await site.log_in(page)
     await page.get_by_role("link", name="Applications & sessions").click()
     await page.get_by_label("New application: slug").fill("shop")
     await page.get_by_role("button", name="Create").click()
     await page.get_by_role("button", name="Issue a token").click()
     token = await page.get_by_label("The token.").input_value()
-    await shoot(page, "token")
+    await screenshot(page, "token")
     assert await create(site, token) == "action-successful"
     await page.reload()
     await expect(page.get_by_label("The token.")).to_have_count(0)
     assert token not in await page.content()
 
     await page.locator("summary", has_text="Revoke token").click()
-    await shoot(page, "revoke")
+    await screenshot(page, "revoke")
     await page.get_by_role("button", name="Revoke token").click()
     await expect(page.locator(".note.good")).to_have_text("Revoked 1 token of shop.")
     assert await create(site, token) == "invalid-token"
@@ -152,27 +153,27 @@ async def test_issue_and_revoke_a_token(page: Page, site: Site, shoot: Shoot) ->
     assert await create(site, rotated) == "action-successful"
     await page.locator("summary", has_text="Deactivate").click()
     await page.get_by_role("button", name="Deactivate").click()
-    await expect(page.locator(".head .state")).to_have_text("off")
+    await expect(page.locator(".head .state")).to_have_text("inactive")
     assert await create(site, rotated) == "invalid-token"
 
 
-async def test_open_and_revoke_a_session(page: Page, site: Site, shoot: Shoot) -> None:
-    """A session that is opened here works; its token stops with its revocation."""
+async def test_open_and_revoke_a_session(page: Page, site: Site, screenshot: Screenshot) -> None:
+    """The token of an opened session works until the session is revoked."""
     await site.log_in(page)
     await page.goto("/console/access")
     await page.get_by_label("Open a session: e-mail address").fill("demo@example.com")
     await page.get_by_role("button", name="Open", exact=True).click()
     token = await page.get_by_label("The token.").input_value()
     assert await create(site, token) == "action-successful"
-    await shoot(page, "access")
+    await screenshot(page, "access")
     await page.locator("tbody tr", has_text="demo@example.com").locator("summary").first.click()
     await page.get_by_role("button", name=re.compile("^Revoke session")).first.click()
     await expect(page.locator(".note.good")).to_contain_text("Revoked session")
     assert await create(site, token) == "invalid-token"
 
 
-async def test_search_requirements(page: Page, site: Site, shoot: Shoot) -> None:
-    """Requirements are found by either end and by key, and turned page by page."""
+async def test_search_requirements(page: Page, site: Site, screenshot: Screenshot) -> None:
+    """Requirements can be found by either reference and by key, and paged."""
     await site.database.execute(
         "INSERT INTO requirements (required_type, required_id, requireable_type, requireable_id, key, value) "
         "SELECT 'Service', 1 + n % 2, 'Application', n, CASE WHEN n % 60 = 7 THEN 'tier' END, repeat('gold ', n) "
@@ -182,7 +183,7 @@ async def test_search_requirements(page: Page, site: Site, shoot: Shoot) -> None
     await page.get_by_role("link", name="Requirements", exact=True).click()
     rows = page.locator("tbody tr")
     await expect(rows).to_have_count(50)
-    await shoot(page, "requirements")
+    await screenshot(page, "requirements")
 
     search = page.get_by_role("form", name="Required", exact=True)
     await search.get_by_label("type").select_option("Service")
@@ -201,36 +202,96 @@ async def test_search_requirements(page: Page, site: Site, shoot: Shoot) -> None
     await expect(page.locator("pre")).to_be_visible()
 
 
-async def test_the_overview_is_live(page: Page, site: Site, shoot: Shoot) -> None:
-    """What callers are answered appears in the charts without anybody's doing; pausing holds it still."""
+async def test_the_overview_is_live(page: Page, site: Site, screenshot: Screenshot) -> None:
+    """New requests appear in the charts without a reload, and pausing stops the updates."""
     await site.log_in(page)
-    for _ in range(20):
-        await site.service.create()
-    await site.service.create("no token of anyone")
-    legend = page.locator("#answers-legend")
+    legend = page.locator("#requests .u-legend")
+    await site.service.create()
     await expect(legend).to_contain_text("action-successful")
+    await expect(legend).not_to_contain_text("invalid-token")
+    await site.service.create("no token of anyone")
     await expect(legend).to_contain_text("invalid-token")
+    await expect(page.locator("#requests .u-series .u-label")).to_have_text(
+        ["UTC", "action-successful", "invalid-token"]
+    )
+    for chart in ("requests", "latency", "pool", "emails", "workers"):
+        await expect(page.locator(f"#{chart} canvas")).to_be_visible()
     await expect(page.locator(".tile", has_text="Workers").locator("strong")).to_have_text("2")
-    await shoot(page, "overview")
+    await screenshot(page, "overview")
+
     await page.get_by_role("link", name="Pause updates").click()
+    await expect(page.get_by_role("link", name="Resume updates")).to_be_visible()
     await expect(page.locator("#panels")).not_to_have_attribute("hx-get", re.compile("."))
+    await expect(page.locator("#charts")).not_to_have_attribute("data-seconds", re.compile("."))
+    await expect(page.locator("#requests canvas")).to_be_visible()
 
 
-async def test_what_is_not_live_says_so(page: Page, site: Site, seen: Seen, shoot: Shoot) -> None:
-    """When the console cannot be asked, what is shown is marked as old until it can."""
+async def test_charts_show_values_at_the_pointer(page: Page, site: Site, screenshot: Screenshot) -> None:
+    """The legend has the latest values; over a chart it has those of the time at the pointer, in every chart."""
+    await site.log_in(page)
+    workers = page.locator("#workers .u-series", has_text="workers")
+    await expect(workers).to_contain_text("2")
+    times = [page.locator(f"#{chart} .u-series", has_text="UTC").locator(".u-value") for chart in ("workers", "pool")]
+    first = await times[0].text_content()
+    assert re.fullmatch(r"\d\d:\d\d:\d\d", first or "")
+    await expect(times[0]).not_to_have_text(first or "")
+
+    await page.locator("#workers .u-over").hover(position={"x": 1, "y": 50})
+    for time in times:
+        await expect(time).to_have_text(first or "")
+    await screenshot(page, "overview-hover")
+    await page.mouse.move(0, 0)
+    for time in times:
+        await expect(time).not_to_have_text(first or "")
+
+
+async def test_the_overview_shows_one_action(page: Page, site: Site) -> None:
+    """The choice of an action limits requests to its route, and updates keep the choice."""
+    await site.log_in(page)
+    await site.service.create()
+    async with site.service.http.get(f"{site.api}/nothing") as response:
+        assert response.status == 500
+    labels = page.locator("#requests .u-series .u-label")
+    await expect(labels).to_have_text(["UTC", "action-successful", "route-non-existent"])
+    await page.reload()
+    await page.get_by_label("Action").select_option(CREATE)
+    await page.get_by_role("button", name="Show").click()
+    await expect(labels).to_have_text(["UTC", "action-successful"])
+    await site.service.create("no token of anyone")
+    await expect(labels).to_have_text(["UTC", "action-successful", "invalid-token"])
+
+
+async def test_a_chart_follows_the_theme(page: Page, site: Site) -> None:
+    """When the system changes between light and dark, the charts are drawn in the colours of the other theme."""
+    await site.log_in(page)
+    await site.service.create()
+    marker = page.locator("#requests .u-series", has_text="action-successful").locator(".u-marker")
+    colours = []
+    schemes: list[Literal["light", "dark"]] = ["light", "dark"]
+    for scheme in schemes:
+        await page.emulate_media(color_scheme=scheme)
+        await expect(marker).to_be_attached()
+        colours.append(await marker.evaluate("(marker) => getComputedStyle(marker).borderTopColor"))
+    assert colours[0] != colours[1]
+
+
+async def test_an_unreachable_console_is_shown(
+    page: Page, site: Site, page_log: PageLog, screenshot: Screenshot
+) -> None:
+    """While the console is unreachable, the page says that it is not updated."""
     await site.log_in(page)
     await page.goto("/console/notifications")
     await page.context.set_offline(True)
     await expect(page.locator("#offline")).to_be_visible()
-    await shoot(page, "offline")
+    await screenshot(page, "offline")
     await page.context.set_offline(False)
     await expect(page.locator("#offline")).to_be_hidden()
-    assert [text for text in seen.complaints if not OFFLINE.match(text)] == []
-    seen.complaints.clear()
+    assert [text for text in page_log.messages if not OFFLINE.match(text)] == []
+    page_log.messages.clear()
 
 
-async def test_create_path_is_the_apis(site: Site) -> None:
-    """The internal listener does not serve the API, nor the API's the console."""
+async def test_the_listeners_are_separate(site: Site) -> None:
+    """The internal listener does not serve the API, and the public listener does not serve the console."""
     async with site.service.http.post(f"{site.service.console}{CREATE}", json={}) as response:
         assert response.status == 404
     async with site.service.http.get(f"{site.api}/console/") as response:

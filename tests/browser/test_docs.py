@@ -1,15 +1,15 @@
-"""The API's documentation as people try it."""
+"""The API documentation in a real browser."""
 
 import json
 import re
 
 from playwright.async_api import Page, expect
 
-from tests.browser.conftest import Seen, Shoot, Site
+from tests.browser.conftest import PageLog, Screenshot, Site
 
 
-async def test_a_create_is_tried_from_the_docs(page: Page, site: Site, shoot: Shoot) -> None:
-    """With the demo's token pasted, the page sends a create that succeeds, and shows the answer."""
+async def test_a_create_is_tried_from_the_docs(page: Page, site: Site, screenshot: Screenshot) -> None:
+    """With the demo token, "Try it out" sends a create and shows the response."""
     demo = site.service.demo
     await page.goto(f"{site.api}/docs")
     await page.get_by_role("button", name=re.compile("^Authorize")).first.click()
@@ -20,7 +20,7 @@ async def test_a_create_is_tried_from_the_docs(page: Page, site: Site, shoot: Sh
     operation = page.locator(".opblock-post").first
     await operation.locator(".opblock-summary-control").click()
     await operation.get_by_role("button", name="Try it out").click()
-    await shoot(page, "docs")
+    await screenshot(page, "docs")
     params = {
         "required": {"type": "Service", "id": demo.service_id},
         "requireable": {"type": "Application", "id": demo.application_id},
@@ -32,12 +32,12 @@ async def test_a_create_is_tried_from_the_docs(page: Page, site: Site, shoot: Sh
     answer = operation.locator(".live-responses-table")
     await expect(answer.locator(".response-col_status").nth(1)).to_contain_text("200")
     await expect(answer).to_contain_text("action-successful")
-    await shoot(page, "docs-answered")
+    await screenshot(page, "docs-answered")
     assert await site.database.fetchval("SELECT value FROM requirements") == "gold"
 
 
-async def test_the_docs_tell_a_refusal(page: Page, site: Site, seen: Seen) -> None:
-    """A token in the body that nobody owns is answered with the status, and nothing is written."""
+async def test_the_docs_show_a_refusal(page: Page, site: Site, page_log: PageLog) -> None:
+    """A create with an unknown token shows the refusal, and writes nothing."""
     await page.goto(f"{site.api}/docs")
     operation = page.locator(".opblock-post").first
     await operation.locator(".opblock-summary-control").click()
@@ -48,4 +48,4 @@ async def test_the_docs_tell_a_refusal(page: Page, site: Site, seen: Seen) -> No
     await expect(answer.locator(".response-col_status").nth(1)).to_contain_text("401")
     await expect(answer).to_contain_text("invalid-token")
     assert await site.database.fetchval("SELECT count(*) FROM requirements") == 0
-    seen.complaints.clear()  # the browser tells of each answer that is no success
+    page_log.messages.clear()  # Chromium logs every error response

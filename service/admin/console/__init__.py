@@ -1,4 +1,4 @@
-"""The operations console: web pages for the team, on the internal listener."""
+"""The console: web pages for operators, on the internal listener."""
 
 from pathlib import Path
 
@@ -44,10 +44,10 @@ _TEMPLATES = Path(__file__).parent / "templates"
 
 
 def add_console(app: web.Application) -> None:
-    """Add the console's pages to the internal listener's application. Raises `ConfigError` without a password."""
+    """Add the console to the internal listener's application. Raises `ConfigError` without a password."""
     app[keys.LOGINS] = Logins(console_password(app[keys.CONFIG]))
     app.on_response_prepare.append(set_headers)
-    app.router.add_get("/", to_console)
+    app.router.add_get("/", redirect_to_console)
 
     console = web.Application(middlewares=CONSOLE)
     for routes in ROUTES:
@@ -64,6 +64,6 @@ def add_console(app: web.Application) -> None:
     app.add_subapp(PREFIX, console)
 
 
-async def to_console(_request: web.Request) -> web.Response:
-    """The listener's own address leads to its console."""
+async def redirect_to_console(_request: web.Request) -> web.Response:
+    """Redirect `/` of the internal listener to the console."""
     raise web.HTTPSeeOther(f"{PREFIX}/")

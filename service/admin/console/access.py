@@ -1,4 +1,4 @@
-"""The tab of applications and sessions: who may call."""
+"""The Applications & sessions tab."""
 
 from aiohttp import web
 
@@ -13,7 +13,7 @@ ADDRESS = "/console/access"
 
 
 async def show(request: web.Request) -> web.Response:
-    """A page of the applications and a page of the sessions, each turned by itself."""
+    """One page of applications and one page of sessions, each with its own paging."""
     database, query = request.config_dict[keys.DATABASE], read_query(request)
     email = query.optional("user")
     return await page(

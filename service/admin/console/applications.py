@@ -1,4 +1,4 @@
-"""Applications and their tokens: made, issued, rotated, revoked, switched off and on."""
+"""Applications and their tokens: create, issue, rotate, revoke, activate and deactivate."""
 
 import asyncpg
 from aiohttp import web
@@ -20,19 +20,19 @@ async def show(request: web.Request) -> web.Response:
 
 
 async def create(request: web.Request) -> web.Response:
-    """Make an application."""
+    """Create an application."""
     form = await read_form(request)
     slug = form.line("slug", "The slug")
     name = form.optional("name") or slug
     async with changing(request, "create application", {"application": slug, "name": name}) as connection:
         number = await operating.create_application(connection, slug, name)
         if number is None:
-            raise web.HTTPConflict(text=f"There is an application {slug} already.")
-    raise back_to(request, f"{ACCESS}/applications/{number}", f"Created {slug}: issue a token for it.")
+            raise web.HTTPConflict(text=f"An application {slug} already exists.")
+    raise back_to(request, f"{ACCESS}/applications/{number}", f"Created {slug}. Issue a token for it.")
 
 
 async def issue(request: web.Request) -> web.Response:
-    """Issue another token; those there are stay alive."""
+    """Issue an additional token. Earlier tokens stay valid."""
     row = await _application(request)
     details = {"application": row["slug"]}
     async with changing(request, "issue token", details) as connection:
@@ -41,7 +41,7 @@ async def issue(request: web.Request) -> web.Response:
 
 
 async def rotate(request: web.Request) -> web.Response:
-    """Revoke every live token and issue a new one, both or neither."""
+    """Revoke every live token and issue a new one, in one transaction."""
     row = await _application(request)
     details = {"application": row["slug"]}
     async with changing(request, "rotate tokens", details) as connection:
@@ -51,25 +51,25 @@ async def rotate(request: web.Request) -> web.Response:
 
 
 async def revoke(request: web.Request) -> web.Response:
-    """Revoke one token, or all."""
+    """Revoke one token, or all tokens."""
     row, form = await _application(request), await read_form(request)
     token_id = form.number("token_id")
     details = {"application": row["slug"], "token": token_id or "all"}
     async with changing(request, "revoke tokens", details) as connection:
         count = await operating.revoke_application_tokens(connection, row["slug"], token_id)
         if count == 0:
-            raise web.HTTPConflict(text=f"{row['slug']} has no such live token: it was revoked before.")
+            raise web.HTTPConflict(text=f"{row['slug']} has no such live token. It may have been revoked already.")
     raise back_to(request, _address(row), f"Revoked {count} token{'' if count == 1 else 's'} of {row['slug']}.")
 
 
 async def switch(request: web.Request) -> web.Response:
-    """Switch an application off, its tokens and the sessions opened in it with it; or on again."""
+    """Activate an application, or deactivate it with its tokens and the sessions opened in it."""
     row, form = await _application(request), await read_form(request)
     active = form.get("active") == "yes"
-    verb, told = ("activate", "Activated") if active else ("deactivate", "Deactivated")
+    verb, past = ("activate", "Activated") if active else ("deactivate", "Deactivated")
     async with changing(request, f"{verb} application", {"application": row["slug"]}) as connection:
         await operating.set_application_active(connection, row["slug"], active=active)
-    raise back_to(request, _address(row), f"{told} {row['slug']}.")
+    raise back_to(request, _address(row), f"{past} {row['slug']}.")
 
 
 async def _application(request: web.Request) -> asyncpg.Record:

@@ -1,4 +1,4 @@
-"""The Audit tab: who changed what, and when."""
+"""The Audit tab: the changes made in the console."""
 
 import orjson
 from aiohttp import web
@@ -10,7 +10,7 @@ from service.storage.console import LAST_ID, list_audit
 
 
 async def show(request: web.Request) -> web.Response:
-    """One page of the changes, newest first."""
+    """One page of changes, newest first."""
     before = read_query(request).number("before") or LAST_ID
     changes = await list_audit(request.config_dict[keys.DATABASE], before)
     entries = [(row, orjson.loads(row["details"])) for row in changes.rows]

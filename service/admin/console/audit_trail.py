@@ -1,20 +1,20 @@
-"""What every change has in common: who made it is noted with it, and the next page tells it once."""
+"""Record a change in the audit, and show its result on the next page."""
 
 from aiohttp import web
 from yarl import URL
 
 from service.admin import keys
-from service.admin.console.rendering import SHOWN
-from service.admin.logins import Note
+from service.admin.console.rendering import MESSAGE
+from service.admin.logins import FlashMessage
 from service.storage import console
 
 
 def changing(request: web.Request, action: str, details: console.Details) -> console.Audited:
-    """A connection for one change by whoever is logged in, committed with its record in the audit."""
+    """A transaction for one change by the logged-in operator, committed together with its row in the audit."""
     return console.audited(request.config_dict[keys.DATABASE], request[keys.LOGIN].name, action, details)
 
 
 def back_to(request: web.Request, address: str, text: str, token: str | None = None) -> web.HTTPSeeOther:
-    """The way to the page that shows what was changed, where `text` and a new token are told once."""
-    word = request[keys.LOGIN].leave(Note(text, token))
-    return web.HTTPSeeOther(URL(address).update_query({SHOWN: word}))
+    """A redirect to `address`, which shows `text` and a new token once."""
+    message_id = request[keys.LOGIN].add_message(FlashMessage(text, token))
+    return web.HTTPSeeOther(URL(address).update_query({MESSAGE: message_id}))

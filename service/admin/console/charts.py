@@ -1,106 +1,105 @@
-"""Lines over at most the last hour as the paths of an SVG: pure geometry, drawn by a template."""
+"""The data of the Overview's charts, as the browser draws them: the last hour, one value per point and series."""
 
-import math
-from collections.abc import Callable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
-from itertools import groupby
+from typing import Literal
 
-from service.metrics.history import SECONDS_BETWEEN_POINTS, Point
+from service.admin.console.status_colours import Colour, line_colour, shown_statuses, status_colour
+from service.metrics.history import Point, RouteStats
 
-WIDTH = 600
-HEIGHT = 160
-MOST_COLUMNS = 120
+Unit = Literal["number", "seconds"]
+Values = list[float | None]
 
-# Four quarters of full minutes each: a service that has just started fills its charts, too.
-SPANS = (timedelta(minutes=4), timedelta(minutes=20), timedelta(hours=1))
-
-Measure = Callable[[Point], float | None]
-Values = list[tuple[float, float | None]]
+SIGNIFICANT_DIGITS = 4
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
-    """One line of a chart: `path` is what an SVG path draws, `latest` the value at its end as people read it."""
+class Series:
+    """One line of a chart. A value of None leaves a gap."""
 
     label: str
-    path: str
-    latest: str
+    colour: Colour
+    values: Values
 
 
 @dataclass(frozen=True, slots=True)
 class Chart:
-    """A chart with the texts at its axes, from top to bottom and from left to right."""
+    """One chart. `whole` marks values that are whole numbers, so that the axis has no ticks between them."""
 
     id: str
     title: str
-    lines: tuple[Line, ...]
-    heights: tuple[str, ...]
-    times: tuple[str, ...]
+    unit: Unit
+    whole: bool = False
 
 
-def draw(
-    points: Sequence[Point], chart_id: str, title: str, unit: Callable[[float | None], str], **measures: Measure
-) -> Chart:
-    """The chart of what each of `measures` gives for the points; a value that is not known leaves a gap."""
-    window = Window.around(points)
-    drawn = {label: window.highest(points, measure) for label, measure in measures.items()}
-    top = nice_top(max((value for values in drawn.values() for _, value in values if value is not None), default=0.0))
-    lines = tuple(
-        Line(label.replace("_", " "), path(values, top), unit(measures[label](points[-1]) if points else None))
-        for label, values in drawn.items()
-    )
-    return Chart(chart_id, title, lines, (unit(top), unit(top / 2), unit(0.0)), window.times)
+CHARTS = (
+    Chart("requests", "API requests per second, by status", "number"),
+    Chart("latency", "API latency", "seconds"),
+    Chart("pool", "Database connections", "number", whole=True),
+    Chart("emails", "E-mail outbox", "number", whole=True),
+    Chart("workers", "Workers and requests in progress", "number", whole=True),
+    Chart("lag", "Event loop lag", "seconds"),
+)
 
 
 @dataclass(frozen=True, slots=True)
-class Window:
-    """The time that a chart shows, in columns."""
+class ChartsData:
+    """All charts: the time of each point in Unix seconds, and the series by chart id."""
 
-    end: datetime | None
-    span: timedelta
-    columns: int
-
-    @classmethod
-    def around(cls, points: Sequence[Point]) -> "Window":
-        """The shortest of `SPANS` that holds all points; the last one if none does."""
-        end = points[-1].at if points else None
-        age = end - points[0].at if end else timedelta(0)
-        span = next((span for span in SPANS if age < span), SPANS[-1])
-        return cls(end, span, min(MOST_COLUMNS, round(span.total_seconds() / SECONDS_BETWEEN_POINTS)))
-
-    @property
-    def times(self) -> tuple[str, ...]:
-        """The times at the lower edge, from left to right."""
-        if self.end is None:
-            return ()
-        return tuple(f"{self.end - self.span * (4 - quarter) / 4:%H:%M}" for quarter in range(5))
-
-    def highest(self, points: Sequence[Point], measure: Measure) -> Values:
-        """The highest value in each column that has a point, and where it is: no peak is lost, however short."""
-        values: dict[int, float | None] = {}
-        for point in points:
-            column = self.columns - 1 - int((self.end - point.at) / self.span * self.columns) if self.end else -1
-            if column >= 0:
-                known = [value for value in (values.get(column), measure(point)) if value is not None]
-                values[column] = max(known, default=None)
-        return [(WIDTH * column / (self.columns - 1), value) for column, value in values.items()]
+    times: list[float]
+    series: dict[str, list[Series]]
 
 
-def nice_top(highest: float) -> float:
-    """The first of 1, 2 and 5, times a power of ten, that is not below `highest`."""
-    if highest <= 0:
-        return 1.0
-    power = 10.0 ** math.floor(math.log10(highest))
-    return next(step * power for step in (1, 2, 5, 10) if step * power >= highest * 0.999999)
+def charts_data(points: Sequence[Point], route: str | None = None) -> ChartsData:
+    """The series of all charts over `points`. `route` limits requests and latency to one route; None: all actions."""
+    api = [route_stats(point, route) for point in points]
+    series = {
+        "requests": _by_status(api),
+        "latency": [
+            _series(0, "p50", [stats.p50_seconds for stats in api]),
+            _series(1, "p95", [stats.p95_seconds for stats in api]),
+            _series(2, "p99", [stats.p99_seconds for stats in api]),
+        ],
+        "pool": [
+            _series(0, "in use", [point.pool_in_use for point in points]),
+            _series(1, "idle", [point.pool_idle for point in points]),
+            _series(2, "tasks waiting", [point.pool_waiting for point in points]),
+        ],
+        "emails": [
+            _series(0, "pending", _emails(points, "pending")),
+            _series(2, "given up", _emails(points, "dead")),
+        ],
+        "workers": [
+            _series(0, "workers", [point.workers for point in points]),
+            _series(1, "requests in progress", [point.in_flight for point in points]),
+        ],
+        "lag": [_series(0, "p99", [point.loop_lag_seconds for point in points])],
+    }
+    return ChartsData([round(point.at.timestamp(), 1) for point in points], series)
 
 
-def path(values: Values, top: float) -> str:
-    """The path through the values at their places, `top` being the upper edge; one by itself is a dot."""
-    runs = [list(run) for known, run in groupby(values, key=lambda place: place[1] is not None) if known]
-    return "".join(
-        "M"
-        + "L".join(f"{x:.1f} {HEIGHT * (1 - min((value or 0.0) / top, 1.0)):.1f}" for x, value in run)
-        + ("h0" if len(run) == 1 else "")
-        for run in runs
-    )
+def route_stats(point: Point, route: str | None) -> RouteStats:
+    """The stats of `route` in `point`; of all actions for None."""
+    return point.api if route is None else point.by_route.get(route, RouteStats())
+
+
+def _by_status(api: Sequence[RouteStats]) -> list[Series]:
+    """One series per status that was answered, our own errors first."""
+    answered = {status for stats in api for status, rate in stats.requests_per_second.items() if rate > 0}
+    return [
+        Series(status, status_colour(status), _rounded(stats.requests_per_second.get(status, 0.0) for stats in api))
+        for status in shown_statuses(answered)
+    ]
+
+
+def _emails(points: Sequence[Point], state: str) -> Values:
+    return [None if point.emails is None else float(point.emails.get(state, 0)) for point in points]
+
+
+def _series(number: int, label: str, values: Iterable[float | None]) -> Series:
+    return Series(label, line_colour(number), _rounded(values))
+
+
+def _rounded(values: Iterable[float | None]) -> Values:
+    """Rounded to a few significant digits, which is more than a chart shows, to keep the response small."""
+    return [None if value is None else float(f"{value:.{SIGNIFICANT_DIGITS}g}") for value in values]

@@ -1,4 +1,4 @@
-"""Values as people read them."""
+"""Template filters that format values."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -9,7 +9,7 @@ UNKNOWN = "\N{EN DASH}"
 
 
 def moment(at: datetime | None) -> Markup | str:
-    """A point in time, in UTC."""
+    """A time in UTC, as a `<time>` element."""
     if at is None:
         return UNKNOWN
     utc = at.astimezone(UTC)
@@ -17,14 +17,14 @@ def moment(at: datetime | None) -> Markup | str:
 
 
 def number(value: float | None) -> str:
-    """A number with as many digits as tell something."""
+    """A number: two significant digits below 100 unless it is whole, thousands separators above."""
     if value is None:
         return UNKNOWN
     return f"{value:,.0f}" if value >= 100 or value == int(value) else f"{value:.2g}"  # noqa: PLR2004 - three digits
 
 
 def duration(seconds: float | None) -> str:
-    """A time span in the unit that fits it."""
+    """A duration in hours, minutes, seconds, milliseconds or microseconds."""
     if seconds is None:
         return UNKNOWN
     if seconds == 0:

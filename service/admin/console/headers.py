@@ -1,4 +1,4 @@
-"""What every answer of the internal listener carries."""
+"""The headers of every response of the internal listener."""
 
 from aiohttp import web
 
@@ -11,7 +11,7 @@ HEADERS = {
     ),
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
-    # With no-referrer a browser would send "Origin: null" with our own forms, and no check could tell them.
+    # With no-referrer, browsers send "Origin: null" with the console's own forms, and the origin check refuses them.
     "Referrer-Policy": "same-origin",
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
@@ -20,7 +20,7 @@ HEADERS = {
 
 
 async def set_headers(request: web.Request, response: web.StreamResponse) -> None:
-    """Let nothing but our own origin be loaded, framed or asked; keep nothing, unless the answer says otherwise."""
+    """Set the security headers and the request id; `Cache-Control: no-store` unless the handler set another value."""
     response.headers.update(HEADERS)
     response.headers.setdefault("Cache-Control", "no-store")
     if keys.REQUEST_ID in request:

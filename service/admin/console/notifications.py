@@ -1,4 +1,4 @@
-"""The Notifications tab: what went wrong, newest first, as it comes."""
+"""The Notifications tab: errors of the service, newest first, updated while the page is open."""
 
 import contextlib
 import hashlib
@@ -20,19 +20,19 @@ ADDRESS = "/console/notifications"
 Context = dict[str, object]
 
 
-class _AcknowledgedBeforeError(Exception):
-    """There is nothing to change, and so nothing to record."""
+class _AlreadyAcknowledgedError(Exception):
+    """Rolls back the change, so that the audit gets no row."""
 
 
 async def show(request: web.Request) -> web.Response:
-    """The newest notifications, or those before an id."""
+    """One page of notifications."""
     context = await _context(request, read_query(request))
     context["kinds"] = await console.list_notification_kinds(request.config_dict[keys.DATABASE])
     return await page(request, "notifications.html", TAB, **context)
 
 
 async def show_list(request: web.Request) -> web.Response:
-    """The list alone, for a page that is open; 204 while it is the one that is shown."""
+    """The list, for the updates of an open page; 204 if it has not changed."""
     query = read_query(request)
     context = await _context(request, query)
     if context["version"] == query.get("version"):
@@ -41,7 +41,7 @@ async def show_list(request: web.Request) -> web.Response:
 
 
 async def show_unread(request: web.Request) -> web.Response:
-    """The number in the tab; 204 while it is the one that is shown."""
+    """The number of unread notifications; 204 if it has not changed."""
     unread = await unread_label(request)
     if unread == request.query.get("seen"):
         return web.Response(status=204)
@@ -49,7 +49,7 @@ async def show_unread(request: web.Request) -> web.Response:
 
 
 async def show_one(request: web.Request) -> web.Response:
-    """All that is known of one notification."""
+    """One notification with its details."""
     database = request.config_dict[keys.DATABASE]
     row = await console.find_notification(database, identifier(request.match_info["id"]))
     if row is None:
@@ -58,22 +58,22 @@ async def show_one(request: web.Request) -> web.Response:
 
 
 async def acknowledge(request: web.Request) -> web.StreamResponse:
-    """Acknowledge one; whoever comes second finds it done, and is not in the audit."""
+    """Acknowledge one notification. If it is already acknowledged, nothing changes and the audit gets no row."""
     form = await read_form(request)
     number = identifier(request.match_info["id"])
     if await console.find_notification(request.config_dict[keys.DATABASE], number) is None:
         raise web.HTTPNotFound
-    with contextlib.suppress(_AcknowledgedBeforeError):
+    with contextlib.suppress(_AlreadyAcknowledgedError):
         async with changing(request, "acknowledge notification", {"id": number}) as connection:
             if not await console.acknowledge(connection, number):
-                raise _AcknowledgedBeforeError
+                raise _AlreadyAcknowledgedError
     if "HX-Request" in request.headers:
         return part(request, "_notifications.html", **await _context(request, form))
     raise back_to(request, _address(form), f"Acknowledged notification {number}.")
 
 
 async def acknowledge_all(request: web.Request) -> web.StreamResponse:
-    """Acknowledge all unread ones of the kind that is shown, up to the newest that was."""
+    """Acknowledge all unread notifications of the selected kind, up to the newest one on the page."""
     form = await read_form(request)
     until, kind = form.number("until") or 0, form.get("kind") or None
     details = {"until": until, "kind": kind}
@@ -83,7 +83,7 @@ async def acknowledge_all(request: web.Request) -> web.StreamResponse:
 
 
 def _address(form: Form) -> str:
-    """The list with the filter that was set."""
+    """The address of the list with the same filter."""
     filters = {name: form.get(name) for name in ("kind", "unread", "before") if form.get(name)}
     return str(URL(ADDRESS).with_query(filters))
 
@@ -98,9 +98,9 @@ async def _context(request: web.Request, form: Form) -> Context:
 
 
 def _version(shown: console.Page) -> str:
-    """Tells one list from another: which ones, and what can change of them."""
-    facts = [(row["id"], row["count"], row["acknowledged_at"] is None) for row in shown.rows]
-    return hashlib.sha256(repr((facts, shown.next)).encode()).hexdigest()[:16]
+    """A hash of everything in the list that can change."""
+    rows = [(row["id"], row["count"], row["acknowledged_at"] is None) for row in shown.rows]
+    return hashlib.sha256(repr((rows, shown.next)).encode()).hexdigest()[:16]
 
 
 ROUTES = (

@@ -1,24 +1,25 @@
-"""The Overview tab: how the service has been doing in the last hour, drawn from memory and not from the database."""
+"""The Overview tab: the state of the service and its last hour, read from memory without the database."""
 
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import orjson
 from aiohttp import web
+from yarl import URL
 
 from service.admin import keys
-from service.admin.console.charts import Chart, Measure, draw
+from service.admin.console.charts import CHARTS, charts_data, route_stats
 from service.admin.console.filters import UNKNOWN, duration, number
 from service.admin.console.rendering import page, part
-from service.metrics.history import Point
+from service.admin.console.status_colours import ERRORS
+from service.metrics.history import SECONDS_BETWEEN_POINTS, Point
 
-SUCCESSES = frozenset({"action-successful", "200"})
-DRAWN_STATUSES = 5
+ADDRESS = "/console/"
 
 
 @dataclass(frozen=True, slots=True)
 class Tile:
-    """One figure of this moment; `alarm` when a person should look at it."""
+    """One current figure. `alarm` marks a figure that an operator should look at."""
 
     label: str
     value: str
@@ -27,34 +28,69 @@ class Tile:
 
 
 async def show(request: web.Request) -> web.Response:
-    """The whole tab; `live=off` in the address keeps it still."""
+    """The whole tab. `live=off` in the query stops the updates, `route` limits it to one route."""
+    points, route = _points(request), _route(request)
     live = request.query.get("live") != "off"
-    return await page(request, "overview.html", "overview", live=live, **_panels(request))
+    toggled = {"live": "off"} if live else {}
+    return await page(
+        request,
+        "overview.html",
+        "overview",
+        **_panels(points, route),
+        live=live,
+        route=route,
+        routes=_routes(points),
+        charts=CHARTS,
+        seconds=SECONDS_BETWEEN_POINTS,
+        query=_query(route),
+        toggle=URL(ADDRESS).with_query(toggled | _query(route)),
+    )
 
 
 async def show_panels(request: web.Request) -> web.Response:
-    """What changes, for a page that is open."""
-    return part(request, "_panels.html", **_panels(request))
+    """The tiles, for the updates of an open page."""
+    return part(request, "_panels.html", **_panels(_points(request), _route(request)))
 
 
-def _panels(request: web.Request) -> dict[str, object]:
-    points = request.config_dict[keys.HISTORY].points()
-    return {
-        "tiles": tiles(points[-1]) if points else [],
-        "charts": charts(points),
-        "at": points[-1].at if points else None,
-    }
+async def show_data(request: web.Request) -> web.Response:
+    """The data of all charts as JSON."""
+    data = charts_data(_points(request), _route(request))
+    return web.Response(body=orjson.dumps(data), content_type="application/json")
 
 
-def tiles(point: Point) -> list[Tile]:
-    """The figures of the latest point."""
-    total = sum(point.requests_per_second.values())
+def _points(request: web.Request) -> list[Point]:
+    return request.config_dict[keys.HISTORY].points()
+
+
+def _routes(points: Sequence[Point]) -> list[str]:
+    """The routes that were called since the service started."""
+    return sorted(points[-1].by_route) if points else []
+
+
+def _route(request: web.Request) -> str | None:
+    """The route in the query; None for all, also if the route was never called."""
+    route = request.query.get("route")
+    return route if route in _routes(_points(request)) else None
+
+
+def _query(route: str | None) -> dict[str, str]:
+    return {} if route is None else {"route": route}
+
+
+def _panels(points: Sequence[Point], route: str | None) -> dict[str, object]:
+    return {"tiles": tiles(points[-1], route) if points else [], "at": points[-1].at if points else None}
+
+
+def tiles(point: Point, route: str | None = None) -> list[Tile]:
+    """The figures of one point. `route` limits requests and latency to one route."""
+    api = route_stats(point, route)
+    total = sum(api.requests_per_second.values())
+    failed = sum(rate for status, rate in api.requests_per_second.items() if status in ERRORS)
     emails = point.emails or {}
-    failing = sum(rate for status, rate in point.requests_per_second.items() if _is_crash(status))
     return [
-        Tile("Answers", f"{number(round(total, 1))}/s", f"{number(round(failing, 2))}/s failed", failing > 0),
-        Tile("Latency p99", duration(point.p99_seconds), f"p50 {duration(point.p50_seconds)}"),
-        Tile("In flight", number(point.in_flight), f"loop lag {duration(point.loop_lag_seconds)}"),
+        Tile("API requests", f"{number(round(total, 1))}/s", f"{number(round(failed, 2))}/s failed", failed > 0),
+        Tile("Latency p99", duration(api.p99_seconds), f"p50 {duration(api.p50_seconds)}"),
+        Tile("In progress", number(point.in_flight), f"loop lag {duration(point.loop_lag_seconds)}"),
         Tile(
             "Database pool",
             f"{point.pool_in_use} of {point.pool_limit}",
@@ -76,67 +112,12 @@ def tiles(point: Point) -> list[Tile]:
     ]
 
 
-def charts(points: Sequence[Point]) -> list[Chart]:
-    """The lines of the last hour."""
-    return [
-        draw(points, "answers", "Answers per second", number, **_by_status(points)),
-        draw(
-            points,
-            "latency",
-            "Latency of creates",
-            duration,
-            p50=lambda point: point.p50_seconds,
-            p95=lambda point: point.p95_seconds,
-            p99=lambda point: point.p99_seconds,
-        ),
-        draw(
-            points,
-            "pool",
-            "Database connections",
-            number,
-            in_use=lambda point: point.pool_in_use,
-            idle=lambda point: point.pool_idle,
-            waiting_for_one=lambda point: point.pool_waiting,
-        ),
-        draw(
-            points,
-            "emails",
-            "E-mail outbox",
-            number,
-            pending=lambda point: None if point.emails is None else point.emails.get("pending", 0),
-            given_up=lambda point: None if point.emails is None else point.emails.get("dead", 0),
-        ),
-        draw(
-            points,
-            "workers",
-            "Worker processes",
-            number,
-            running=lambda point: point.workers,
-            requests_in_flight=lambda point: point.in_flight,
-        ),
-        draw(points, "lag", "Event loop lag", duration, p99=lambda point: point.loop_lag_seconds),
-    ]
-
-
-def _by_status(points: Sequence[Point]) -> dict[str, Measure]:
-    """A line for each of the most frequent statuses, the successes first."""
-    totals: Counter[str] = Counter()
-    for point in points:
-        totals.update(point.requests_per_second)
-    names = sorted(name for name, total in totals.most_common(DRAWN_STATUSES) if total > 0)
-    return {name: _rate(name) for name in sorted(names, key=lambda name: name not in SUCCESSES)}
-
-
-def _rate(status: str) -> Measure:
-    return lambda point: point.requests_per_second.get(status, 0.0)
-
-
-def _is_crash(status: str) -> bool:
-    return status in {"application-crash", "identify-request-error", "mandrill-email-failed"}
-
-
 def _unknown_or_zero(point: Point) -> str:
     return UNKNOWN if point.emails is None else "0"
 
 
-ROUTES = (web.get("/", show), web.get("/overview/panels", show_panels))
+ROUTES = (
+    web.get("/", show),
+    web.get("/overview/panels", show_panels),
+    web.get("/overview.json", show_data),
+)

@@ -1,4 +1,4 @@
-"""The Registry tab: services and their routes, deployed and withdrawn."""
+"""The Registry tab: deploy and withdraw services and routes."""
 
 from itertools import groupby
 
@@ -27,7 +27,7 @@ async def show(request: web.Request) -> web.Response:
 
 
 async def deploy(request: web.Request) -> web.Response:
-    """Deploy a route and its service, or a service alone, making the records that are missing."""
+    """Deploy a route with its service, or a service alone. Missing records are created."""
     form = await read_form(request)
     parts = _parts(form)
     sensitive = SENSITIVE.get(form.get("sensitive_params"))
@@ -41,7 +41,7 @@ async def deploy(request: web.Request) -> web.Response:
 
 
 async def withdraw(request: web.Request) -> web.Response:
-    """Withdraw a route or a service; its records stay."""
+    """Withdraw a route or a service. Its record is kept."""
     parts = _parts(await read_form(request))
     async with changing(request, "withdraw", {"name": "/".join(parts)}) as connection:
         if len(parts) == ROUTE_PARTS:
@@ -54,10 +54,12 @@ async def withdraw(request: web.Request) -> web.Response:
 
 
 def _parts(form: Form) -> list[str]:
-    """The parts of a name: a service, or a service, a version and an action."""
+    """The parts of a name: `service`, or `service/version/action`. Raises HTTP 400 for any other form."""
     parts = form.line("name", "The name").split("/")
     if len(parts) not in (1, ROUTE_PARTS) or not all(parts):
-        raise web.HTTPBadRequest(text="A name is like requirements/v1/create, or requirements for a service.")
+        raise web.HTTPBadRequest(
+            text="Enter a route such as requirements/v1/create, or a service such as requirements."
+        )
     return parts
 
 

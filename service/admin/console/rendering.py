@@ -1,4 +1,4 @@
-"""Pages and parts of pages."""
+"""Render pages and parts of pages."""
 
 import aiohttp_jinja2
 import structlog
@@ -8,34 +8,35 @@ from service.admin import keys
 from service.database.errors import DatabaseError
 from service.storage.console import MOST_COUNTED, count_unread
 
-SHOWN = "shown"
+# The query parameter with the id of the flash message.
+MESSAGE = "shown"
 
 log = structlog.get_logger()
 
 
 async def page(request: web.Request, template: str, tab: str, **context: object) -> web.Response:
-    """A whole page with its tabs, and once whatever the last change left to tell."""
+    """A whole page, with the flash message of the last change. `tab` is the current tab."""
     login = request[keys.LOGIN]
-    note = login.take(request.query.get(SHOWN, ""))
+    message = login.pop_message(request.query.get(MESSAGE, ""))
     unread = await unread_label(request)
-    shared = {"tab": tab, "login": login, "note": note, "unread": unread}
+    shared = {"tab": tab, "login": login, "message": message, "unread": unread}
     return aiohttp_jinja2.render_template(template, request, context | shared)
 
 
 def part(request: web.Request, template: str, **context: object) -> web.Response:
-    """A part of a page, to take the place of what is shown."""
+    """A part of a page, for an update of an open page."""
     login = request[keys.LOGIN]
     return aiohttp_jinja2.render_template(template, request, {**context, "login": login})
 
 
-def error_page(request: web.Request, code: int, sentence: str) -> web.Response:
-    """A page that tells what went wrong without asking the database anything."""
+def error_page(request: web.Request, code: int, text: str) -> web.Response:
+    """An error page. It does not query the database."""
     context = {
         "tab": None,
         "login": request.get(keys.LOGIN),
-        "note": None,
+        "message": None,
         "unread": None,
-        "sentence": sentence,
+        "text": text,
         "code": code,
         "request_id": request[keys.REQUEST_ID],
     }
@@ -43,7 +44,7 @@ def error_page(request: web.Request, code: int, sentence: str) -> web.Response:
 
 
 async def unread_label(request: web.Request) -> str | None:
-    """How many notifications are unread, as the tab tells it; None where the database does not answer."""
+    """The number of unread notifications as the tab shows it; None if the database does not answer."""
     try:
         unread = await count_unread(request.config_dict[keys.DATABASE])
     except DatabaseError as error:

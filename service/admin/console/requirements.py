@@ -1,4 +1,4 @@
-"""The Requirements tab: the latest, or those of one end or one key, page by page."""
+"""The Requirements tab: all requirements, or those with one reference or one key."""
 
 from aiohttp import web
 
@@ -12,7 +12,7 @@ from service.storage.console import LAST_ID
 
 
 async def show(request: web.Request) -> web.Response:
-    """One page of what was asked for."""
+    """One page of requirements, newest first."""
     query = read_query(request)
     required, requireable = query.reference("required"), query.reference("requireable")
     key = query.texts.get("key")

@@ -1,4 +1,4 @@
-"""Sessions of users: opened and revoked."""
+"""Open and revoke sessions of users."""
 
 from aiohttp import web
 from yarl import URL
@@ -10,7 +10,7 @@ from service.storage import operating
 
 
 async def create(request: web.Request) -> web.Response:
-    """Open a session of a user; its token is told once."""
+    """Open a session of a user. The next page shows its token once."""
     form = await read_form(request)
     email, application = form.line("email", "The e-mail address"), form.optional("application")
     remember_me = form.get("remember_me") == "yes"

@@ -1,4 +1,4 @@
-"""The console over a real database, and someone who is logged in to it."""
+"""Fixtures: the console with a real database, and a logged-in browser."""
 
 import re
 from collections.abc import Mapping
@@ -21,7 +21,7 @@ NAME = "Ada Lovelace"
 
 @dataclass(frozen=True)
 class Answer:
-    """An answer of the console, its redirects not followed."""
+    """A response of the console. Redirects are not followed."""
 
     code: int
     text: str
@@ -29,17 +29,17 @@ class Answer:
 
     @property
     def location(self) -> str | None:
-        """Where it leads."""
+        """The target of a redirect."""
         return self.headers.get("Location")
 
     @property
     def words(self) -> str:
-        """The text that people read, on one line."""
+        """The visible text on one line."""
         return " ".join(unescape(re.sub(r"<[^>]+>", " ", self.text)).split())
 
 
 class Browser:
-    """Asks as a browser does that shows the console's pages; `cookies` are kept."""
+    """An HTTP client that acts as a browser on the console's pages and keeps cookies."""
 
     def __init__(self, client: Client) -> None:
         self.client = client
@@ -47,23 +47,23 @@ class Browser:
         self.csrf = ""
 
     async def get(self, path: str, **headers: str) -> Answer:
-        """The answer to a GET below /console."""
+        """Send a GET to a path below /console."""
         return await _read(await self.client.get(f"/console{path}", headers=_named(headers), allow_redirects=False))
 
     async def post(self, path: str, fields: Mapping[str, str] | None = None, **headers: str) -> Answer:
-        """The answer to a form that is sent, with the login's token where `fields` give none."""
+        """Send a form, with the CSRF token of the login unless `fields` has one."""
         sent = {"csrf": self.csrf, **(fields or {})}
         named = {"Origin": self.origin, **_named(headers)}
         return await _read(await self.client.post(f"/console{path}", data=sent, headers=named, allow_redirects=False))
 
     async def change(self, path: str, fields: Mapping[str, str] | None = None) -> Answer:
-        """The page that a change leads to."""
+        """Send a form that changes something and return the page it redirects to."""
         answer = await self.post(path, fields)
         assert (answer.code, answer.location is not None) == (303, True), answer.words
         return await self.get((answer.location or "").removeprefix("/console"))
 
     async def log_in(self, name: str = NAME, password: str = PASSWORD) -> Answer:
-        """Log in and remember the login's token; the answer to the attempt."""
+        """Log in and keep the CSRF token. Returns the response of the attempt."""
         answer = await self.post("/login", {"name": name, "password": password})
         if answer.code == 303:
             page = await self.get("/registry")
@@ -81,7 +81,7 @@ async def _read(response: ClientResponse) -> Answer:
 
 @pytest.fixture
 def console_config(config: Config) -> Config:
-    """The settings, with a password of the team's."""
+    """The configuration with a console password."""
     return replace(config, console=replace(config.console, password=PASSWORD))
 
 
@@ -92,32 +92,32 @@ def ops_app(console_config: Config, tmp_path: Path) -> web.Application:
 
 
 @pytest.fixture
-async def stranger(ops_app: web.Application, aiohttp_client: AppClient) -> Browser:
-    """Someone who has not logged in."""
+async def anonymous(ops_app: web.Application, aiohttp_client: AppClient) -> Browser:
+    """A browser that is not logged in."""
     return Browser(await aiohttp_client(ops_app))
 
 
 @pytest.fixture
-async def browser(stranger: Browser) -> Browser:
-    """Someone who has."""
-    await stranger.log_in()
-    return stranger
+async def browser(anonymous: Browser) -> Browser:
+    """A browser that is logged in."""
+    await anonymous.log_in()
+    return anonymous
 
 
 def routes_of(app: web.Application) -> list[web.AbstractRoute]:
-    """Every route of the console, from the application's own URL table."""
+    """Every route of the console."""
     (resource,) = (found for found in app.router.resources() if found.canonical == "/console")
     return [route for route in resource if route.method != "HEAD"]
 
 
 def address(route: web.AbstractRoute) -> str:
-    """An address below /console that leads to a route."""
+    """A path below /console that matches the route."""
     canonical = route.resource.canonical if route.resource else ""
     return canonical.removeprefix("/console").replace("{id}", "1").replace("{name}", "console.css")
 
 
 async def notify(connection: asyncpg.Connection, kind: str = "application-crash", **columns: Any) -> int:
-    """The id of a new notification."""
+    """Insert a notification and return its id."""
     values = {"message": "Something happened.", "request_id": "r-1", "details": "{}", **columns}
     number: int = await connection.fetchval(
         "INSERT INTO notifications (kind, message, request_id, details) VALUES ($1, $2, $3, $4) RETURNING id",

@@ -1,5 +1,5 @@
-"""What people change: done, recorded with who did it, and told; or nothing of it."""
-# ruff: noqa: E501 - a case is a line
+"""Changes in the console: made and recorded in the audit together, or not at all."""
+# ruff: noqa: E501 - one case per line
 
 import json
 import re
@@ -22,7 +22,7 @@ SERVICES = "SELECT count(*) FROM services WHERE deployed_at IS NOT NULL"
 ACTIVE = "SELECT count(*) FROM applications WHERE active"
 UNREAD = "SELECT count(*) FROM notifications WHERE acknowledged_at IS NULL"
 
-# A form, what it makes of a number that a query gives, and how the audit records it.
+# The path and fields of a form; a query with its result before and after; the action and details in the audit.
 CHANGES = [
     ("/registry/deploy", {"name": "orders/v1/list"}, (DEPLOYED, 1, 2), "deploy", {"name": "orders/v1/list", "sensitive_params": None}),
     ("/registry/deploy", {"name": "orders", "sensitive_params": "yes"}, (SERVICES, 1, 2), "deploy", {"name": "orders", "sensitive_params": True}),
@@ -64,8 +64,8 @@ REFUSED = [
 
 
 @pytest.fixture
-async def furnished(records: Records) -> asyncpg.Connection:
-    """A database that holds some of everything, its first records the ones that the cases name."""
+async def populated(records: Records) -> asyncpg.Connection:
+    """A database with some records of every kind. The cases refer to their ids."""
     connection = records.connection
     await records.deploy()
     application = await records.application("app")
@@ -79,7 +79,7 @@ async def furnished(records: Records) -> asyncpg.Connection:
 
 
 async def audited(connection: asyncpg.Connection) -> list[tuple[str, str, object]]:
-    """What the audit records, oldest first."""
+    """The rows of the audit, oldest first."""
     rows = await connection.fetch("SELECT actor, action, details FROM audit ORDER BY id")
     return [(row["actor"], row["action"], json.loads(row["details"])) for row in rows]
 
@@ -87,89 +87,89 @@ async def audited(connection: asyncpg.Connection) -> list[tuple[str, str, object
 @pytest.mark.parametrize(
     ("path", "fields", "effect", "action", "details"), CHANGES, ids=[f"{case[3]} {case[1]}" for case in CHANGES]
 )
-async def test_a_change_is_made_recorded_and_told(
+async def test_a_change_is_made_and_recorded(
     browser: Browser,
-    furnished: asyncpg.Connection,
+    populated: asyncpg.Connection,
     path: str,
     fields: Fields,
     effect: tuple[str, int, int],
     action: str,
     details: object,
 ) -> None:
-    """A change takes effect, and the audit and its tab tell who made it and what it was."""
+    """A change takes effect, and the audit shows its operator, action and details."""
     query, before, after = effect
-    assert await furnished.fetchval(query) == before
+    assert await populated.fetchval(query) == before
     page = await browser.change(path, fields)
     assert page.code == 200
     assert 'role="status" tabindex="-1"' in page.text
-    assert await furnished.fetchval(query) == after
-    assert await audited(furnished) == [(NAME, action, details)]
+    assert await populated.fetchval(query) == after
+    assert await audited(populated) == [(NAME, action, details)]
     assert f"{NAME} {action}" in (await browser.get("/audit")).words
 
 
 @pytest.mark.parametrize(("path", "fields", "code"), [case[1:] for case in REFUSED], ids=[case[0] for case in REFUSED])
-async def test_what_cannot_be_done_is_told_and_not_recorded(
-    browser: Browser, furnished: asyncpg.Connection, path: str, fields: Fields, code: int
+async def test_a_refused_change_is_not_recorded(
+    browser: Browser, populated: asyncpg.Connection, path: str, fields: Fields, code: int
 ) -> None:
-    """A refusal is a page with the request's id; the audit holds only what was done."""
+    """A refused change is an error page with the request id, and the audit gets no row."""
     answer = await browser.post(path, fields)
     assert answer.code == code
     assert f"HTTP {code} · request {answer.headers['X-Request-ID']}" in answer.words
-    assert await audited(furnished) == []
+    assert await audited(populated) == []
 
 
 @pytest.mark.parametrize("case", CHANGES, ids=[f"{case[3]} {case[1]}" for case in CHANGES])
 async def test_no_change_without_its_record(
-    browser: Browser, furnished: asyncpg.Connection, case: tuple[str, Fields, tuple[str, int, int], str, object]
+    browser: Browser, populated: asyncpg.Connection, case: tuple[str, Fields, tuple[str, int, int], str, object]
 ) -> None:
-    """Where the audit cannot be written the change is not made either."""
-    await furnished.execute("ALTER TABLE audit ADD CONSTRAINT audit_full CHECK (false)")
+    """If the audit row cannot be written, the change is rolled back."""
+    await populated.execute("ALTER TABLE audit ADD CONSTRAINT audit_full CHECK (false)")
     answer = await browser.post(case[0], case[1])
     assert answer.code == 400
-    assert await furnished.fetchval(case[2][0]) == case[2][1]
+    assert await populated.fetchval(case[2][0]) == case[2][1]
 
 
-async def test_a_new_token_is_shown_once(browser: Browser, furnished: asyncpg.Connection) -> None:
-    """The page after the change holds the token, no other does, and the database only its digest."""
+async def test_a_new_token_is_shown_once(browser: Browser, populated: asyncpg.Connection) -> None:
+    """Only the page after the change shows the token, and the database stores only its digest."""
     answer = await browser.post(f"{APPLICATION}/issue")
     path = (answer.location or "").removeprefix("/console")
     pages = [(await browser.get(path)).text for _ in range(2)]
     (token,) = re.findall(r'<input id="token"[^>]* value="([\w-]{43})"', pages[0])
-    newest = await furnished.fetchval("SELECT token_digest FROM application_tokens ORDER BY id DESC LIMIT 1")
+    newest = await populated.fetchval("SELECT token_digest FROM application_tokens ORDER BY id DESC LIMIT 1")
     assert newest == digest(token)
-    for text in (pages[1], answer.text, path, (await browser.get("/audit")).text, str(await audited(furnished))):
+    for text in (pages[1], answer.text, path, (await browser.get("/audit")).text, str(await audited(populated))):
         assert token not in text
 
 
-async def test_a_session_token_is_shown_once(browser: Browser, furnished: asyncpg.Connection) -> None:
-    """Opening a session shows its token as issuing one does."""
+async def test_a_session_token_is_shown_once(browser: Browser, populated: asyncpg.Connection) -> None:
+    """The page after opening a session shows its token once."""
     page = await browser.change("/access/sessions", {"email": "a@example.com", "remember_me": "yes"})
     (token,) = re.findall(r'<input id="token"[^>]* value="([\w-]{43})"', page.text)
-    row = await furnished.fetchrow("SELECT token_digest, remember_me FROM sessions ORDER BY id DESC LIMIT 1")
+    row = await populated.fetchrow("SELECT token_digest, remember_me FROM sessions ORDER BY id DESC LIMIT 1")
     assert row is not None
     assert (row["token_digest"], row["remember_me"]) == (digest(token), True)
     assert token not in (await browser.get("/access")).text
 
 
-async def test_another_login_cannot_take_the_note(browser: Browser, furnished: asyncpg.Connection) -> None:
-    """What a change leaves to tell is for the login that made it."""
+async def test_another_login_cannot_see_the_message(browser: Browser, populated: asyncpg.Connection) -> None:
+    """A flash message is shown only to the login that made the change."""
     path = ((await browser.post(f"{APPLICATION}/issue")).location or "").removeprefix("/console")
     await browser.log_in("Somebody else")
     assert 'id="token"' not in (await browser.get(path)).text
-    assert await furnished.fetchval(LIVE) == 3
+    assert await populated.fetchval(LIVE) == 3
 
 
-async def test_later_notifications_stay_unread(browser: Browser, furnished: asyncpg.Connection) -> None:
-    """All are acknowledged that the page showed; one that came meanwhile was not seen."""
+async def test_later_notifications_stay_unread(browser: Browser, populated: asyncpg.Connection) -> None:
+    """The button "Acknowledge all" does not acknowledge a notification that is newer than the page."""
     page = await browser.get("/notifications")
     (until,) = re.findall(r'name="until" value="(\d+)"', page.text)
-    await notify(furnished)
+    await notify(populated)
     await browser.change("/notifications/acknowledge", {"until": until})
-    assert await furnished.fetchval(UNREAD) == 1
+    assert await populated.fetchval(UNREAD) == 1
 
 
-async def test_two_people_acknowledge_one(browser: Browser, furnished: asyncpg.Connection) -> None:
-    """The second finds it done: one record in the audit, and the time of the first stays."""
+async def test_two_people_acknowledge_one(browser: Browser, populated: asyncpg.Connection) -> None:
+    """The second acknowledgement changes nothing, and the audit has one row."""
     codes = [(await browser.post("/notifications/1/acknowledge")).code for _ in range(2)]
     assert codes == [303, 303]
-    assert len(await audited(furnished)) == 1
+    assert len(await audited(populated)) == 1

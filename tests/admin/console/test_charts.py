@@ -1,150 +1,114 @@
-"""The geometry of a chart, and values as people read them."""
+"""The data of the Overview's charts, and the colours of statuses."""
 
-from datetime import UTC, datetime, timedelta, timezone
-from typing import Any
+import json
 
 import pytest
+from aiohttp import web
 
-from service.admin.console.charts import HEIGHT, WIDTH, draw, nice_top, path
-from service.admin.console.filters import UNKNOWN, duration, moment, number
-from service.admin.console.overview import charts, tiles
-from service.metrics.history import Point
+from service.admin import keys
+from service.admin.console.charts import CHARTS, Series, charts_data
+from service.admin.console.status_colours import ERRORS, shown_statuses, status_colour
+from service.domain.statuses import STATUSES
+from service.metrics.history import RouteStats
+from tests.admin.console.conftest import Browser
+from tests.admin.console.points import NOW, answered, point
+from tests.factories import CREATE
 
-NOW = datetime(2026, 11, 23, 10, 0, tzinfo=UTC)
-QUIET = Point(
-    at=NOW,
-    requests_per_second={},
-    p50_seconds=None,
-    p95_seconds=None,
-    p99_seconds=None,
-    in_flight=0,
-    pool_in_use=0,
-    pool_idle=0,
-    pool_limit=16,
-    pool_waiting=0,
-    loop_lag_seconds=None,
-    workers=2,
-    worker_restarts=0,
-    emails=None,
-    oldest_pending_email_seconds=None,
-    unacknowledged_notifications=None,
-)
+OTHER = "/api/v1/requirements/other"
 
 
-def point(minutes_ago: float = 0, **changes: Any) -> Point:
-    """A point of so long ago."""
-    facts = {name: getattr(QUIET, name) for name in Point.__dataclass_fields__}
-    return Point(**{**facts, "at": NOW - timedelta(minutes=minutes_ago), **changes})
+def values(series: list[Series]) -> dict[str, list[float | None]]:
+    """The values of each series by its label."""
+    return {line.label: line.values for line in series}
 
 
-@pytest.mark.parametrize(
-    ("highest", "top"),
-    [(0, 1), (0.0031, 0.005), (1, 1), (1.1, 2), (2, 2), (3, 5), (7, 10), (10, 10), (99, 100), (101, 200), (1e-9, 1e-9)],
-)
-def test_the_upper_edge_is_a_round_number(highest: float, top: float) -> None:
-    """The axis ends at the next 1, 2 or 5 of a power of ten."""
-    assert nice_top(highest) == pytest.approx(top)
+def test_one_value_per_point_and_series() -> None:
+    """Every series has a value for each point, in the order of the times."""
+    data = charts_data([point(1, in_flight=1), point(0.5, in_flight=8), point(in_flight=2)])
+    assert data.times == [NOW.timestamp() - 60, NOW.timestamp() - 30, NOW.timestamp()]
+    assert data.series.keys() == {chart.id for chart in CHARTS}
+    assert values(data.series["workers"]) == {"workers": [2, 2, 2], "requests in progress": [1, 8, 2]}
+    lengths = {len(line.values) for series in data.series.values() for line in series}
+    assert lengths == {3}
 
 
-def test_a_gap_stays_a_gap() -> None:
-    """Where nothing is known no line is drawn, and it goes on after."""
-    values = [(0.0, 0.0), (5.0, 5.0), (10.0, None), (15.0, 10.0)]
-    assert path(values, 10.0) == f"M0.0 {HEIGHT:.1f}L5.0 {HEIGHT / 2:.1f}M15.0 0.0h0"
+def test_unknown_values_are_gaps() -> None:
+    """A value that is not known is null, not zero."""
+    known = point(emails={"pending": 3, "dead": 1}, api=RouteStats(p50_seconds=0.012345678))
+    series = charts_data([point(1), known, point()]).series
+    assert values(series["emails"]) == {"pending": [None, 3, None], "given up": [None, 1, None]}
+    assert values(series["latency"])["p50"] == [None, 0.01235, None]
 
 
-def test_a_line_spans_the_hour() -> None:
-    """The oldest point of the hour is at the left edge, the latest at the right; older ones are not drawn."""
-    chart = draw([point(61, workers=9), point(59.9), point()], "x", "X", number, workers=lambda at: at.workers)
-    (line,) = chart.lines
-    assert line.path == f"M0.0 0.0L{WIDTH:.1f} 0.0"
-    assert (line.latest, chart.heights) == ("2", ("2", "1", "0"))
-    assert chart.times == ("09:00", "09:15", "09:30", "09:45", "10:00")
+def test_without_points_nothing_is_drawn() -> None:
+    """Before the first point all series are empty."""
+    data = charts_data([])
+    assert data.times == []
+    assert all(line.values == [] for series in data.series.values() for line in series)
 
 
-@pytest.mark.parametrize(
-    ("minutes", "first"), [(0, "09:56"), (3, "09:56"), (4, "09:40"), (19, "09:40"), (20, "09:00"), (90, "09:00")]
-)
-def test_a_young_service_fills_its_charts(minutes: int, first: str) -> None:
-    """The time that is drawn is as short as all points allow, in quarters of full minutes."""
-    chart = draw([point(minutes), point()], "x", "X", number, workers=lambda at: at.workers)
-    assert (chart.times[0], chart.times[-1]) == (first, "10:00")
+def test_every_answered_status_is_drawn_errors_first() -> None:
+    """Each status with requests has a line: errors of the service, the success, then refusals. Others have none."""
+    rates = answered(invalid_token=9, action_successful=100, missing_param=0, mandrill_email_failed=1)
+    later = answered(application_crash=0.001, invalid_token=2)
+    series = charts_data([point(1, api=rates), point(api=later)]).series["requests"]
+    assert list(values(series).items()) == [
+        ("application-crash", [0, 0.001]),
+        ("mandrill-email-failed", [1, 0]),
+        ("action-successful", [100, 0]),
+        ("invalid-token", [9, 2]),
+    ]
 
 
-def test_no_peak_is_lost() -> None:
-    """Of the points that share a column the highest is drawn."""
-    points = [point(59.9, in_flight=1), point(0.3, in_flight=1), point(0.2, in_flight=8), point(0.1, in_flight=2)]
-    (line,) = draw(points, "x", "X", number, in_flight=lambda at: at.in_flight).lines
-    assert line.path == f"M0.0 {HEIGHT * 0.9:.1f}L{WIDTH:.1f} {HEIGHT * 0.2:.1f}"
+def test_one_route_can_be_chosen() -> None:
+    """Requests and latency are those of the chosen route, empty in points before its first call."""
+    stats = RouteStats({"action-successful": 2.0}, p99_seconds=0.5)
+    points = [point(1, api=answered(invalid_token=1)), point(api=stats, by_route={OTHER: stats})]
+    series = charts_data(points, OTHER).series
+    assert values(series["requests"]) == {"action-successful": [0, 2]}
+    assert values(series["latency"])["p99"] == [None, 0.5]
 
 
-def test_a_fresh_start_draws_nothing() -> None:
-    """Without a point there are charts without lines through anything, and without a time."""
-    drawn = charts([])
-    assert {line.path for chart in drawn for line in chart.lines} == {""}
-    assert len(drawn) == 6
-    assert {chart.times for chart in drawn} == {()}
+def test_each_status_has_one_colour() -> None:
+    """Every status of the API has a colour of its own; the strong ones are errors of the service and the success."""
+    names = [status.name for status in STATUSES]
+    colours = {name: status_colour(name) for name in names}
+    assert len(set(colours.values())) == len(names)
+    assert {name for name, colour in colours.items() if colour.strong} == {*ERRORS, "action-successful"}
+    assert sorted(shown_statuses(names)) == sorted(names)
+    assert shown_statuses(names)[:3] == list(ERRORS)
 
 
-def test_what_is_not_known_is_no_zero() -> None:
-    """A database that does not answer leaves the outbox unknown, not empty."""
-    shown = {tile.label: tile.value for tile in tiles(QUIET)}
-    assert (shown["E-mails pending"], shown["E-mails given up"], shown["Latency p99"]) == (UNKNOWN, UNKNOWN, UNKNOWN)
-    assert "E-mail outbox" in [chart.title for chart in charts([QUIET]) if not any(line.path for line in chart.lines)]
+def test_colours_can_be_told_apart() -> None:
+    """Hues of the same strength differ by at least ten degrees."""
+    for strong in (True, False):
+        colours = [status_colour(status.name) for status in STATUSES]
+        hues = sorted(colour.hue for colour in colours if colour.strong is strong)
+        assert min(after - before for before, after in zip(hues, [*hues[1:], hues[0] + 360], strict=True)) >= 10, hues
 
 
-@pytest.mark.parametrize(
-    ("label", "changes"),
-    [
-        ("Answers", {"requests_per_second": {"application-crash": 0.2}}),
-        ("Answers", {"requests_per_second": {"mandrill-email-failed": 0.2}}),
-        ("Database pool", {"pool_waiting": 1}),
-        ("Workers", {"workers": 0}),
-        ("E-mails given up", {"emails": {"pending": 0, "sent": 0, "dead": 1}}),
-    ],
-)
-def test_what_needs_a_look_stands_out(label: str, changes: dict[str, Any]) -> None:
-    """A figure that is not as it should be is marked, and no other."""
-    assert [tile.label for tile in tiles(point(**changes)) if tile.alarm] == [label]
-    assert not [tile for tile in tiles(QUIET) if tile.alarm]
+async def test_the_endpoint_sends_the_data(browser: Browser, ops_app: web.Application) -> None:
+    """`/console/overview.json` is what `charts_data` gives, for all actions or one route."""
+    stats = answered(invalid_token=1)
+    points = [point(1), point(api=answered(invalid_token=4), by_route={OTHER: stats, CREATE: answered()})]
+    for added in points:
+        ops_app[keys.HISTORY].add(added)
+    for query, route in {"": None, f"?route={OTHER}": OTHER, "?route=/api/unknown": None}.items():
+        answer = await browser.get(f"/overview.json{query}")
+        assert answer.headers["Content-Type"] == "application/json"
+        sent, expected = json.loads(answer.text), charts_data(points, route)
+        assert sent["times"] == expected.times
+        for chart, lines in expected.series.items():
+            assert [(line["label"], line["values"]) for line in sent["series"][chart]] == [
+                (line.label, line.values) for line in lines
+            ]
+            assert [(line["colour"]["hue"], line["colour"]["strong"]) for line in sent["series"][chart]] == [
+                (line.colour.hue, line.colour.strong) for line in lines
+            ]
 
 
-def test_the_most_frequent_statuses_are_drawn() -> None:
-    """Five lines are readable: the most frequent statuses get them, the success first."""
-    rates = {f"status-{number}": float(number) for number in range(9)} | {"action-successful": 5.5}
-    (answers, *_) = charts([point(requests_per_second=rates)])
-    labels = [line.label for line in answers.lines]
-    assert labels == ["action-successful", "status-5", "status-6", "status-7", "status-8"]
-
-
-@pytest.mark.parametrize(
-    ("value", "text"),
-    [(None, UNKNOWN), (0, "0"), (0.123, "0.12"), (7, "7"), (12.5, "12"), (1234567, "1,234,567")],
-)
-def test_numbers(value: float | None, text: str) -> None:
-    """A number has as many digits as tell something."""
-    assert number(value) == text
-
-
-@pytest.mark.parametrize(
-    ("seconds", "text"),
-    [
-        (None, UNKNOWN),
-        (0, "0"),
-        (0.00005, "50 µs"),
-        (0.0042, "4.2 ms"),
-        (0.25, "250 ms"),
-        (1, "1 s"),
-        (90, "1.5 min"),
-        (7200, "2 h"),
-    ],
-)
-def test_durations(seconds: float | None, text: str) -> None:
-    """A time span is told in the unit that fits it."""
-    assert duration(seconds) == text
-
-
-def test_moments_are_in_utc() -> None:
-    """A time is told in UTC whatever zone it comes in."""
-    there = datetime(2026, 11, 23, 12, 0, tzinfo=timezone(timedelta(hours=2)))
-    assert moment(there) == '<time datetime="2026-11-23T10:00:00+00:00">2026-11-23 10:00:00 UTC</time>'
-    assert moment(None) == UNKNOWN
+@pytest.mark.parametrize("path", ["/overview.json", "/overview/panels"])
+async def test_an_open_page_without_a_login_is_sent_to_the_form(anonymous: Browser, path: str) -> None:
+    """After the login has ended, an update is answered with the address of the login form."""
+    answer = await anonymous.get(path, HX_Request="true")
+    assert (answer.code, answer.text, answer.headers["HX-Redirect"]) == (401, "", "/console/login")

@@ -1,4 +1,4 @@
-"""A change comes from a page of the console that was shown to this login, or it is refused."""
+"""Protection against forged requests: CSRF token, origin and host."""
 
 import asyncpg
 import pytest
@@ -11,12 +11,12 @@ FIELDS = {"name": "orders/v1/list"}
 
 
 async def untouched(connection: asyncpg.Connection) -> bool:
-    """Whether neither a service nor a change is recorded."""
+    """Whether there is neither a service nor an audit row."""
     return (await connection.fetchval("SELECT count(*) FROM services"), await audit_count(connection)) == (0, 0)
 
 
 async def audit_count(connection: asyncpg.Connection) -> int:
-    """How many changes are recorded."""
+    """The number of audit rows."""
     count: int = await connection.fetchval("SELECT count(*) FROM audit")
     return count
 
@@ -25,13 +25,13 @@ async def audit_count(connection: asyncpg.Connection) -> int:
 async def test_a_form_without_the_token_is_refused(
     browser: Browser, connection: asyncpg.Connection, token: str
 ) -> None:
-    """Without the token of this very login nothing is changed."""
+    """A form without the CSRF token of the login is refused."""
     answer = await browser.post(CHANGE, FIELDS | {"csrf": token})
     assert (answer.code, await untouched(connection)) == (403, True)
 
 
 async def test_the_token_of_another_login_is_refused(browser: Browser, connection: asyncpg.Connection) -> None:
-    """A token is good for one login: that of an earlier one is not taken."""
+    """The CSRF token of an earlier login is refused."""
     earlier = browser.csrf
     await browser.log_in()
     answer = await browser.post(CHANGE, FIELDS | {"csrf": earlier})
@@ -57,22 +57,22 @@ async def test_the_token_of_another_login_is_refused(browser: Browser, connectio
 async def test_a_form_of_another_origin_is_refused(
     browser: Browser, connection: asyncpg.Connection, headers: dict[str, str], path: str
 ) -> None:
-    """What the browser tells of the page that sent a form decides, the token or the password being right."""
+    """A form from another origin is refused, even with a valid CSRF token or password."""
     host = browser.origin.removeprefix("http://")
     answer = await browser.post(path, FIELDS, **{name: value.format(host=host) for name, value in headers.items()})
     assert (answer.code, await untouched(connection)) == (403, True)
     assert (await browser.get("/audit")).code == 200
 
 
-async def test_a_form_of_nobody_knows_where_is_refused(browser: Browser, connection: asyncpg.Connection) -> None:
-    """A form that comes without any word of its origin is refused."""
+async def test_a_form_without_an_origin_is_refused(browser: Browser, connection: asyncpg.Connection) -> None:
+    """A form without `Origin` and `Sec-Fetch-Site` is refused."""
     sent = FIELDS | {"csrf": browser.csrf}
     response = await browser.client.post(f"/console{CHANGE}", data=sent, allow_redirects=False)
     assert (response.status, await untouched(connection)) == (403, True)
 
 
 async def test_sec_fetch_site_alone_is_enough(browser: Browser) -> None:
-    """A browser that tells the relation of the page needs to tell no origin."""
+    """`Sec-Fetch-Site: same-origin` without `Origin` is accepted."""
     response = await browser.client.post(
         f"/console{CHANGE}",
         data=FIELDS | {"csrf": browser.csrf},
@@ -83,8 +83,8 @@ async def test_sec_fetch_site_alone_is_enough(browser: Browser) -> None:
 
 
 @pytest.mark.parametrize("content_type", ["multipart/form-data; boundary=x", "text/plain", "application/json"])
-async def test_only_forms_of_the_console_are_taken(browser: Browser, content_type: str) -> None:
-    """No page of ours sends anything but an urlencoded form."""
+async def test_only_urlencoded_forms_are_accepted(browser: Browser, content_type: str) -> None:
+    """Any body but an urlencoded form is refused."""
     response = await browser.client.post(
         f"/console{CHANGE}", data=b"csrf=x", headers={"Origin": browser.origin, "Content-Type": content_type}
     )
@@ -95,21 +95,21 @@ async def test_only_forms_of_the_console_are_taken(browser: Browser, content_typ
     "host", ["example.com", "127.0.0.1.example.com", "localhost.", "", "127.0.0.1@example.com", "["]
 )
 async def test_a_foreign_host_is_refused(browser: Browser, host: str) -> None:
-    """A name that somebody made point to this machine gets nothing of the console, not even its login."""
+    """A request with an unknown Host header is refused, even for the login form."""
     for path in ("/", "/login", "/static/console.css"):
         answer = await browser.get(path, Host=host)
-        assert answer.code in {400, 421}, path  # what is no host at all is refused by the server itself
+        assert answer.code in {400, 421}, path  # aiohttp refuses invalid host names itself
         assert "Ada" not in answer.text
 
 
 @pytest.mark.parametrize("host", ["localhost", "LOCALHOST:8081", "127.0.0.1:1", "[::1]:8081"])
-async def test_names_of_this_machine_are_known(browser: Browser, host: str) -> None:
-    """Whatever this machine is called by itself, with any port or none, is let in."""
+async def test_local_host_names_are_accepted(browser: Browser, host: str) -> None:
+    """Local host names are accepted with any port."""
     assert (await browser.get("/login", Host=host)).code in {200, 303}
 
 
 async def test_no_change_by_get(browser: Browser, ops_app: web.Application, connection: asyncpg.Connection) -> None:
-    """Reading any page changes nothing, and what changes something cannot be read."""
+    """No GET changes anything, and the paths that change something refuse GET."""
     routes = routes_of(ops_app)
     for route in routes:
         if route.method == "GET":

@@ -1,22 +1,22 @@
-"""Who is logged in, and for how long: on a clock of the test's own."""
+"""Logins and their timeouts, with a test clock."""
 
 import pytest
 
 from service.admin.logins import (
-    FAILURES,
-    FAILURES_WITHIN_SECONDS,
+    FAILURE_WINDOW_SECONDS,
     IDLE_SECONDS,
-    LONGEST_SECONDS,
-    MOST_NOTES,
+    MAX_FAILURES,
+    MAX_MESSAGES,
+    MAX_SECONDS,
+    FlashMessage,
     Logins,
-    Note,
     ThrottledError,
     WrongPasswordError,
 )
 
 
 class Clock:
-    """Seconds that pass when told to."""
+    """A clock that the test sets."""
 
     def __init__(self) -> None:
         self.now = 1000.0
@@ -34,19 +34,19 @@ def clock() -> Clock:
 
 @pytest.fixture
 def logins(clock: Clock) -> Logins:
-    """Logins behind the password `right`."""
+    """Logins with the password `right`."""
     return Logins("right", clock)
 
 
 def fail(logins: Logins, times: int) -> None:
-    """Give a wrong password so many times, each under another name."""
+    """Try a wrong password `times` times, each with another name."""
     for number in range(times):
         with pytest.raises(WrongPasswordError):
             logins.open(f"name {number}", "wrong")
 
 
 def test_each_login_is_its_own(logins: Logins) -> None:
-    """Two logins of one name share neither the id nor the token against forgery."""
+    """Two logins with one name have different ids and CSRF tokens."""
     first, second = logins.open("Ada", "right"), logins.open("Ada", "right")
     found = [logins.find(key, used=True) for key in (first, second)]
     assert [login and login.name for login in found] == ["Ada", "Ada"]
@@ -56,13 +56,13 @@ def test_each_login_is_its_own(logins: Logins) -> None:
 
 @pytest.mark.parametrize("password", ["", "Right", "right ", "\ud800", "r\u00efght"])
 def test_any_other_password_is_wrong(logins: Logins, password: str) -> None:
-    """Only the password itself opens, whatever characters are tried."""
+    """Any other password is wrong, whatever its characters."""
     with pytest.raises(WrongPasswordError):
         logins.open("Ada", password)
 
 
-def test_an_unused_login_ends(logins: Logins, clock: Clock) -> None:
-    """A login that is not used for as long as may be is gone, for good."""
+def test_an_unused_login_expires(logins: Logins, clock: Clock) -> None:
+    """A login expires after the idle timeout and stays expired."""
     key = logins.open("Ada", "right")
     clock.now += IDLE_SECONDS - 1
     assert logins.find(key, used=False)
@@ -72,8 +72,8 @@ def test_an_unused_login_ends(logins: Logins, clock: Clock) -> None:
     assert logins.find(key, used=True) is None
 
 
-def test_use_keeps_a_login(logins: Logins, clock: Clock) -> None:
-    """Each use starts the time anew; a page that asks by itself is no use."""
+def test_use_extends_a_login(logins: Logins, clock: Clock) -> None:
+    """Each use restarts the idle timeout; a look-up without `used` does not."""
     key = logins.open("Ada", "right")
     clock.now += IDLE_SECONDS - 1
     assert logins.find(key, used=True)
@@ -83,10 +83,10 @@ def test_use_keeps_a_login(logins: Logins, clock: Clock) -> None:
     assert logins.find(key, used=False) is None
 
 
-def test_no_login_lasts_for_ever(logins: Logins, clock: Clock) -> None:
-    """However much it is used, a login ends."""
+def test_a_login_has_a_maximum_age(logins: Logins, clock: Clock) -> None:
+    """A login expires after `MAX_SECONDS` even if it is in use."""
     key = logins.open("Ada", "right")
-    while clock.now < 1000 + LONGEST_SECONDS - 60:
+    while clock.now < 1000 + MAX_SECONDS - 60:
         clock.now += 60
         assert logins.find(key, used=True)
     clock.now += 60
@@ -94,7 +94,7 @@ def test_no_login_lasts_for_ever(logins: Logins, clock: Clock) -> None:
 
 
 def test_a_closed_login_is_gone(logins: Logins) -> None:
-    """Whoever logs out is out; closing what is not there does nothing."""
+    """A closed login is gone, and closing it again does nothing."""
     key = logins.open("Ada", "right")
     logins.close(key)
     logins.close(key)
@@ -102,56 +102,56 @@ def test_a_closed_login_is_gone(logins: Logins) -> None:
 
 
 def test_guessing_is_throttled_across_names(logins: Logins, clock: Clock) -> None:
-    """After so many wrong passwords under any names, not even the right one is looked at for a while."""
-    fail(logins, FAILURES)
+    """After too many wrong passwords with any names, even the right one is refused for the window."""
+    fail(logins, MAX_FAILURES)
     with pytest.raises(ThrottledError) as throttled:
         logins.open("Ada", "right")
-    assert throttled.value.seconds == FAILURES_WITHIN_SECONDS
-    clock.now += FAILURES_WITHIN_SECONDS
+    assert throttled.value.seconds == FAILURE_WINDOW_SECONDS
+    clock.now += FAILURE_WINDOW_SECONDS
     assert logins.open("Ada", "right")
 
 
 def test_slow_guessing_is_throttled_too(logins: Logins, clock: Clock) -> None:
-    """There are never more than so many wrong passwords within the time, whenever it begins."""
-    for _ in range(FAILURES):
+    """The limit applies to every window of `FAILURE_WINDOW_SECONDS`."""
+    for _ in range(MAX_FAILURES):
         fail(logins, 1)
         clock.now += 1
     with pytest.raises(ThrottledError):
         logins.open("Ada", "right")
-    clock.now += FAILURES_WITHIN_SECONDS - FAILURES
+    clock.now += FAILURE_WINDOW_SECONDS - MAX_FAILURES
     fail(logins, 1)
     with pytest.raises(ThrottledError):
         logins.open("Ada", "right")
 
 
-def test_a_few_mistakes_are_no_matter(logins: Logins) -> None:
-    """Below the limit the right password opens."""
-    fail(logins, FAILURES - 1)
+def test_a_few_wrong_passwords_are_allowed(logins: Logins) -> None:
+    """Below the limit, the right password is accepted."""
+    fail(logins, MAX_FAILURES - 1)
     assert logins.open("Ada", "right")
 
 
-def test_a_note_is_told_once(logins: Logins) -> None:
-    """A note is there for the one who asks first, and only under its word."""
+def test_a_message_is_shown_once(logins: Logins) -> None:
+    """A message can be popped once, and only by its id."""
     login = logins.find(logins.open("Ada", "right"), used=True)
     assert login
-    word = login.leave(Note("done", "token"))
-    assert login.take("other") is None
-    assert login.take(word) == Note("done", "token")
-    assert login.take(word) is None
+    message_id = login.add_message(FlashMessage("done", "token"))
+    assert login.pop_message("other") is None
+    assert login.pop_message(message_id) == FlashMessage("done", "token")
+    assert login.pop_message(message_id) is None
 
 
-def test_notes_nobody_asks_for_do_not_pile_up(logins: Logins) -> None:
-    """The oldest notes go when there are too many."""
+def test_the_number_of_messages_is_limited(logins: Logins) -> None:
+    """The oldest message is dropped above the limit."""
     login = logins.find(logins.open("Ada", "right"), used=True)
     assert login
-    words = [login.leave(Note(str(number))) for number in range(MOST_NOTES + 1)]
-    assert [login.take(word) is None for word in words] == [True] + [False] * MOST_NOTES
+    message_ids = [login.add_message(FlashMessage(str(number))) for number in range(MAX_MESSAGES + 1)]
+    assert [login.pop_message(message_id) is None for message_id in message_ids] == [True] + [False] * MAX_MESSAGES
 
 
-def test_secrets_are_not_in_what_is_logged(logins: Logins) -> None:
-    """What a login or a note looks like in a log tells neither its tokens nor the notes' ones."""
+def test_the_repr_hides_secrets(logins: Logins) -> None:
+    """The repr of a login or a message does not show tokens."""
     login = logins.find(logins.open("Ada", "right"), used=True)
     assert login
-    login.leave(Note("done", "a token"))
+    login.add_message(FlashMessage("done", "a token"))
     assert login.csrf not in repr(login)
-    assert "a token" not in repr(login) + repr(Note("done", "a token"))
+    assert "a token" not in repr(login) + repr(FlashMessage("done", "a token"))

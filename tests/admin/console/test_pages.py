@@ -1,4 +1,4 @@
-"""The tabs over a real database: what they show, page by page."""
+"""The pages of the console with a real database."""
 
 import json
 import re
@@ -8,14 +8,11 @@ from urllib.parse import urlencode
 
 import asyncpg
 import pytest
-from aiohttp import web
 
-from service.admin import keys
 from tests.admin.console.conftest import Answer, Browser, notify
-from tests.admin.console.test_charts import point
 from tests.factories import Records
 
-HOSTILE = "<script>alert('x')</script>\"><img src=x onerror=alert(1)>{{ 7 * 7 }}"
+MARKUP = "<script>alert('x')</script>\"><img src=x onerror=alert(1)>{{ 7 * 7 }}"
 
 FILL = """
 INSERT INTO requirements (required_type, required_id, requireable_type, requireable_id, key)
@@ -41,12 +38,12 @@ SEARCHES: list[tuple[str, dict[str, object], str]] = [
 
 
 def ids(answer: Answer) -> list[int]:
-    """The ids in the rows of a table, in their order."""
+    """The ids in the rows of a table, in order."""
     return [int(number) for number in re.findall(r'<td data-label="Id"[^>]*>(\d+)</td>', answer.text)]
 
 
 def next_page(answer: Answer) -> str | None:
-    """The address of the next page, if there is one."""
+    """The address of the next page; None on the last page."""
     found = re.findall(r'<a rel="next" href="/console([^"]+)"', answer.text)
     return unescape(found[0]) if found else None
 
@@ -66,7 +63,7 @@ async def walk(browser: Browser, path: str) -> list[list[int]]:
 async def test_requirements_page_by_page(
     browser: Browser, connection: asyncpg.Connection, query: dict[str, object], where: str
 ) -> None:
-    """All pages together show each row that was asked for once, newest first."""
+    """All pages together show each matching row once, newest first."""
     await connection.execute(FILL)
     pages = await walk(browser, f"/requirements?{urlencode(query)}")
     rows = await connection.fetch(f"SELECT id FROM requirements WHERE {where} ORDER BY id DESC")  # noqa: S608 - ours
@@ -75,7 +72,7 @@ async def test_requirements_page_by_page(
 
 
 async def test_pages_stay_put_while_rows_come(browser: Browser, connection: asyncpg.Connection) -> None:
-    """A row that is created between two pages neither doubles nor hides another."""
+    """A row created between two page loads neither duplicates nor hides another row."""
     await connection.execute(FILL)
     first = await browser.get("/requirements")
     await connection.execute(FILL)
@@ -95,28 +92,28 @@ async def test_pages_stay_put_while_rows_come(browser: Browser, connection: asyn
     ],
 )
 async def test_an_id_is_a_number(browser: Browser, query: str) -> None:
-    """What is no id is told in a sentence."""
+    """An invalid id is answered with 400."""
     assert (await browser.get(f"/requirements?{query}")).code == 400
 
 
 async def test_nothing_is_taken_for_markup(browser: Browser, records: Records) -> None:
-    """Whatever callers and operators have stored is shown as the text it is, on every tab."""
+    """Stored markup is escaped on every tab."""
     connection = records.connection
     await connection.execute(
         "INSERT INTO requirements (required_type, required_id, requireable_type, requireable_id, key, value) "
         "VALUES ($1, 1, $1, 1, $1, $1), ('User', 1, 'User', 1, 'k', repeat($1, 9))",
-        HOSTILE,
+        MARKUP,
     )
-    await records.application(HOSTILE)
-    await connection.execute("INSERT INTO services (name) VALUES ($1)", HOSTILE)
-    await connection.execute("INSERT INTO routes (service_id, version, action) VALUES (1, $1, $1)", HOSTILE)
-    user_id = await connection.fetchval("INSERT INTO users (email) VALUES ($1) RETURNING id", HOSTILE)
-    await records.session_of(user_id, HOSTILE, application_id=1)
-    details = json.dumps({HOSTILE: HOSTILE, "list": [HOSTILE]})
-    await notify(connection, HOSTILE, message=HOSTILE, request_id=HOSTILE, details=details)
-    await browser.post("/access/applications", {"slug": HOSTILE + "2", "name": HOSTILE})
+    await records.application(MARKUP)
+    await connection.execute("INSERT INTO services (name) VALUES ($1)", MARKUP)
+    await connection.execute("INSERT INTO routes (service_id, version, action) VALUES (1, $1, $1)", MARKUP)
+    user_id = await connection.fetchval("INSERT INTO users (email) VALUES ($1) RETURNING id", MARKUP)
+    await records.session_of(user_id, MARKUP, application_id=1)
+    details = json.dumps({MARKUP: MARKUP, "list": [MARKUP]})
+    await notify(connection, MARKUP, message=MARKUP, request_id=MARKUP, details=details)
+    await browser.post("/access/applications", {"slug": MARKUP + "2", "name": MARKUP})
     searches = [("requirements", "key"), ("access", "user"), ("notifications", "kind")]
-    searched = [f"/{tab}?{urlencode({name: HOSTILE})}" for tab, name in searches]
+    searched = [f"/{tab}?{urlencode({name: MARKUP})}" for tab, name in searches]
     tabs = ["/notifications", "/notifications/1", "/requirements", "/registry", "/access", "/audit"]
     for path in [*tabs, "/access/applications/1", *searched]:
         text = (await browser.get(path)).text
@@ -126,15 +123,15 @@ async def test_nothing_is_taken_for_markup(browser: Browser, records: Records) -
         assert "{{ 7 * 7 }}" in text, path
 
 
-async def test_what_a_form_says_back_is_no_markup(stranger: Browser) -> None:
-    """A name that is typed again into the form of the login is text, too."""
-    text = (await stranger.log_in(HOSTILE, "wrong")).text
+async def test_a_repeated_name_is_escaped(anonymous: Browser) -> None:
+    """The name repeated in the login form is escaped."""
+    text = (await anonymous.log_in(MARKUP, "wrong")).text
     assert "<script>" not in text
     assert "&lt;script&gt;" in text
 
 
-async def test_notifications_are_told_newest_first(browser: Browser, connection: asyncpg.Connection) -> None:
-    """The list can be held to one kind and to the unread ones; the tab counts what is unread."""
+async def test_notifications_are_listed_newest_first(browser: Browser, connection: asyncpg.Connection) -> None:
+    """The list can be filtered by kind and by unread; the tab shows the unread count."""
     for kind in ("application-crash", "mandrill-email-failed", "application-crash"):
         await notify(connection, kind, message=f"This is {kind}.")
     await connection.execute("UPDATE notifications SET acknowledged_at = now() WHERE id = 1")
@@ -149,7 +146,7 @@ async def test_notifications_are_told_newest_first(browser: Browser, connection:
 
 
 async def test_notifications_page_by_page(browser: Browser, connection: asyncpg.Connection) -> None:
-    """Older ones are a page away, and a page of older ones holds still."""
+    """Older notifications are on the next pages, which are not updated."""
     for _ in range(60):
         await notify(connection)
     first = await browser.get("/notifications?kind=application-crash")
@@ -159,16 +156,16 @@ async def test_notifications_page_by_page(browser: Browser, connection: asyncpg.
     assert ('hx-trigger="every 2s"' in first.text, 'hx-trigger="every 2s"' in second.text) == (True, False)
 
 
-async def test_a_notification_tells_all_of_it(browser: Browser, connection: asyncpg.Connection) -> None:
-    """Its page holds the request id, how often it happened, and each detail."""
+async def test_the_page_of_a_notification(browser: Browser, connection: asyncpg.Connection) -> None:
+    """The page of a notification shows its request id, count and details."""
     number = await notify(connection, request_id="req-7", details='{"cause": "no route", "again": true, "n": [1]}')
     words = (await browser.get(f"/notifications/{number}")).words
-    for text in ("req-7", "Something happened.", "cause no route", "again yes", "n [1]", "times 1"):
+    for text in ("req-7", "Something happened.", "cause no route", "again yes", "n [1]", "count 1"):
         assert text in words
 
 
 async def test_the_list_is_sent_again_only_when_it_changes(browser: Browser, connection: asyncpg.Connection) -> None:
-    """A page that asks every two seconds gets 204 until a notification comes, or one is acknowledged or counted."""
+    """Polling gets 204 until a notification is added, acknowledged or counted again."""
     await notify(connection)
     polled = (await browser.get("/notifications")).text
     for change in (
@@ -184,39 +181,27 @@ async def test_the_list_is_sent_again_only_when_it_changes(browser: Browser, con
         polled = changed.text
 
 
-async def test_the_number_in_the_tab_is_live(browser: Browser, connection: asyncpg.Connection) -> None:
-    """The tab's number is sent anew when it is another; beyond a thousand it is not counted."""
-    assert (await browser.get("/unread?seen=0")).code == 204
+async def test_the_unread_count_is_updated(browser: Browser, connection: asyncpg.Connection) -> None:
+    """The unread count is sent when it changes; from 1000 on it is 999+."""
+    assert (await browser.get("/unread?page_log=0")).code == 204
     await notify(connection)
-    assert "1 unread" in (await browser.get("/unread?seen=0")).words
+    assert "1 unread" in (await browser.get("/unread?page_log=0")).words
     await connection.execute("INSERT INTO notifications (kind, message) SELECT 'a', 'b' FROM generate_series(1, 1500)")
-    assert "999+ unread" in (await browser.get("/unread?seen=1")).words
+    assert "999+ unread" in (await browser.get("/unread?page_log=1")).words
     assert (await browser.get(f"/unread?{urlencode({'seen': '999+'})}")).code == 204
 
 
-async def test_the_overview_draws_the_history(browser: Browser, ops_app: web.Application) -> None:
-    """The tiles tell the latest figures, and every chart has its lines."""
-    emails = {"pending": 3, "sent": 10, "dead": 1}
-    ops_app[keys.HISTORY].add(point(requests_per_second={"action-successful": 120.0}, p99_seconds=0.042, emails=emails))
-    for path in ("/", "/overview/panels"):
-        words = (await browser.get(path)).words
-        for text in ("Answers 120/s", "Latency p99 42 ms", "E-mails pending 3", "given up 1", "action-successful 120"):
-            assert text in words, path
-    assert 'hx-trigger="every 5s"' in (await browser.get("/")).text
-    assert 'hx-trigger="every 5s"' not in (await browser.get("/?live=off")).text
-
-
-async def test_the_registry_tells_what_is_deployed(browser: Browser, records: Records) -> None:
-    """Each service and route says whether it is deployed, and offers the other."""
+async def test_the_registry_shows_what_is_deployed(browser: Browser, records: Records) -> None:
+    """Each service and route shows its state and a button that changes it."""
     await records.deploy(sensitive_params=True)
     await records.connection.execute("INSERT INTO services (name) VALUES ('orders')")
     words = (await browser.get("/registry")).words
-    assert re.search(r"orders withdrawn Deploy orders It has no routes\.", words)
+    assert re.search(r"orders withdrawn Deploy orders No routes\.", words)
     assert re.search(r"v1/create deployed since \S+ \S+ UTC sensitive: base64 only Withdraw", words)
 
 
 async def test_applications_and_sessions_are_paged(browser: Browser, records: Records) -> None:
-    """Applications go by slug and sessions from the newest, each with pages of its own."""
+    """Applications are sorted by slug, sessions newest first, each with its own paging."""
     connection = records.connection
     await connection.execute(
         "INSERT INTO applications (slug, name) SELECT 'a' || lpad(n::text, 3, '0'), 'A' FROM generate_series(1, 60) n"
@@ -235,7 +220,7 @@ async def test_applications_and_sessions_are_paged(browser: Browser, records: Re
 
 
 async def walk_sessions(browser: Browser, path: str) -> list[list[int]]:
-    """The ids of all pages of sessions from `path` on."""
+    """The ids of all session pages from `path` on."""
     pages = []
     following: str | None = path
     while following is not None:
@@ -246,8 +231,8 @@ async def walk_sessions(browser: Browser, path: str) -> list[list[int]]:
     return pages
 
 
-async def test_a_session_tells_its_state(browser: Browser, records: Records) -> None:
-    """A session is live, revoked or expired, as the next call with its token would find."""
+async def test_the_state_of_a_session(browser: Browser, records: Records) -> None:
+    """A session is shown as live, revoked or expired, as the API would treat it."""
     await records.session()
     await records.session(age=timedelta(days=8))
     await records.session(idle=timedelta(hours=73))
@@ -260,7 +245,7 @@ async def test_a_session_tells_its_state(browser: Browser, records: Records) -> 
 
 
 async def test_the_audit_is_paged(browser: Browser, connection: asyncpg.Connection) -> None:
-    """Changes are told newest first, any number of them."""
+    """The audit is paged, newest first."""
     await connection.execute(
         "INSERT INTO audit (actor, action) SELECT 'Ada', 'change ' || n FROM generate_series(1, 70) n"
     )

@@ -1,4 +1,4 @@
-"""However many rows there are, a page reads little more than what it shows: the plans, for any values."""
+"""Query plans of the console: with many rows, a page reads few of them."""
 
 import json
 from collections.abc import Iterator
@@ -22,9 +22,9 @@ INSERT INTO notifications (kind, message, acknowledged_at)
 SELECT 'kind-' || n % 3, 'm', CASE WHEN n % 500 > 0 THEN now() END FROM generate_series(1, {ROWS}) AS n;
 INSERT INTO audit (actor, action) SELECT 'Ada', 'change' FROM generate_series(1, {ROWS});
 ANALYZE;
-"""  # noqa: S608 - a number of ours
+"""  # noqa: S608 - a constant
 
-# Fewer rows than a page: before PostgreSQL 18 such a scan ends with the rows of its type, not with those of its id.
+# Fewer rows than a page. Before PostgreSQL 18 this scan reads all rows of the type, not only those of the id.
 RARE = ("list_requirements_by_required", (40_000, 51, "Service", 99), "requirements_required_idx")
 PLANS = [
     ("list_requirements", (40_000, 51), "requirements_pkey"),
@@ -49,7 +49,7 @@ async def filled(connection: asyncpg.Connection) -> asyncpg.Connection:
 
 
 def nodes(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    """Every step of a plan."""
+    """All nodes of a plan."""
     yield plan
     for inner in plan.get("Plans", []):
         yield from nodes(inner)
@@ -57,7 +57,7 @@ def nodes(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
 
 @pytest.mark.parametrize("mode", ["force_custom_plan", "force_generic_plan"])
 async def test_pages_are_read_from_indexes(filled: asyncpg.Connection, mode: str) -> None:
-    """Whether planned for the very values or for any, no query reads much more than it gives."""
+    """With custom and generic plans, every query uses its index and reads few blocks."""
     await filled.execute(f"SET plan_cache_mode = {mode}; SET jit = off")
     for number, (name, args, index) in enumerate(PLANS):
         await filled.execute(f"PREPARE query_{number} AS {QUERIES[name]}")
@@ -72,5 +72,5 @@ async def test_pages_are_read_from_indexes(filled: asyncpg.Connection, mode: str
 
 
 def literal(value: object) -> str:
-    """A value of ours as it stands in SQL."""
+    """A constant as an SQL literal."""
     return "NULL" if value is None else quote_literal(value) if isinstance(value, str) else str(value)

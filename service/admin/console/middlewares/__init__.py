@@ -1,4 +1,4 @@
-"""What stands before every page of the console, in the order in which a request meets it."""
+"""The middlewares of the console, outermost first."""
 
 from service.admin.console.middlewares.csrf import csrf
 from service.admin.console.middlewares.error_pages import error_pages

@@ -1,4 +1,4 @@
-"""Whatever is refused or fails for a foreseen reason is told as a page of the console."""
+"""Render HTTP errors and database errors as pages of the console."""
 
 import structlog
 from aiohttp import web
@@ -7,33 +7,35 @@ from aiohttp.typedefs import Handler
 from service.admin.console.rendering import error_page
 from service.database.errors import ConnectionLost, ConstraintViolated, DatabaseError, DataRejected, NotConnected
 
-SENTENCES = {
-    404: "There is no such page, or no such record any more.",
-    405: "This address cannot be asked in that way.",
-    413: "What was sent is too long.",
+MESSAGES = {
+    404: "The page or record does not exist.",
+    405: "This address does not support this method.",
+    413: "The form is too large.",
 }
-AWAY = "The database does not answer at the moment. The rest of the console still works; try again shortly."
-OPEN = "The database was lost before it could confirm the change: the Audit tab tells whether it was made."
-REFUSED = "The database refused this. The log lines with the id below say why."
-REJECTED = "The database cannot store what was entered."
+UNREACHABLE = "The database does not answer. The Overview still works. Try again in a moment."
+OUTCOME_UNKNOWN = (
+    "The connection was lost before the database confirmed the change. See the Audit tab for whether it was made."
+)
+FAILED = "The database returned an error. The log entries with the id below show the cause."
+REJECTED = "The database cannot store these values."
 
 log = structlog.get_logger()
 
 
 @web.middleware
 async def error_pages(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Tell a refusal in a sentence, and a failure of the database by what it means for the person."""
+    """Answer an HTTP error or a database error with a page that says what it means for the operator."""
     try:
         return await handler(request)
     except web.HTTPException as error:
-        if error.status < 400:  # noqa: PLR2004 - redirects come as exceptions too
+        if error.status < 400:  # noqa: PLR2004 - redirects are exceptions too
             raise
-        return error_page(request, error.status, SENTENCES.get(error.status) or error.text or error.reason)
+        return error_page(request, error.status, MESSAGES.get(error.status) or error.text or error.reason)
     except (ConstraintViolated, DataRejected):
         return error_page(request, 400, REJECTED)
     except DatabaseError as error:
         log.warning("console-database-failed", kind=type(error).__name__, reason=str(error))
         lost = isinstance(error, ConnectionLost) and request.method == "POST"
         if lost:
-            return error_page(request, 503, OPEN)
-        return error_page(request, 503, AWAY if isinstance(error, NotConnected | ConnectionLost) else REFUSED)
+            return error_page(request, 503, OUTCOME_UNKNOWN)
+        return error_page(request, 503, UNREACHABLE if isinstance(error, NotConnected | ConnectionLost) else FAILED)

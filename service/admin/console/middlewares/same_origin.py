@@ -1,23 +1,23 @@
-"""Refuses a change that a page of somebody else's makes a browser send."""
+"""Refuse a change that was sent from a page of another origin."""
 
 from urllib.parse import urlsplit
 
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
-READING = frozenset({"GET", "HEAD"})
+SAFE_METHODS = frozenset({"GET", "HEAD"})
 
 
 @web.middleware
 async def same_origin(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Take changes only from our own pages, as the browser tells; one that tells nothing is refused."""
-    if request.method not in READING and not from_us(request):
-        raise web.HTTPForbidden(text="This was not sent from a page of the console.")
+    """Accept a change only from a page of the console. Without `Sec-Fetch-Site` and `Origin`, refuse it."""
+    if request.method not in SAFE_METHODS and not is_same_origin(request):
+        raise web.HTTPForbidden(text="The form was not sent from a page of the console.")
     return await handler(request)
 
 
-def from_us(request: web.Request) -> bool:
-    """Whether the headers that no page can forge name our own origin."""
+def is_same_origin(request: web.Request) -> bool:
+    """Whether `Sec-Fetch-Site` and `Origin`, which pages cannot forge, name the origin of the console."""
     site, origin = request.headers.get("Sec-Fetch-Site"), request.headers.get("Origin")
     if site is None and origin is None:
         return False

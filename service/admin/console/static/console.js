@@ -1,6 +1,6 @@
 "use strict";
 
-// What is shown must not pass for live when it is not.
+// Say so when the page is no longer updated.
 const offline = document.getElementById("offline");
 for (const failure of ["htmx:sendError", "htmx:responseError", "htmx:timeout"]) {
   document.body.addEventListener(failure, () => { offline.hidden = false; });
@@ -9,7 +9,7 @@ document.body.addEventListener("htmx:afterRequest", (event) => {
   if (event.detail.successful) offline.hidden = true;
 });
 
-// Browsers offer the clipboard only to pages from this machine or over TLS.
+// Browsers offer the clipboard only on localhost and over TLS.
 for (const button of document.querySelectorAll("[data-copies]")) {
   const field = document.getElementById(button.dataset.copies);
   button.hidden = !navigator.clipboard;
@@ -20,7 +20,7 @@ for (const button of document.querySelectorAll("[data-copies]")) {
   field.addEventListener("focus", () => field.select());
 }
 
-// Of the questions whether something is meant, one is open at a time; Escape takes it back.
+// One confirmation is open at a time. Escape closes it.
 document.addEventListener("keydown", (event) => {
   const open = event.key === "Escape" && document.querySelector("details.confirm[open]");
   if (open) {

@@ -1,4 +1,4 @@
-"""What /metrics says of one running service, to whom, and how soon."""
+"""GET /metrics of a running service."""
 
 import asyncio
 import re
@@ -10,7 +10,7 @@ import aiohttp
 import pytest
 
 from service import __version__
-from tests.admin.conftest import Watched, settings
+from tests.admin.conftest import RunningService, settings
 from tests.admin.scraping import scrape
 from tests.serving.process import serving
 
@@ -42,8 +42,8 @@ EXPECTED = {
 }
 
 
-async def test_everything_promised_is_there(shared: Watched) -> None:
-    """Every metric is there and explained in a sentence."""
+async def test_every_metric_exists(shared: RunningService) -> None:
+    """Every metric exists and has a help text."""
     await shared.ping()
     found = await scrape(shared.http, shared.console)
     assert found.names >= EXPECTED
@@ -53,35 +53,35 @@ async def test_everything_promised_is_there(shared: Watched) -> None:
     assert found.total("requirements_database_up") == 1
 
 
-async def test_it_is_the_text_format_and_kept_by_nobody(shared: Watched) -> None:
-    """Any version of Prometheus reads it, without a login."""
+async def test_it_is_the_text_format_and_not_cached(shared: RunningService) -> None:
+    """The response has the text format 0.0.4, and needs no login."""
     async with shared.http.get(f"{shared.console}/metrics") as response:
         assert response.status == 200
         assert response.headers["Content-Type"] == "text/plain; version=0.0.4; charset=utf-8"
         assert response.headers["Cache-Control"] == "no-store"
 
 
-async def test_it_is_not_on_the_public_listener(shared: Watched) -> None:
-    """The API's own address knows no /metrics."""
+async def test_it_is_not_on_the_public_listener(shared: RunningService) -> None:
+    """The public listener does not serve /metrics."""
     async with shared.http.get(f"{shared.serve.url}/metrics") as response:
         assert (await response.json())["status"] == "route-non-existent"
 
 
-async def test_nothing_in_it_is_a_callers(shared: Watched) -> None:
-    """No token, no address and no path of a caller is told, well placed or not."""
+async def test_no_value_of_a_caller_is_shown(shared: RunningService) -> None:
+    """No token, address or path sent by a caller appears in the metrics."""
     await shared.create()
     secret = "sk-do-not-tell"
     for path in (f"/{secret}", f"/api/{secret}", f"/ping?token={secret}"):
         async with shared.http.get(f"{shared.serve.url}{path}", headers={"X-Request-ID": secret, "User-Agent": secret}):
             pass
     text = (await scrape(shared.http, shared.console)).text
-    told = [word for word in (secret, shared.demo.application_token, "postgres", "127.0.0.1") if word in text]
-    assert told == []
+    shown = [word for word in (secret, shared.demo.application_token, "postgres", "127.0.0.1") if word in text]
+    assert shown == []
 
 
 @pytest.fixture(params=["silent", "refused"])
-def away(request: pytest.FixtureRequest) -> Iterator[int]:
-    """The port of a database that says nothing, or is not there."""
+def unreachable_port(request: pytest.FixtureRequest) -> Iterator[int]:
+    """The port of a database that does not answer, or does not exist."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port: int = listener.getsockname()[1]
         if request.param == "refused":
@@ -89,9 +89,11 @@ def away(request: pytest.FixtureRequest) -> Iterator[int]:
         yield port
 
 
-async def test_without_a_database_it_answers_in_time(tmp_path: Path, away: int, http: aiohttp.ClientSession) -> None:
-    """While the database is away what only it knows is absent, and the rest told within two seconds."""
-    url = f"postgresql://someone:hidden@127.0.0.1:{away}/somewhere"
+async def test_without_a_database_it_responds_in_time(
+    tmp_path: Path, unreachable_port: int, http: aiohttp.ClientSession
+) -> None:
+    """While the database is unreachable, its numbers are missing and the response takes at most two seconds."""
+    url = f"postgresql://someone:hidden@127.0.0.1:{unreachable_port}/somewhere"
     async with serving(tmp_path, environ=settings(tmp_path, url)) as serve:
         console = (await serve.event("console-listening"))[0]["url"]
         await serve.event("console-ready")

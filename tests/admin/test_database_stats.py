@@ -1,4 +1,4 @@
-"""What only the database knows: counted rightly, asked for seldom, and absent rather than late or wrong."""
+"""Database stats: exact, cached, and missing instead of late or wrong."""
 
 import asyncio
 import contextlib
@@ -8,13 +8,13 @@ from collections.abc import AsyncIterator
 import asyncpg
 import pytest
 
-from service.admin.history_sampler import watch
+from service.admin.history_sampler import sample_history
 from service.admin.metrics_endpoint import render
 from service.config import Config
 from service.config.resources import resource
 from service.database.migrations import Known, load_migrations
 from service.database.pool import Database, open_database
-from service.metrics.database_stats import DatabaseStats, Facts
+from service.metrics.database_stats import DatabaseStats, StatsSnapshot
 from service.metrics.files import metrics_folder
 from service.metrics.history import History
 from service.storage.backlog import Backlog
@@ -42,72 +42,72 @@ VALUES ('crash', 'seen', now()), ('crash', 'not seen', null), ('crash', 'not see
 
 @pytest.fixture
 async def database(config: Config) -> AsyncIterator[Database]:
-    """The test's own database, as the internal listener opens it."""
+    """A pool on the test's database, opened as the internal listener does."""
     assert config.database.url is not None
     async with open_database(config.database, config.database.url) as database:
         yield database
 
 
 async def test_the_backlog_is_counted(database: Database, connection: asyncpg.Connection) -> None:
-    """E-mails by state, the age of the oldest that waits, and the notifications nobody has acknowledged."""
+    """The stats are e-mails by state, the age of the oldest pending e-mail, and unacknowledged notifications."""
     await connection.execute(BACKLOG)
-    facts = await DatabaseStats(database, KNOWN).facts()
-    assert facts.backlog is not None
-    assert facts.emails == {"pending": 2, "dead": 1, "sent": 3}
-    assert 90 <= facts.backlog.oldest_pending_email_seconds < 120
-    assert (facts.backlog.unacknowledged_notifications, facts.pending_migrations) == (2, 0)
+    stats = await DatabaseStats(database, KNOWN).snapshot()
+    assert stats.backlog is not None
+    assert stats.emails == {"pending": 2, "dead": 1, "sent": 3}
+    assert 90 <= stats.backlog.oldest_pending_email_seconds < 120
+    assert (stats.backlog.unacknowledged_notifications, stats.pending_migrations) == (2, 0)
 
 
 async def test_an_empty_backlog_is_zero(database: Database) -> None:
-    """With nothing to wait for, the numbers are there and are zero."""
-    facts = await DatabaseStats(database, KNOWN).facts()
-    expected = Facts(
+    """With an empty backlog all numbers are zero, not missing."""
+    stats = await DatabaseStats(database, KNOWN).snapshot()
+    expected = StatsSnapshot(
         database_up=True,
         pending_migrations=0,
         backlog=Backlog({"pending": 0, "dead": 0}, oldest_pending_email_seconds=0.0, unacknowledged_notifications=0),
         sent_emails=0,
     )
-    assert facts == expected
+    assert stats == expected
 
 
 async def test_without_tables_all_migrations_are_pending(database: Database, connection: asyncpg.Connection) -> None:
-    """A database that nobody has migrated is up; what its tables would say is not known."""
+    """A database without migrations is up. The numbers of its missing tables are unknown."""
     await connection.execute("DROP SCHEMA public CASCADE; CREATE SCHEMA public")
-    facts = await DatabaseStats(database, KNOWN).facts()
-    assert facts == Facts(database_up=True, pending_migrations=len(KNOWN))
+    stats = await DatabaseStats(database, KNOWN).snapshot()
+    assert stats == StatsSnapshot(database_up=True, pending_migrations=len(KNOWN))
 
 
 @pytest.mark.parametrize(
-    ("table", "told"),
-    [("emails", Facts(database_up=True, pending_migrations=0)), ("schema_migrations", Facts())],
+    ("table", "expected"),
+    [("emails", StatsSnapshot(database_up=True, pending_migrations=0)), ("schema_migrations", StatsSnapshot())],
 )
-async def test_a_locked_table_costs_no_more_than_the_limit(
-    database: Database, connection: asyncpg.Connection, table: str, told: Facts
+async def test_a_locked_table_times_out(
+    database: Database, connection: asyncpg.Connection, table: str, expected: StatsSnapshot
 ) -> None:
-    """What does not come in time is absent; what came before is told."""
+    """After the timeout, the numbers not read are missing and the others are kept."""
     async with connection.transaction():
         await connection.execute(f"LOCK TABLE {table} IN ACCESS EXCLUSIVE MODE")
         began = time.monotonic()
-        facts = await DatabaseStats(database, KNOWN).facts()
+        stats = await DatabaseStats(database, KNOWN).snapshot()
     assert time.monotonic() - began < 2
-    assert facts == told
+    assert stats == expected
 
 
-async def test_however_many_ask_the_database_is_asked_once(database: Database) -> None:
-    """All who look at one moment get one answer."""
-    finder = DatabaseStats(database, KNOWN)
-    found = await asyncio.gather(*(finder.facts() for _ in range(50)))
-    assert all(facts is found[0] for facts in found)
+async def test_concurrent_readers_share_one_query(database: Database) -> None:
+    """Concurrent readers share one query and get the same snapshot."""
+    database_stats = DatabaseStats(database, KNOWN)
+    found = await asyncio.gather(*(database_stats.snapshot() for _ in range(50)))
+    assert all(stats is found[0] for stats in found)
     assert database.statements == 2
 
 
 @pytest.mark.parametrize(
-    ("facts", "told"),
+    ("stats", "expected"),
     [
-        (Facts(), {}),
-        (Facts(database_up=True, pending_migrations=3), {"requirements_migrations_pending": 3}),
+        (StatsSnapshot(), {}),
+        (StatsSnapshot(database_up=True, pending_migrations=3), {"requirements_migrations_pending": 3}),
         (
-            Facts(database_up=True, pending_migrations=0, backlog=Backlog({"pending": 4, "dead": 1}, 7.5, 2)),
+            StatsSnapshot(database_up=True, pending_migrations=0, backlog=Backlog({"pending": 4, "dead": 1}, 7.5, 2)),
             {
                 "requirements_migrations_pending": 0,
                 "requirements_emails": 5,
@@ -118,26 +118,26 @@ async def test_however_many_ask_the_database_is_asked_once(database: Database) -
     ],
     ids=["nothing", "no tables", "no sent e-mails"],
 )
-def test_what_is_not_known_is_not_told(facts: Facts, told: dict[str, float]) -> None:
-    """A number that is not known is absent: never zero, never an old one."""
+def test_unknown_numbers_are_missing(stats: StatsSnapshot, expected: dict[str, float]) -> None:
+    """An unknown number is missing: neither zero nor outdated."""
     with metrics_folder() as folder:
-        found = Scrape(render(folder, facts).decode())
-    always = {"requirements_build_info": 1.0, "requirements_database_up": float(facts.database_up)}
-    assert {name: found.total(name) for name in found.names} == always | told
+        found = Scrape(render(folder, stats).decode())
+    always = {"requirements_build_info": 1.0, "requirements_database_up": float(stats.database_up)}
+    assert {name: found.total(name) for name in found.names} == always | expected
 
 
-async def test_the_history_is_filled(database: Database, connection: asyncpg.Connection) -> None:
-    """A point tells what was measured since the last one, and what the database says of the backlog."""
+async def test_the_sampler_fills_the_history(database: Database, connection: asyncpg.Connection) -> None:
+    """A point has the measurements since the previous one and the database stats."""
     await connection.execute(BACKLOG)
     history = History()
     with metrics_folder() as folder:
-        watching = asyncio.create_task(watch(history, folder, DatabaseStats(database, KNOWN), 0.05))
+        sampling = asyncio.create_task(sample_history(history, folder, DatabaseStats(database, KNOWN), 0.05))
         await until(history.points)
         write("0", 6)
-        await until(lambda: any(point.requests_per_second.get("200") for point in history.points()))
-        watching.cancel()
+        await until(lambda: any(point.in_flight for point in history.points()))
+        sampling.cancel()
         with contextlib.suppress(asyncio.CancelledError):
-            await watching
+            await sampling
     last = history.points()[-1]
     assert last.emails == {"pending": 2, "dead": 1, "sent": 3}
     assert last.unacknowledged_notifications == 2

@@ -1,7 +1,8 @@
-"""What becomes a label: only what the service itself knows by name, whatever callers send."""
+"""Labels of the metrics: only names known to the service, never values sent by a caller."""
 
 from itertools import pairwise
 
+import pytest
 from prometheus_client.samples import Sample
 
 from service.api import keys
@@ -12,7 +13,7 @@ from service.metrics.definitions import LATENCIES, UNMATCHED, Metrics
 from tests.conftest import Client
 from tests.factories import CREATE, Records, params
 
-STRANGE = [
+UNKNOWN_REQUESTS = [
     ("GET", "/api/v1/requirements/create"),
     ("POST", "/api/v2/requirements/create"),
     ("PROPFIND", "/api/v1/requirements/create"),
@@ -25,13 +26,13 @@ STRANGE = [
 
 
 def requests(metrics: Metrics) -> list[Sample]:
-    """The samples of requests."""
+    """The samples of `requirements_requests_total`."""
     families = (family for family in metrics.registry.collect() if family.name == "requirements_requests")
     return [sample for family in families for sample in family.samples if sample.name.endswith("_total")]
 
 
 def counted(metrics: Metrics) -> dict[tuple[str, ...], float]:
-    """How many requests there were for each set of labels that any had."""
+    """The number of requests by labels, without zeros."""
     return {
         tuple(sample.labels[name] for name in ("route", "status", "code", "outcome")): sample.value
         for sample in requests(metrics)
@@ -40,15 +41,15 @@ def counted(metrics: Metrics) -> dict[tuple[str, ...], float]:
 
 
 async def test_no_path_and_no_method_becomes_a_label(client: Client, metrics: Metrics) -> None:
-    """However many unknown paths and methods are tried, they are one series."""
-    for method, path in STRANGE:
+    """All unknown paths and methods are counted in one series."""
+    for method, path in UNKNOWN_REQUESTS:
         async with client.request(method, path) as response:
             assert response.status == 500
-    assert counted(metrics) == {(UNMATCHED, "route-non-existent", "500", "none"): len(STRANGE)}
+    assert counted(metrics) == {(UNMATCHED, "route-non-existent", "500", "none"): len(UNKNOWN_REQUESTS)}
 
 
-async def test_each_answer_is_told_apart(client: Client, metrics: Metrics, records: Records) -> None:
-    """Route, status, code and outcome are those of the answer; what has no envelope status is `none`."""
+async def test_each_response_is_counted_with_its_labels(client: Client, metrics: Metrics, records: Records) -> None:
+    """Route, status, code and outcome are those of the response. Without an envelope the status is `none`."""
     application, (user_id, _) = await records.application(), await records.user()
     sent = params(application.token, user_id)
     for headers in ({}, {"Idempotency-Key": "a"}, {"Idempotency-Key": "a"}):
@@ -63,8 +64,8 @@ async def test_each_answer_is_told_apart(client: Client, metrics: Metrics, recor
     }
 
 
-async def test_every_answer_has_a_latency(client: Client, metrics: Metrics) -> None:
-    """The histogram of a route counts all its answers, refusals too, and nothing is left in flight."""
+async def test_every_response_has_a_latency(client: Client, metrics: Metrics) -> None:
+    """The histogram of a route counts all its responses, and the in-flight gauge returns to 0."""
     for path in ("/ping", "/ping", "/ready"):
         await client.get(path)
     counts = {
@@ -76,22 +77,46 @@ async def test_every_answer_has_a_latency(client: Client, metrics: Metrics) -> N
 
 
 def test_two_applications_count_apart(config: Config) -> None:
-    """What one application counts, another in the same process does not."""
+    """Two applications in one process have separate counters."""
     first, second = (create_app(config)[keys.METRICS] for _ in range(2))
     first.answered("/ping", None, 200, None, 0.001)
     assert (len(counted(first)), len(counted(second))) == (1, 0)
 
 
-def test_faults_are_told_before_there_is_one(config: Config) -> None:
-    """An alert on the first crash works: its series is there, at zero, from the start."""
+def test_errors_are_predeclared(config: Config) -> None:
+    """The series of our own errors exist with value 0 from the start, so that an alert sees the first error."""
     samples = requests(create_app(config)[keys.METRICS])
-    faults = {("application-crash", "none"), ("application-crash", "unknown"), ("identify-request-error", "none")}
-    assert {(sample.labels["status"], sample.labels["outcome"]) for sample in samples} >= faults
+    errors = {("application-crash", "none"), ("application-crash", "unknown"), ("identify-request-error", "none")}
+    assert {(sample.labels["status"], sample.labels["outcome"]) for sample in samples} >= errors
     assert {(sample.labels["route"], sample.value) for sample in samples} == {(CREATE, 0.0)}
 
 
-def test_the_most_series_there_can_be() -> None:
-    """A route's series are bounded by the statuses and outcomes that there are, and made once."""
+@pytest.mark.parametrize(
+    ("outcomes", "expected"),
+    [
+        (
+            ("none", "unknown"),
+            {
+                ("application-crash", "500", "none"),
+                ("application-crash", "500", "unknown"),
+                ("identify-request-error", "500", "none"),
+                ("mandrill-email-failed", "500", "created"),
+            },
+        ),
+        (("none",), {("application-crash", "500", "none"), ("identify-request-error", "500", "none")}),
+    ],
+    ids=["a write", "a read"],
+)
+def test_predeclared_errors_depend_on_the_outcomes(outcomes: tuple[str, ...], expected: set[tuple[str, ...]]) -> None:
+    """A route that writes can crash with an unknown outcome and fail to send an e-mail; a read cannot."""
+    metrics = Metrics()
+    metrics.predeclare_errors(CREATE, outcomes)
+    declared = {tuple(sample.labels[name] for name in ("status", "code", "outcome")) for sample in requests(metrics)}
+    assert declared == expected
+
+
+def test_the_number_of_series_is_bounded() -> None:
+    """The number of series of a route is bounded by statuses and outcomes."""
     metrics = Metrics()
     for _ in range(3):
         for status in STATUSES:
@@ -101,8 +126,8 @@ def test_the_most_series_there_can_be() -> None:
     assert sum(sample.value for sample in requests(metrics)) == 3 * len(STATUSES) * 5
 
 
-def test_the_buckets_reach_from_half_a_millisecond_to_the_time_budget(config: Config) -> None:
-    """Latencies are told apart over all that a request may take, in steps of about two."""
+def test_the_buckets_reach_from_half_a_millisecond_to_the_request_timeout(config: Config) -> None:
+    """Latency buckets cover all durations up to the request timeout, with factors of about two."""
     assert LATENCIES[0] == 0.0005
     assert LATENCIES[-1] == config.server.request_timeout_seconds
     assert all(1.9 < upper / lower < 2.6 for lower, upper in pairwise(LATENCIES))

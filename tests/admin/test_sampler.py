@@ -1,4 +1,4 @@
-"""What is measured a few times a second: it catches up with what happened."""
+"""The sampler: gauges and counters that are updated four times a second."""
 
 import asyncio
 import time
@@ -22,7 +22,7 @@ def value(metrics: Metrics, name: str, **labels: str) -> float | None:
 
 
 async def test_session_touches_are_counted(client: Client, metrics: Metrics, records: Records) -> None:
-    """The use of a session idle for an hour is recorded and counted once; the next within a minute is not."""
+    """The use of a session idle for an hour is recorded and counted. The next uses within a minute are not."""
     session = await records.session(idle=HOUR)
     sent = params(session.token, session.user_id)
     assert (await client.post(CREATE, json=sent)).status == 200
@@ -33,8 +33,8 @@ async def test_session_touches_are_counted(client: Client, metrics: Metrics, rec
     assert value(metrics, "requirements_session_touches_total") == 1
 
 
-async def test_the_registrys_age_and_loads_are_told(client: Client, metrics: Metrics, records: Records) -> None:
-    """A change makes another load, after which the registry is young again."""
+async def test_the_age_and_loads_of_the_registry(client: Client, metrics: Metrics, records: Records) -> None:
+    """A deploy causes a load of the registry, which resets its age."""
     assert (await client.get("/ping")).status == 200
     before = value(metrics, "requirements_registry_loads_total") or 0
     began = time.monotonic()
@@ -45,16 +45,16 @@ async def test_the_registrys_age_and_loads_are_told(client: Client, metrics: Met
     assert 0 <= age <= time.monotonic() - began
 
 
-async def test_the_registrys_age_grows_while_it_cannot_be_loaded(unreachable: Client, metrics: Metrics) -> None:
-    """Without a database the age is the time since the start, and no load is counted."""
+async def test_the_age_of_the_registry_grows_while_it_cannot_be_loaded(unreachable: Client, metrics: Metrics) -> None:
+    """Without a database, the age is the time since the start and no load is counted."""
     assert (await unreachable.get("/ping")).status == 200
     first = value(metrics, "requirements_registry_age_seconds") or 0
     await until(lambda: (value(metrics, "requirements_registry_age_seconds") or 0) > first + 0.5)
     assert value(metrics, "requirements_registry_loads_total") == 0
 
 
-async def test_processor_time_and_memory_are_told(client: Client, metrics: Metrics) -> None:
-    """The worker has used some of both, and the time only grows."""
+async def test_cpu_time_and_memory(client: Client, metrics: Metrics) -> None:
+    """CPU time and memory are positive, and CPU time only grows."""
     assert (await client.get("/ping")).status == 200
     first = value(metrics, "requirements_worker_cpu_seconds_total", worker="0") or 0
     assert 0 < first <= time.process_time()
@@ -62,8 +62,8 @@ async def test_processor_time_and_memory_are_told(client: Client, metrics: Metri
     await until(lambda: (value(metrics, "requirements_worker_cpu_seconds_total", worker="0") or 0) > first)
 
 
-async def test_a_blocked_loop_is_a_lag(client: Client, metrics: Metrics) -> None:
-    """Whatever keeps the loop from running its timers for half a second is counted as that."""
+async def test_a_blocked_event_loop_is_a_lag(client: Client, metrics: Metrics) -> None:
+    """A blocked event loop appears in the lag histogram."""
     assert (await client.get("/ping")).status == 200
     deadline = time.monotonic() + 0.6
     while time.monotonic() < deadline:
@@ -72,8 +72,8 @@ async def test_a_blocked_loop_is_a_lag(client: Client, metrics: Metrics) -> None
     await until(lambda: (value(metrics, slow[0], le="+Inf") or 0) > (value(metrics, slow[0], le=slow[1]) or 0))
 
 
-async def test_the_pool_tells_who_waits(config: Config) -> None:
-    """A connection in use, one task that waits for it, and an idle connection once both are done."""
+async def test_the_use_of_the_pool(config: Config) -> None:
+    """The pool reports connections in use, waiting tasks, and idle connections."""
     assert config.database.url is not None
     async with open_database(replace(config.database, pool_size=1), config.database.url) as database:
         assert database.use() == PoolUse(in_use=0, idle=0, limit=1, waiting=0)
@@ -86,18 +86,18 @@ async def test_the_pool_tells_who_waits(config: Config) -> None:
         assert database.statements == 1
 
 
-async def test_batches_and_queues_are_told(client: Client, metrics: Metrics, records: Records) -> None:
-    """Each create is an item of a statement, and each with a key of a look-up before it; none is left waiting."""
+async def test_batches_and_queues(client: Client, metrics: Metrics, records: Records) -> None:
+    """Each create counts as one item of a create batch and one of a look-up batch; none is left waiting."""
     application, (user_id, _) = await records.application(), await records.user()
     sent = params(application.token, user_id)
     keys = ({"Idempotency-Key": str(number)} for number in range(20))
     await asyncio.gather(*(client.post(CREATE, json=sent, headers=key) for key in keys))
     for batch in ("create", "look_up"):
-        await until(partial(carried, metrics, batch, 20))
+        await until(partial(items_processed, metrics, batch, 20))
         assert 1 <= (value(metrics, "requirements_batches_total", batch=batch) or 0) <= 20
         assert value(metrics, "requirements_batch_waiting", batch=batch) == 0
 
 
-def carried(metrics: Metrics, batch: str, items: int) -> bool:
-    """Whether that many items were carried by statements called `batch`."""
+def items_processed(metrics: Metrics, batch: str, items: int) -> bool:
+    """Whether `items` items were processed in batches of this name."""
     return value(metrics, "requirements_batch_items_total", batch=batch) == items
