@@ -7,7 +7,7 @@ from datetime import timedelta
 import asyncpg
 
 from service.domain.callers import digest
-from service.storage import operating
+from service.storage import applications, registry, users
 from service.storage.demo import ROUTE
 
 CREATE = "/api/v1/requirements/create"
@@ -40,13 +40,13 @@ class Records:
 
     async def deploy(self, *, sensitive_params: bool = False) -> None:
         """Deploy the create route and its service."""
-        await operating.deploy_route(self.connection, ROUTE, sensitive_params=sensitive_params)
+        await registry.deploy_route(self.connection, ROUTE, sensitive_params=sensitive_params)
 
     async def application(self, slug: str | None = None) -> AppRecord:
         """Create an active application with a token."""
         slug = slug or f"app-{secrets.token_hex(4)}"
-        application_id = await operating.create_application(self.connection, slug, slug.title())
-        issued = await operating.issue_application_token(self.connection, slug)
+        application_id = await applications.create_application(self.connection, slug, slug.title())
+        issued = await applications.issue_application_token(self.connection, slug)
         assert application_id is not None
         assert issued is not None
         return AppRecord(application_id, slug, issued[1])
@@ -54,10 +54,10 @@ class Records:
     async def user(self, *roles: str) -> tuple[int, str]:
         """Create a user with these roles; return the id and e-mail address."""
         email = f"{secrets.token_hex(4)}@example.com"
-        user_id = await operating.create_user(self.connection, email)
+        user_id = await users.create_user(self.connection, email)
         assert user_id is not None
         for role in roles:
-            await operating.give_role(self.connection, user_id, role)
+            await users.give_role(self.connection, user_id, role)
         return user_id, email
 
     async def session(

@@ -14,7 +14,7 @@ from service.api.openapi import render_document
 from service.api.openapi.examples import TOKEN_PLACEHOLDER
 from service.domain.schemas import create_params_schema
 from service.domain.statuses import STATUSES
-from service.storage.demo import make_demo
+from service.storage.demo import ROUTE, make_demo
 from tests.conftest import Client
 from tests.factories import CREATE, Records, params
 
@@ -179,7 +179,7 @@ PLAIN = {name: example["value"] for name, example in CONTENT["application/json"]
 
 async def test_example_with_token_in_body_works(client: Client, records: Records) -> None:
     """With the demo's token over the placeholder, the first example is a request that succeeds."""
-    demo = await make_demo(records.connection)
+    demo = await make_demo(records.connection, [ROUTE])
     assert PLAIN["token-in-body"]["token"] == TOKEN_PLACEHOLDER
 
     response = await client.post(CREATE, json=PLAIN["token-in-body"] | {"token": demo.application_token})
@@ -195,7 +195,7 @@ async def test_example_with_token_in_header_works(
     client: Client, records: Records, content_type: str, body: str
 ) -> None:
     """Once the demo's token is given to Authorize, the other examples are requests that succeed."""
-    demo = await make_demo(records.connection)
+    demo = await make_demo(records.connection, [ROUTE])
     headers = {"Content-Type": content_type, "Authorization": f"Bearer {demo.session_token}"}
 
     response = await client.post(CREATE, data=body, headers=headers)
@@ -230,7 +230,7 @@ def tokens(part: object) -> Iterator[str]:
 
 async def test_it_holds_no_live_token(client: Client, records: Records) -> None:
     """What is served shows placeholders only, also when there are demo tokens."""
-    demo = await make_demo(records.connection)
+    demo = await make_demo(records.connection, [ROUTE])
 
     text = await (await client.get("/openapi.json")).text()
 

@@ -21,7 +21,7 @@ from service.domain.statuses import (
     ServiceNotFound,
     SessionExpired,
 )
-from service.storage import operating
+from service.storage import registry
 from service.storage.demo import ROUTE
 from tests.api.exchange import CodeAndBody, post_create, post_raw_create, read_envelope, refusal, success, timestamp
 from tests.conftest import Client
@@ -199,7 +199,7 @@ async def test_invalid_encoded_params_for_a_plain_body(client: Client, records: 
 async def test_route_not_found(client: Client, records: Records, application: AppRecord, user_id: int) -> None:
     """route-not-found: within a second of being withdrawn, or of its record's end, and only until it is back."""
     sent = params(application.token, user_id, key=1)
-    await operating.withdraw_route(records.connection, ROUTE)
+    await registry.withdraw_route(records.connection, ROUTE)
     await until(client, sent, refusal(RouteNotFound))
     await records.deploy()
     await until(client, sent, refusal(InvalidParam, ("key", "must be a string")))
@@ -209,7 +209,7 @@ async def test_route_not_found(client: Client, records: Records, application: Ap
 
 async def test_service_not_found(client: Client, records: Records, application: AppRecord, user_id: int) -> None:
     """service-not-found: the route is deployed, its service was withdrawn."""
-    await operating.withdraw_service(records.connection, "requirements")
+    await registry.withdraw_service(records.connection, "requirements")
     await until(client, params(application.token, user_id, key=1), refusal(ServiceNotFound))
 
 

@@ -8,7 +8,7 @@ from service.api.app import create_app
 from service.config import Config
 from service.domain.callers import digest
 from service.domain.statuses import ClientRequired, InvalidToken, SessionExpired
-from service.storage import operating
+from service.storage import applications, sessions, users
 from tests.api.exchange import ApiResponse, Body, post_create, refusal, timestamp
 from tests.conftest import AppClient, Client
 from tests.factories import AppRecord, Records, SessionRecord, params
@@ -72,11 +72,11 @@ async def test_a_revoked_application_token(
     client: Client, records: Records, application: AppRecord, user_id: int
 ) -> None:
     """A revoked token is invalid from the next request on; another token of its application is not."""
-    issued = await operating.issue_application_token(records.connection, application.slug)
+    issued = await applications.issue_application_token(records.connection, application.slug)
     assert issued is not None
     sent = params(application.token, user_id)
     assert (await post_create(client, sent)).status == "action-successful"
-    assert await operating.revoke_application_tokens(records.connection, application.slug, issued[0] - 1) == 1
+    assert await applications.revoke_application_tokens(records.connection, application.slug, issued[0] - 1) == 1
     assert (await post_create(client, sent)).code_and_body == refusal(InvalidToken)
     assert (await post_create(client, params(issued[1], user_id))).status == "action-successful"
 
@@ -85,7 +85,7 @@ async def test_a_revoked_session(client: Client, records: Records) -> None:
     """A revoked session is invalid from the next request on."""
     session = await records.session()
     assert (await use(client, session)).status == "action-successful"
-    await operating.revoke_session(records.connection, session.id)
+    await sessions.revoke_session(records.connection, session.id)
     assert (await use(client, session)).code_and_body == refusal(InvalidToken)
 
 
@@ -96,7 +96,7 @@ async def test_a_revocation_counts_in_every_worker(
     session = await records.session()
     workers = [client, await aiohttp_client(create_app(config))]
     assert {(await use(worker, session)).status for worker in workers} == {"action-successful"}
-    await operating.revoke_user_sessions(records.connection, session.email)
+    await sessions.revoke_user_sessions(records.connection, session.email)
     assert [(await use(worker, session)).code_and_body for worker in workers] == [refusal(InvalidToken)] * 2
 
 
@@ -104,10 +104,10 @@ async def test_an_inactive_application(client: Client, records: Records, applica
     """With its application inactive neither a token nor a session opened in it is good; active again, both are."""
     session = await records.session(application_id=application.id, remember_me=True)
     tokens = [application.token, session.token]
-    await operating.set_application_active(records.connection, application.slug, active=False)
+    await applications.set_application_active(records.connection, application.slug, active=False)
     told = [(await post_create(client, params(token, user_id))).code_and_body for token in tokens]
     assert told == [refusal(InvalidToken)] * 2
-    await operating.set_application_active(records.connection, application.slug, active=True)
+    await applications.set_application_active(records.connection, application.slug, active=True)
     assert {(await post_create(client, params(token, user_id))).status for token in tokens} == {"action-successful"}
 
 
@@ -115,7 +115,7 @@ async def test_another_application_s_session_stays(client: Client, records: Reco
     """A session opened elsewhere does not mind an inactive application."""
     elsewhere = await records.session(application_id=(await records.application()).id)
     nowhere = await records.session()
-    await operating.set_application_active(records.connection, application.slug, active=False)
+    await applications.set_application_active(records.connection, application.slug, active=False)
     assert {(await use(client, session)).status for session in (elsewhere, nowhere)} == {"action-successful"}
 
 
@@ -153,7 +153,7 @@ async def test_the_clock_is_the_database_s(
     assert answer.status == ("action-successful" if good else "session-expired")
 
 
-@pytest.mark.parametrize("role", operating.ROLES)
+@pytest.mark.parametrize("role", users.ROLES)
 async def test_one_role_is_enough(client: Client, records: Records, role: str) -> None:
     """A client, an employee or a liaison may create."""
     session = await records.session(role)

@@ -11,7 +11,7 @@ import asyncpg
 import pytest
 
 from service.domain.statuses import STATUSES
-from service.storage import operating
+from service.storage import registry
 from service.storage.demo import ROUTE
 from tests.factories import AppRecord, Records, params
 from tests.gateway.comparing import Got, Sent, as_json, send
@@ -107,7 +107,7 @@ async def test_params(compare: Compare, application: AppRecord, user_id: int) ->
 
 async def test_not_deployed(compare: Compare, records: Records) -> None:
     """route-not-found and service-not-found."""
-    undone = {"route-not-found": operating.withdraw_route, "service-not-found": withdraw_service}
+    undone = {"route-not-found": registry.withdraw_route, "service-not-found": withdraw_service}
     for status, withdraw in undone.items():
         await withdraw(records.connection, ROUTE)
         try:
@@ -120,7 +120,7 @@ async def test_not_deployed(compare: Compare, records: Records) -> None:
 
 async def withdraw_service(connection: asyncpg.Connection, _route: object) -> object:
     """Withdraw the service of the route."""
-    return await operating.withdraw_service(connection, "requirements")
+    return await registry.withdraw_service(connection, "requirements")
 
 
 async def becomes(compare: Compare, status: str) -> None:

@@ -19,7 +19,7 @@ from aiohttp.typedefs import Handler
 
 from service.api.app import create_app
 from service.config import Config
-from service.storage import operating
+from service.storage import applications
 from tests.conftest import AppClient, Client
 from tests.factories import CREATE, Records
 
@@ -103,7 +103,7 @@ async def test_the_time_of_a_refusal_does_not_tell_a_near_miss(client: Client, l
 async def test_a_revoked_token_is_refused_in_the_same_millisecond(client: Client, records: Records) -> None:
     """To find a row that opens nothing costs next to nothing: only who holds that token could measure it at all."""
     application = await records.application()
-    await operating.revoke_application_tokens(records.connection, application.slug, None)
+    await applications.revoke_application_tokens(records.connection, application.slug, None)
     found = await scores(client, lambda: application.token, show=False, margin=MARGIN_SECONDS)
     print(f"\nrevoked: {found}")  # noqa: T201 - seen with -s
     assert found[-1] < SIGNIFICANT, found

@@ -10,7 +10,7 @@ import pytest
 from service.config.resources import resource
 from service.database.migrations import load_migrations, migrate
 from service.embedded_postgres.server import run_embedded
-from service.storage.demo import Demo, make_demo
+from service.storage.demo import ROUTE, Demo, make_demo
 from tests.serving.postgres import Postgres
 
 # Tests have no need that what they write outlives a crash of the machine.
@@ -66,7 +66,7 @@ async def demo(postgres: Postgres) -> Demo:
     """The tables and the demo's records."""
     async with postgres.connection() as connection:
         await migrate(connection, load_migrations(resource("sql") / "migrations"))
-        return await make_demo(connection)
+        return await make_demo(connection, [ROUTE])
 
 
 @pytest.fixture(scope="module")

@@ -10,7 +10,7 @@ import pytest
 
 from service.config.resources import resource
 from service.database.migrations import load_migrations, migrate
-from service.storage.demo import make_demo
+from service.storage.demo import ROUTE, make_demo
 from tests.serving.calling import QUICK, Caller, rows
 from tests.serving.postgres import Postgres
 from tests.serving.process import serving
@@ -32,7 +32,7 @@ async def test_what_was_acknowledged_survives(lazy: Postgres, place: Path, http:
     """Killed at the moment of the last answers, the database has every requirement that was acknowledged."""
     async with lazy.connection() as connection:
         await migrate(connection, load_migrations(resource("sql") / "migrations"))
-        made = await make_demo(connection)
+        made = await make_demo(connection, [ROUTE])
     async with serving(place, environ=QUICK | {"DATABASE_URL": lazy.url, "WEB_CONCURRENCY": "1"}) as serve:
         caller = Caller(http, serve, await serve.workers(1), made)
         answers = await asyncio.gather(*[caller.create("acknowledged") for _ in range(8)])

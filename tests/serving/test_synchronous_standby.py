@@ -15,7 +15,7 @@ from service.config.resources import resource
 from service.database.migrations import load_migrations, migrate
 from service.embedded_postgres.binaries import environment, find_binaries
 from service.embedded_postgres.server import run_embedded
-from service.storage.demo import Demo, make_demo
+from service.storage.demo import ROUTE, Demo, make_demo
 from tests.serving.calling import CRASH, QUICK, Caller
 from tests.serving.process import serving
 
@@ -46,7 +46,7 @@ async def observer(primary: str) -> AsyncIterator[asyncpg.Connection]:
 async def made_demo(observer: asyncpg.Connection) -> Demo:
     """The tables and the demo's records."""
     await migrate(observer, load_migrations(resource("sql") / "migrations"))
-    return await make_demo(observer)
+    return await make_demo(observer, [ROUTE])
 
 
 @contextlib.asynccontextmanager
