@@ -8,9 +8,13 @@ import asyncpg
 
 from service.api.actions import ACTIONS
 from service.domain.callers import digest
-from service.storage import operating
+from service.storage import applications, registry, users
 
 CREATE = "/api/v1/requirements/create"
+
+# The route records of create and of all actions: service, version, action.
+ROUTE = ("requirements", "v1", "create")
+ROUTES = [action.route for action in ACTIONS]
 
 
 @dataclass(frozen=True)
@@ -40,14 +44,14 @@ class Records:
 
     async def deploy(self, *, sensitive_params: bool = False, route: tuple[str, str, str] | None = None) -> None:
         """Deploy the routes of all actions, or only `route`, and their service."""
-        for name in [route] if route else [action.route for action in ACTIONS]:
-            await operating.deploy_route(self.connection, name, sensitive_params=sensitive_params)
+        for name in [route] if route else ROUTES:
+            await registry.deploy_route(self.connection, name, sensitive_params=sensitive_params)
 
     async def application(self, slug: str | None = None) -> AppRecord:
         """Create an active application with a token."""
         slug = slug or f"app-{secrets.token_hex(4)}"
-        application_id = await operating.create_application(self.connection, slug, slug.title())
-        issued = await operating.issue_application_token(self.connection, slug)
+        application_id = await applications.create_application(self.connection, slug, slug.title())
+        issued = await applications.issue_application_token(self.connection, slug)
         assert application_id is not None
         assert issued is not None
         return AppRecord(application_id, slug, issued[1])
@@ -55,10 +59,10 @@ class Records:
     async def user(self, *roles: str) -> tuple[int, str]:
         """Create a user with these roles; return the id and e-mail address."""
         email = f"{secrets.token_hex(4)}@example.com"
-        user_id = await operating.create_user(self.connection, email)
+        user_id = await users.create_user(self.connection, email)
         assert user_id is not None
         for role in roles:
-            await operating.give_role(self.connection, user_id, role)
+            await users.give_role(self.connection, user_id, role)
         return user_id, email
 
     async def session(

@@ -1,4 +1,4 @@
-"""The commands of `requirements-service`, and how each of their failures is told."""
+"""The commands of `requirements-service`, their exit codes and their error messages."""
 
 import click
 
@@ -30,7 +30,7 @@ EXIT_INTERRUPTED = 130
 @click.group(cls=ConfiguredGroup, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name=PROGRAM)
 def cli() -> None:
-    """Record that one thing requires another, over HTTP and in PostgreSQL."""
+    """Record that one thing requires another: an HTTP API on PostgreSQL."""
 
 
 for command in (
@@ -51,7 +51,7 @@ for command in (
 
 
 def main() -> int:
-    """Run the command line; the exit code. Whatever a person can cause ends in one line on stderr."""
+    """Run the command line and return the exit code. An expected error is printed as one line on stderr."""
     try:
         return cli.main(prog_name=PROGRAM, standalone_mode=False) or 0
     except click.exceptions.Abort:

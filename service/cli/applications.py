@@ -1,83 +1,77 @@
-"""`applications`: those who call, and their tokens."""
+"""`applications`: applications and their tokens."""
 
 import click
 
 from service.cli.database import run
 from service.cli.options import ConfiguredGroup
-from service.cli.output import print_table
+from service.cli.output import counted, print_records
 from service.cli.param_types import WORD
 from service.config import Config
 from service.domain.references import MAX_ID
-from service.storage import operating
+from service.storage import applications as stored
 
 
 @click.group(cls=ConfiguredGroup)
 def applications() -> None:
-    """Make applications, issue and revoke their tokens."""
+    """Create applications; issue and revoke their tokens."""
 
 
-def _unknown(slug: str) -> click.ClickException:
-    return click.ClickException(f"there is no application {slug}: `applications list` shows what there is")
+def _not_found(slug: str) -> click.ClickException:
+    return click.ClickException(f"there is no application {slug}: see `applications list`")
 
 
 @applications.command()
 @click.argument("slug", type=WORD)
-@click.option("--name", type=WORD, help="For people to read; the slug if none is given.")
+@click.option("--name", type=WORD, help="Name to display. Default: the slug.")
 @click.pass_obj
 def create(config: Config, slug: str, name: str | None) -> None:
-    """Make the application SLUG."""
-    application_id = run(lambda c: operating.create_application(c, slug, name or slug), config)
+    """Create the application SLUG."""
+    application_id = run(lambda c: stored.create_application(c, slug, name or slug), config)
     if application_id is None:
-        raise click.ClickException(f"there is an application {slug} already")
+        raise click.ClickException(f"application {slug} already exists")
     click.echo(f"created application {application_id}, {slug}: issue a token with `applications token {slug}`")
 
 
 @applications.command("list")
 @click.pass_obj
 def list_applications(config: Config) -> None:
-    """Every application."""
-    rows = run(operating.list_applications, config)
-    columns = ("id", "slug", "name", "active", "live_tokens", "created_at")
-    print_table(
-        [column.replace("_", " ") for column in columns],
-        ([row[column] for column in columns] for row in rows),
-    )
+    """List all applications."""
+    page = run(lambda c: stored.list_applications(c, size=None), config)
+    print_records(page.rows, "id", "slug", "name", "active", "live_tokens", "created_at")
 
 
 @applications.command()
 @click.argument("slug")
 @click.pass_obj
 def token(config: Config, slug: str) -> None:
-    """Issue a token for SLUG; it is shown this once."""
-    issued = run(lambda c: operating.issue_application_token(c, slug), config)
+    """Issue a token for SLUG. It is shown only once."""
+    issued = run(lambda c: stored.issue_application_token(c, slug), config)
     if issued is None:
-        raise _unknown(slug)
+        raise _not_found(slug)
     token_id, text = issued
-    click.echo(f"token {token_id} of {slug}, shown only now:", err=True)
+    click.echo(f"token {token_id} of {slug}, shown only once:", err=True)
     click.echo(text)
 
 
 @applications.command()
 @click.argument("slug")
-@click.option(
-    "--token", "token_id", type=click.IntRange(1, MAX_ID), help="The id of one token; all live ones if none is given."
-)
+@click.option("--token", "token_id", type=click.IntRange(1, MAX_ID), help="Id of one token. Default: all live tokens.")
 @click.pass_obj
 def revoke(config: Config, slug: str, token_id: int | None) -> None:
     """Revoke tokens of SLUG."""
-    count = run(lambda c: operating.revoke_application_tokens(c, slug, token_id), config)
+    count = run(lambda c: stored.revoke_application_tokens(c, slug, token_id), config)
     if count == 0:
         raise click.ClickException(f"{slug} has no such live token")
-    click.echo(f"revoked {count} token{'s' if count > 1 else ''} of {slug}")
+    click.echo(f"revoked {counted(count, 'token')} of {slug}")
 
 
 @applications.command()
 @click.argument("slug")
 @click.pass_obj
 def deactivate(config: Config, slug: str) -> None:
-    """Switch SLUG off, its tokens and the sessions opened in it with it."""
-    if not run(lambda c: operating.set_application_active(c, slug, active=False), config):
-        raise _unknown(slug)
+    """Deactivate SLUG: refuse its tokens and the sessions opened in it."""
+    if not run(lambda c: stored.set_application_active(c, slug, active=False), config):
+        raise _not_found(slug)
     click.echo(f"deactivated {slug}")
 
 
@@ -85,7 +79,7 @@ def deactivate(config: Config, slug: str) -> None:
 @click.argument("slug")
 @click.pass_obj
 def activate(config: Config, slug: str) -> None:
-    """Switch SLUG on again."""
-    if not run(lambda c: operating.set_application_active(c, slug, active=True), config):
-        raise _unknown(slug)
+    """Activate SLUG again."""
+    if not run(lambda c: stored.set_application_active(c, slug, active=True), config):
+        raise _not_found(slug)
     click.echo(f"activated {slug}")

@@ -1,4 +1,4 @@
-"""What the commands have in common: a connection to the database."""
+"""The database connection of a command."""
 
 import asyncio
 import contextlib
@@ -18,7 +18,10 @@ T = TypeVar("T")
 
 
 def run(work: Callable[[asyncpg.Connection], Awaitable[T]], config: Config) -> T:
-    """The result of `work` with a connection to the migrated database."""
+    """Return the result of `work`, called with a connection to the database.
+
+    Raises `UnfitDatabaseError` if migrations are pending.
+    """
 
     async def migrated() -> T:
         async with connected(config) as connection:
@@ -32,7 +35,7 @@ def run(work: Callable[[asyncpg.Connection], Awaitable[T]], config: Config) -> T
 
 @contextlib.asynccontextmanager
 async def connected(config: Config) -> AsyncIterator[asyncpg.Connection]:
-    """A connection to the configured database, else to the embedded one, started for it if it does not run."""
+    """A connection to the configured database, or else to the embedded one, which is started if it is not running."""
     async with contextlib.AsyncExitStack() as stack:
         url = config.database.url
         if url is None:

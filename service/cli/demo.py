@@ -1,10 +1,11 @@
-"""`demo`: records to try the service with."""
+"""`demo`: demo records, to try the service with."""
 
 import json
 from urllib.parse import urlsplit
 
 import click
 
+from service.cli.actions import action_routes
 from service.cli.database import run
 from service.cli.options import ConfiguredCommand
 from service.config import Config
@@ -12,18 +13,18 @@ from service.storage.demo import Demo, make_demo
 
 
 @click.command(cls=ConfiguredCommand)
-@click.option("--yes", is_flag=True, help="Write to a database that is not the embedded one.")
+@click.option("--yes", is_flag=True, help="Allow writing to a database that is not the embedded one.")
 @click.pass_obj
 def demo(config: Config, yes: bool) -> None:
-    """Make demo records and fresh demo tokens (earlier ones end), and print a call that works."""
+    """Create demo records and new demo tokens, revoke earlier ones, and print a request that works."""
     if config.database.url is not None and not yes:
         place = urlsplit(config.database.url).hostname or "DATABASE_URL"
-        raise click.UsageError(f"this writes demo records into the database at {place}: say --yes if that is meant")
-    show_demo(run(make_demo, config), base_url(config.server.host, config.server.port))
+        raise click.UsageError(f"this writes demo records into the database at {place}: confirm with --yes")
+    show_demo(run(lambda c: make_demo(c, action_routes()), config), base_url(config.server.host, config.server.port))
 
 
 def show_demo(made: Demo, url: str) -> None:
-    """Print the demo's tokens and one call."""
+    """Print the demo's tokens and a request that works."""
     params = {
         "token": made.application_token,
         "required": {"type": "Service", "id": made.service_id},
@@ -40,12 +41,12 @@ def show_demo(made: Demo, url: str) -> None:
 
 
 def show_console(password: str, url: str) -> None:
-    """Print where the console is, and what opens it."""
+    """Print the address of the console and its password."""
     click.echo(f"console            {url} with the password {password}")
 
 
 def base_url(host: str, port: int) -> str:
-    """The address of the API as seen from this machine."""
+    """The URL of the API on this machine."""
     if host in ("0.0.0.0", "::"):  # noqa: S104 - compared, not bound
         host = "localhost"
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"

@@ -1,4 +1,4 @@
-"""`migrate`: bring the tables up to date."""
+"""`migrate`: apply migrations."""
 
 import asyncio
 
@@ -15,7 +15,7 @@ from service.database import migrations
 @click.group(cls=ConfiguredGroup, invoke_without_command=True)
 @click.pass_context
 def migrate(context: click.Context) -> None:
-    """Apply the migrations that are pending (`up`, the default), or say which are (`status`)."""
+    """Apply pending migrations (`up`, the default), or list all migrations (`status`)."""
     if context.invoked_subcommand is None:
         up.invoke(context)
 
@@ -23,7 +23,7 @@ def migrate(context: click.Context) -> None:
 @migrate.command()
 @click.pass_obj
 def up(config: Config) -> None:
-    """Apply the migrations that are pending."""
+    """Apply pending migrations."""
     applied = asyncio.run(_up(config))
     for migration in applied:
         click.echo(f"applied {migration}")
@@ -34,7 +34,7 @@ def up(config: Config) -> None:
 @migrate.command()
 @click.pass_obj
 def status(config: Config) -> None:
-    """Say of each migration whether it is applied."""
+    """List the migrations, and whether each is applied."""
     known, applied = asyncio.run(_status(config))
     names = {migration.version: str(migration) for migration in known}
     names |= {version: f"{version:04}_{record.name}" for version, record in applied.items() if version not in names}

@@ -1,48 +1,45 @@
-"""`notifications`: what went wrong, and that somebody has seen it."""
+"""`notifications`: crashes and failed e-mails, and their acknowledgement."""
 
 from collections.abc import Sequence
 
 import click
 
 from service.cli.database import run
-from service.cli.options import ConfiguredGroup
-from service.cli.output import print_table
+from service.cli.options import ConfiguredGroup, limit_option
+from service.cli.output import counted, print_records
 from service.config import Config
 from service.domain.references import MAX_ID
 from service.storage import notifications as stored
 
-DEFAULT_LIMIT = 50
-
 
 @click.group(cls=ConfiguredGroup)
 def notifications() -> None:
-    """Show and acknowledge what went wrong: crashes, and e-mails that were not accepted."""
+    """List and acknowledge notifications: crashes, and e-mails that were not accepted."""
 
 
 @notifications.command("list")
-@click.option("--unread", is_flag=True, help="Only those that nobody has acknowledged.")
-@click.option("--kind", help="Only those of this kind.")
-@click.option("--limit", type=click.IntRange(min=1), default=DEFAULT_LIMIT, show_default=True)
+@click.option("--unread", is_flag=True, help="List only unread notifications.")
+@click.option("--kind", help="List only notifications of this kind.")
+@limit_option
 @click.pass_obj
 def list_notifications(config: Config, unread: bool, kind: str | None, limit: int) -> None:
-    """The latest notifications."""
-    rows = run(lambda c: stored.list_notifications(c, limit, unread=unread, kind=kind), config)
-    columns = ("id", "kind", "count", "created_at", "acknowledged_at", "request_id", "message")
-    print_table(
-        [column.replace("_", " ") for column in columns],
-        ([row[column] for column in columns] for row in rows),
-    )
+    """List the latest notifications."""
+    page = run(lambda c: stored.list_notifications(c, kind=kind, unread=unread, size=limit), config)
+    print_records(page.rows, "id", "kind", "count", "created_at", "acknowledged_at", "request_id", "message")
 
 
 @notifications.command()
 @click.argument("notification_ids", type=click.IntRange(1, MAX_ID), nargs=-1)
-@click.option("--all", "everything", is_flag=True, help="Every unread notification.")
+@click.option("--all", "everything", is_flag=True, help="Acknowledge every unread notification.")
 @click.pass_obj
 def acknowledge(config: Config, notification_ids: Sequence[int], everything: bool) -> None:
-    """Mark notifications as read: those with these ids, or all."""
+    """Acknowledge notifications, given by their ids, or all of them."""
     if bool(notification_ids) == everything:
         raise click.UsageError("give either ids of notifications or --all")
-    marked = run(lambda c: stored.acknowledge_notifications(c, None if everything else notification_ids), config)
-    if notification_ids and not marked:
-        raise click.ClickException("there is no such unread notification: `notifications list` shows what there is")
-    click.echo(f"acknowledged {len(marked)} notification{'' if len(marked) == 1 else 's'}")
+    if everything:
+        count = run(stored.acknowledge_all, config)
+    else:
+        count = run(lambda c: stored.acknowledge(c, notification_ids), config)
+    if notification_ids and not count:
+        raise click.ClickException("there is no such unread notification: see `notifications list`")
+    click.echo(f"acknowledged {counted(count, 'notification')}")

@@ -1,4 +1,4 @@
-"""Commands that take --config and read the settings only when they run: --help works whatever those say."""
+"""Options that commands share. --config is read when a command runs, so that --help works with any settings."""
 
 import os
 from pathlib import Path
@@ -8,8 +8,13 @@ import click
 
 from service.config import load_config
 
-# Where the path given with --config is kept; absent when none was.
+# Key of the path given with --config; absent if the option was not given.
 CONFIG_PATH = f"{__name__}.path"
+
+
+limit_option = click.option(
+    "--limit", type=click.IntRange(min=1), default=50, show_default=True, help="Maximum number of rows."
+)
 
 
 def _remember(context: click.Context, _option: click.Parameter, path: Path | None) -> None:
@@ -23,7 +28,7 @@ def _config_option() -> click.Option:
         type=click.Path(path_type=Path),
         expose_value=False,
         callback=_remember,
-        help="Settings; config.yaml here where there is one.",
+        help="File of settings. Default: config.yaml in this folder, if it exists.",
     )
 
 
@@ -35,13 +40,13 @@ class ConfiguredCommand(click.Command):
         self.params.append(_config_option())
 
     def invoke(self, ctx: click.Context) -> Any:
-        """Read the settings, then do it. Raises `ConfigError`."""
+        """Read the settings, then run the command. Raises `ConfigError`."""
         ctx.obj = load_config(ctx.meta.get(CONFIG_PATH), os.environ)
         return super().invoke(ctx)
 
 
 class ConfiguredGroup(click.Group):
-    """A group of such commands, which takes --config for all of them."""
+    """A group of such commands. Its --config applies to all of them."""
 
     command_class = ConfiguredCommand
     group_class = type

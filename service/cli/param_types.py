@@ -1,15 +1,15 @@
-"""What a person may type for the name of something."""
+"""Types of command line arguments."""
 
 import click
 
 
 class _Word(click.ParamType[str]):
-    """Text that names something: not empty, and one printable line."""
+    """A name: printable text on one line, not empty."""
 
     name = "text"
 
     def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        """The text without the white space around it."""
+        """Return the text without surrounding white space."""
         if not value.strip() or not value.isprintable():
             self.fail("must be a name, on one line", param, ctx)
         return value.strip()

@@ -1,4 +1,4 @@
-"""`purge`: delete what has served its purpose."""
+"""`purge`: delete old rows."""
 
 import click
 
@@ -6,12 +6,12 @@ from service.cli.database import run
 from service.cli.options import ConfiguredCommand
 from service.cli.output import print_table
 from service.config import Config
-from service.storage import operating
+from service.storage.retention import purge_all
 
 
 @click.command(cls=ConfiguredCommand)
 @click.pass_obj
 def purge(config: Config) -> None:
-    """Delete sessions, e-mails and notifications older than the settings under `retention` say."""
-    counts = run(lambda c: operating.purge_all(c, config.retention), config)
+    """Delete sessions, e-mails and notifications that are older than the settings under `retention` allow."""
+    counts = run(lambda c: purge_all(c, config.retention), config)
     print_table(("deleted", "rows"), counts.items())

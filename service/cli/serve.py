@@ -10,6 +10,7 @@ import click
 import structlog
 
 from service.admin.password import console_password
+from service.cli.actions import action_routes
 from service.cli.demo import base_url, show_console, show_demo
 from service.cli.options import CONFIG_PATH, ConfiguredCommand
 from service.config import Config
@@ -141,6 +142,6 @@ async def _checked(config: Config, url: str, *, with_demo: bool) -> Demo | None:
             await migrate(connection, known)
         for warning in await check_database(connection, config, known):
             log.warning("database-at-risk", reason=warning)
-        return await make_demo(connection) if with_demo else None
+        return await make_demo(connection, action_routes()) if with_demo else None
     finally:
         connection.terminate()

@@ -1,1 +1,1 @@
-"""What is read from and written to PostgreSQL: functions over a database, in terms of the domain."""
+"""Functions that read and write PostgreSQL, in terms of the domain. One module per subject, one SQL file per module."""

@@ -1,4 +1,4 @@
-"""What waits for someone, as the tables say."""
+"""Counts of the e-mails and notifications that wait, for the metrics."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from service.database.queries import QUERIES
 
 @dataclass(frozen=True, slots=True)
 class Backlog:
-    """E-mails that wait or were given up, by state, and notifications that nobody has acknowledged."""
+    """The number of e-mails that are pending or dead, by state, and of unread notifications."""
 
     emails: Mapping[str, int]
     oldest_pending_email_seconds: float
@@ -17,7 +17,7 @@ class Backlog:
 
 
 async def read_backlog(database: Database, timeout: float) -> Backlog:
-    """The backlog as it is now, within `timeout` seconds. Raises a `DatabaseError`."""
+    """Read the current backlog. `timeout` is in seconds. Raises a `DatabaseError`."""
     (row,) = await database.fetch(QUERIES["backlog"], timeout=timeout)
     return Backlog(
         {"pending": row["pending_emails"], "dead": row["dead_emails"]},
@@ -27,7 +27,7 @@ async def read_backlog(database: Database, timeout: float) -> Backlog:
 
 
 async def count_sent_emails(database: Database, timeout: float) -> int:
-    """How many sent e-mails are kept, within `timeout` seconds. Raises a `DatabaseError`."""
+    """Count the sent e-mails that are kept. `timeout` is in seconds. Raises a `DatabaseError`."""
     (row,) = await database.fetch(QUERIES["count_sent_emails"], timeout=timeout)
     count: int = row["count"]
     return count

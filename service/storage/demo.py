@@ -1,21 +1,29 @@
-"""Records to try the service with."""
+"""Demo records, to try the service with."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import asyncpg
 
 from service.database.errors import translate_statement_errors
 from service.database.queries import QUERIES
-from service.storage import operating
+from service.storage.applications import (
+    create_application,
+    issue_application_token,
+    revoke_application_tokens,
+    set_application_active,
+)
+from service.storage.registry import RouteName, deploy_route
+from service.storage.sessions import create_session, revoke_user_sessions
+from service.storage.users import create_user, find_user, give_role
 
 APPLICATION = "demo"
 EMAIL = "demo@example.com"
-ROUTE = ("requirements", "v1", "create")
 
 
 @dataclass(frozen=True, slots=True)
 class Demo:
-    """Fresh tokens, and the ids of records to refer to."""
+    """New tokens, and the ids of records to refer to."""
 
     application_token: str
     session_token: str
@@ -23,24 +31,28 @@ class Demo:
     application_id: int
 
 
-async def make_demo(connection: asyncpg.Connection) -> Demo:
-    """Make the demo's records where they are missing, and its tokens anew: earlier ones are revoked."""
+async def make_demo(connection: asyncpg.Connection, route_names: Sequence[RouteName]) -> Demo:
+    """Create the demo records that do not exist, deploy the routes, and issue new tokens. Earlier tokens are revoked.
+
+    `route_names` must not be empty. `service_id` of the result is the service of the first one.
+    """
     with translate_statement_errors():
         async with connection.transaction():
-            await operating.deploy_route(connection, ROUTE, sensitive_params=False)
-            await operating.create_application(connection, APPLICATION, "Demo")
-            await operating.set_application_active(connection, APPLICATION, active=True)
-            await operating.create_user(connection, EMAIL)
-            user_id = await operating.find_user(connection, EMAIL)
-            await operating.give_role(connection, user_id or 0, "client")
-            await operating.revoke_application_tokens(connection, APPLICATION, None)
-            await operating.revoke_user_sessions(connection, EMAIL)
-            return await _with_tokens(connection)
+            for name in route_names:
+                await deploy_route(connection, name, sensitive_params=False)
+            await create_application(connection, APPLICATION, "Demo")
+            await set_application_active(connection, APPLICATION, active=True)
+            await create_user(connection, EMAIL)
+            user_id = await find_user(connection, EMAIL)
+            await give_role(connection, user_id or 0, "client")
+            await revoke_application_tokens(connection, APPLICATION, None)
+            await revoke_user_sessions(connection, EMAIL)
+            return await _with_tokens(connection, route_names[0][0])
 
 
-async def _with_tokens(connection: asyncpg.Connection) -> Demo:
-    ids = await connection.fetchrow(QUERIES["find_demo"], APPLICATION, ROUTE[0])
-    application = await operating.issue_application_token(connection, APPLICATION)
-    session = await operating.create_session(connection, EMAIL, APPLICATION, remember_me=False)
-    assert ids is not None and application is not None and session is not None  # noqa: S101, PT018 - just made
+async def _with_tokens(connection: asyncpg.Connection, service: str) -> Demo:
+    ids = await connection.fetchrow(QUERIES["find_demo"], APPLICATION, service)
+    application = await issue_application_token(connection, APPLICATION)
+    session = await create_session(connection, EMAIL, APPLICATION, remember_me=False)
+    assert ids is not None and application is not None and session is not None  # noqa: S101, PT018 - created above
     return Demo(application[1], session[1], ids["service_id"], ids["application_id"])

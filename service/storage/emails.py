@@ -1,4 +1,4 @@
-"""The outbox: e-mails as rows that are claimed, sent by whoever holds the claim, and settled."""
+"""The outbox: e-mails as rows that a process leases, sends, and stores the result of."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -6,19 +6,19 @@ from datetime import timedelta
 
 import asyncpg
 
-from service.database.errors import translate_statement_errors
 from service.database.pool import Database
 from service.database.queries import QUERIES
 from service.domain.requirements import Requirement
 from service.storage.notifications import Notification
 from service.storage.requirements import requirement_of
+from service.storage.statements import Rows, fetch
 
 STATES = ("pending", "sent", "dead")
 
 
 @dataclass(frozen=True, slots=True)
 class Claimed:
-    """An e-mail that is ours to send: the number of this attempt, and whom it has not been accepted for yet."""
+    """A leased e-mail: `attempt` is the number of this attempt, `recipients` those that have not been accepted yet."""
 
     id: int
     attempt: int
@@ -28,7 +28,11 @@ class Claimed:
 
 @dataclass(frozen=True, slots=True)
 class Settlement:
-    """What came of an attempt: who accepted; and where not all have, why, and what happens next."""
+    """The result of an attempt.
+
+    `accepted` are the recipients that were accepted. If recipients are left: `reason` says why, and the e-mail is
+    `dead`, or due again after `delay`. `notification` is created unless the e-mail is sent.
+    """
 
     accepted: Sequence[str]
     reason: str | None = None
@@ -38,7 +42,7 @@ class Settlement:
 
 
 async def claim_emails(database: Database, limit: int, lease: timedelta) -> list[Claimed]:
-    """Up to `limit` e-mails that are due, nobody else's for the time of `lease`. Raises a `DatabaseError`."""
+    """Lease up to `limit` due e-mails for the time `lease`. Raises a `DatabaseError`."""
     rows = await database.fetch(QUERIES["claim_emails"], limit, lease)
     return [
         Claimed(email_id, attempts, tuple(recipients), requirement_of(columns))
@@ -47,7 +51,7 @@ async def claim_emails(database: Database, limit: int, lease: timedelta) -> list
 
 
 async def settle_email(database: Database, email: Claimed, settlement: Settlement) -> None:
-    """Record what came of the attempt; doing so again changes nothing. Raises a `DatabaseError`."""
+    """Store the result of the attempt. Doing so again changes nothing. Raises a `DatabaseError`."""
     notification = settlement.notification.columns() if settlement.notification else (None, None, None, None)
     await database.fetch(
         QUERIES["settle_email"],
@@ -62,19 +66,19 @@ async def settle_email(database: Database, email: Claimed, settlement: Settlemen
 
 
 async def find_own_email(database: Database, requirement_id: int, timeout: float) -> int | None:
-    """The id of the e-mail written with a requirement that was just made. Raises a `DatabaseError`."""
+    """The id of a requirement's e-mail, or None unless its first attempt is under way. Raises a `DatabaseError`."""
     rows = await database.fetch(QUERIES["find_own_email"], requirement_id, timeout=timeout)
     return rows[0]["id"] if rows else None
 
 
-async def list_emails(connection: asyncpg.Connection, state: str | None, limit: int) -> list[asyncpg.Record]:
-    """The latest e-mails, only those in `state` where it is given."""
-    with translate_statement_errors():
-        return await connection.fetch(QUERIES["list_emails"], state, limit)
+async def list_emails(connection: asyncpg.Connection, state: str | None, limit: int) -> Rows:
+    """The latest e-mails; only those in `state` if it is given."""
+    return await fetch(connection, QUERIES["list_emails"], state, limit)
 
 
 async def retry_emails(connection: asyncpg.Connection, ids: Sequence[int] | None) -> list[int]:
-    """Have those e-mails, or all, sent as new ones are, unless accepted or just being sent; the ids of those."""
-    with translate_statement_errors():
-        rows = await connection.fetch(QUERIES["retry_emails"], ids)
-    return [row["id"] for row in rows]
+    """Make e-mails due now, with their attempts counted from 0. Return their ids.
+
+    `ids` None means all. E-mails that are sent, or are being sent, are left out.
+    """
+    return [row["id"] for row in await fetch(connection, QUERIES["retry_emails"], ids)]

@@ -1,5 +1,6 @@
 -- name: backlog
--- What waits for someone: e-mails not sent yet, how long the oldest has waited, those given up, unread notifications.
+-- Count the e-mails and notifications that wait: pending and dead e-mails, the age of the oldest pending e-mail in
+-- seconds, and unread notifications.
 SELECT
     (SELECT count(*) FROM emails WHERE state = 'pending') AS pending_emails,
     (SELECT count(*) FROM emails WHERE state = 'dead') AS dead_emails,
@@ -8,5 +9,6 @@ SELECT
     (SELECT count(*) FROM notifications WHERE acknowledged_at IS NULL) AS unacknowledged_notifications;
 
 -- name: count_sent_emails
--- How many e-mails were accepted and are still kept: a statement of its own, as they may be many.
+-- Count the sent e-mails that are kept.
+-- A separate statement, because counting them can take long.
 SELECT count(*) FROM emails WHERE state = 'sent';

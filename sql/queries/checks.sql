@@ -1,5 +1,5 @@
 -- name: server_facts
--- What the start depends on.
+-- The server's version and the settings that the service checks when it starts.
 SELECT
     current_setting('server_version') AS version,
     current_setting('server_version_num')::integer AS version_number,
@@ -27,8 +27,10 @@ FROM (
 WHERE NOT has_table_privilege(needed.table_name, needed.privilege);
 
 -- name: association_facts
--- For each association table, named as a quoted identifier: whether it is a table, has a bigint "id", whether that
--- is unique, and whether the current role may hold its rows (FOR KEY SHARE needs UPDATE on some column).
+-- For each association table: whether it is a table, whether it has a bigint "id" with a unique index, and whether the
+-- current role may read and lock its rows.
+--   $1  text[]  tables, as quoted identifiers
+-- FOR KEY SHARE needs SELECT, and UPDATE on at least one column.
 SELECT
     wanted.name,
     pg_class.relkind IN ('r', 'p') AS is_table,

@@ -1,5 +1,8 @@
 -- name: claim_emails
--- Take up to $1 e-mails that are due, for $2 during which nobody else does, and count the attempt.
+-- Lease due e-mails and count the attempt. Until the lease expires, no other process sends them.
+--   $1  bigint    maximum number of rows
+--   $2  interval  lease time
+-- Returns the recipients that have not been accepted yet, in their order, and the requirement.
 WITH due AS MATERIALIZED (
     SELECT id
     FROM emails
@@ -32,9 +35,19 @@ RETURNING
     requirements.params_digest;
 
 -- name: settle_email
--- Record what came of attempt $2 at the e-mail $1: $3 accepted it. Unless all have now, it is due again in $5, or with
--- $4 dead, for the reason $6; and unless $7 is null there is a notification of that kind.
--- Only the attempt under way counts, once: running this again changes nothing. An acceptance counts whenever it comes.
+-- Store the result of an attempt at an e-mail.
+--   $1   bigint    id
+--   $2   integer   number of the attempt
+--   $3   text[]    recipients accepted in this attempt
+--   $4   boolean   whether to give the e-mail up if recipients are left
+--   $5   interval  time to the next attempt otherwise
+--   $6   text      reason of the failure, or null
+--   $7   text      kind of the notification to create unless the e-mail is sent; null: none
+--   $8   text      message of the notification
+--   $9   text      request_id of the notification, or null
+--   $10  jsonb     details of the notification
+-- Accepted recipients are stored whenever the result arrives. The rest is stored only for the current attempt, and once:
+-- running the statement again changes nothing.
 WITH settled AS (
     UPDATE emails
     SET accepted = ARRAY(SELECT DISTINCT unnest(accepted || $3::text[])),
@@ -62,11 +75,14 @@ notified AS (
 SELECT state FROM settled;
 
 -- name: find_own_email
--- The e-mail that was written with the requirement $1, if its first attempt is still to be made.
+-- The e-mail of a requirement, if its first attempt is under way.
+--   $1  bigint  requirement_id
 SELECT id FROM emails WHERE requirement_id = $1 AND state = 'pending' AND sending AND attempts = 1;
 
 -- name: list_emails
--- The latest $2 e-mails, only those of the state $1 where it is not null.
+-- The latest e-mails.
+--   $1  text    only this state; null: all states
+--   $2  bigint  maximum number of rows
 SELECT
     id, requirement_id, state, attempts, sending, leased_until, last_error, recipients, accepted, created_at, sent_at
 FROM emails
@@ -75,7 +91,8 @@ ORDER BY id DESC
 LIMIT $2;
 
 -- name: retry_emails
--- Have the e-mails $1, or all where it is null, sent at once and as often as new ones: dead ones, and those that wait.
+-- Make e-mails due now, with their attempts counted from 0: dead ones, and pending ones that are not being sent.
+--   $1  bigint[]  ids; null: all of them
 UPDATE emails
 SET state = 'pending', attempts = 0, sending = false, leased_until = now(), updated_at = now()
 WHERE ($1::bigint[] IS NULL OR id = ANY ($1))

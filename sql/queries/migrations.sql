@@ -1,17 +1,17 @@
 -- name: wait_for_migrations
--- Have this transaction wait for as long as another process migrates.
+-- Turn off the lock timeout in this transaction, which then waits as long as another process migrates.
 SELECT set_config('lock_timeout', '0', true);
 
 -- name: lock_migrations
--- Let one process migrate at a time: the others wait for the end of its transaction.
+-- Lock out other processes that migrate, until the transaction ends.
 SELECT pg_advisory_xact_lock(hashtextextended('requirements-service migrations', 0));
 
 -- name: wait_no_longer
--- From here on this transaction waits for locks no longer than its connection says.
+-- Set the lock timeout of this transaction back to that of its connection.
 SELECT set_config('lock_timeout', reset_val, true) FROM pg_settings WHERE name = 'lock_timeout';
 
 -- name: create_schema_migrations
--- The table that says which migrations are applied.
+-- Create the table of applied migrations, if it does not exist.
 CREATE TABLE IF NOT EXISTS schema_migrations (
     version integer NOT NULL,
     name text NOT NULL,
@@ -21,13 +21,16 @@ CREATE TABLE IF NOT EXISTS schema_migrations (
 );
 
 -- name: has_schema_migrations
--- Whether any migration was ever applied here.
+-- Whether the table of applied migrations exists.
 SELECT to_regclass('schema_migrations') IS NOT NULL AS known;
 
 -- name: list_migrations
--- The migrations that are applied.
+-- The applied migrations, in order.
 SELECT version, name, sha256, applied_at FROM schema_migrations ORDER BY version;
 
 -- name: record_migration
--- Note that a migration is applied, in the transaction that applies it.
+-- Record a migration as applied, in the transaction that applies it.
+--   $1  integer  version
+--   $2  text     name
+--   $3  bytea    SHA-256 of its file
 INSERT INTO schema_migrations (version, name, sha256) VALUES ($1, $2, $3);

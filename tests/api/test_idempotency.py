@@ -10,7 +10,7 @@ import pytest
 from service.api.app import create_app
 from service.config import Config
 from service.domain.statuses import InvalidParam, InvalidToken, MissingParam
-from service.storage import operating
+from service.storage import applications
 from tests.api.exchange import IDEMPOTENCY_KEY, ApiResponse, Headers, post_create, refusal, success
 from tests.conftest import AppClient, Client
 from tests.factories import AppRecord, Records, params
@@ -116,7 +116,7 @@ async def test_a_key_lives_as_long_as_its_requirement(
 async def test_a_key_belongs_to_an_application(client: Client, records: Records, user_id: int) -> None:
     """Tokens of one application share its keys; two applications share none."""
     one, two = await records.application(), await records.application()
-    issued = await operating.issue_application_token(records.connection, one.slug)
+    issued = await applications.issue_application_token(records.connection, one.slug)
     assert issued is not None
     responses = [
         await post_create(client, params(token, user_id), keyed()) for token in (one.token, issued[1], two.token)
@@ -197,7 +197,7 @@ async def test_a_replay_needs_a_live_token(
     """A replay with a revoked token is refused."""
     sent = params(application.token, user_id)
     await post_create(client, sent, keyed())
-    await operating.revoke_application_tokens(records.connection, application.slug, None)
+    await applications.revoke_application_tokens(records.connection, application.slug, None)
     assert (await post_create(client, sent, keyed())).code_and_body == refusal(InvalidToken)
 
 

@@ -16,7 +16,7 @@ from service.api.openapi.examples import TOKEN_PLACEHOLDER
 from service.domain.statuses import STATUSES
 from service.storage.demo import make_demo
 from tests.conftest import Client
-from tests.factories import CREATE, Records, params
+from tests.factories import CREATE, ROUTES, Records, params
 
 TYPES = ("Application", "Service", "User")
 DOCUMENT: dict[str, Any] = json.loads(
@@ -181,7 +181,7 @@ PLAIN = {name: example["value"] for name, example in CONTENT["application/json"]
 
 async def test_example_with_token_in_body_works(client: Client, records: Records) -> None:
     """The first example succeeds once the demo's token replaces the placeholder."""
-    demo = await make_demo(records.connection)
+    demo = await make_demo(records.connection, ROUTES)
     assert PLAIN["token-in-body"]["token"] == TOKEN_PLACEHOLDER
 
     response = await client.post(CREATE, json=PLAIN["token-in-body"] | {"token": demo.application_token})
@@ -197,7 +197,7 @@ async def test_example_with_token_in_header_works(
     client: Client, records: Records, content_type: str, body: str
 ) -> None:
     """The other examples succeed with the demo's token in the Authorization header."""
-    demo = await make_demo(records.connection)
+    demo = await make_demo(records.connection, ROUTES)
     headers = {"Content-Type": content_type, "Authorization": f"Bearer {demo.session_token}"}
 
     response = await client.post(CREATE, data=body, headers=headers)
@@ -232,7 +232,7 @@ def tokens(part: object) -> Iterator[str]:
 
 async def test_it_contains_no_live_token(client: Client, records: Records) -> None:
     """The document contains only placeholder tokens, even if demo tokens exist."""
-    demo = await make_demo(records.connection)
+    demo = await make_demo(records.connection, ROUTES)
 
     text = await (await client.get("/openapi.json")).text()
 

@@ -21,12 +21,11 @@ from service.domain.statuses import (
     ServiceNotFound,
     SessionExpired,
 )
-from service.storage import operating
-from service.storage.demo import ROUTE
+from service.storage import registry
 from tests.api.exchange import CodeAndBody, post_create, post_raw_create, read_envelope, refusal, success
 from tests.api.views import session_views
 from tests.conftest import Client
-from tests.factories import CREATE, AppRecord, Records, params
+from tests.factories import CREATE, ROUTE, AppRecord, Records, params
 
 TABLE = {
     "action-successful": 200,
@@ -189,7 +188,7 @@ async def test_invalid_encoded_params_for_a_plain_body(client: Client, records: 
 async def test_route_not_found(client: Client, records: Records, application: AppRecord, user_id: int) -> None:
     """route-not-found: within a second of the route's withdrawal or deletion, until it is deployed again."""
     sent = params(application.token, user_id, key=1)
-    await operating.withdraw_route(records.connection, ROUTE)
+    await registry.withdraw_route(records.connection, ROUTE)
     await wait_for_response(client, sent, refusal(RouteNotFound))
     await records.deploy()
     await wait_for_response(client, sent, refusal(InvalidParam, ("key", "must be a string")))
@@ -199,7 +198,7 @@ async def test_route_not_found(client: Client, records: Records, application: Ap
 
 async def test_service_not_found(client: Client, records: Records, application: AppRecord, user_id: int) -> None:
     """service-not-found: the route is deployed, its service is withdrawn."""
-    await operating.withdraw_service(records.connection, "requirements")
+    await registry.withdraw_service(records.connection, "requirements")
     await wait_for_response(client, params(application.token, user_id, key=1), refusal(ServiceNotFound))
 
 

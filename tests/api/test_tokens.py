@@ -8,7 +8,7 @@ from service.api.app import create_app
 from service.config import Config
 from service.domain.callers import digest
 from service.domain.statuses import ClientRequired, InvalidToken, SessionExpired
-from service.storage import operating
+from service.storage import applications, sessions, users
 from tests.api.exchange import Body, post_create, post_create_by, refusal
 from tests.api.views import session_views
 from tests.conftest import AppClient, Client
@@ -68,11 +68,11 @@ async def test_a_revoked_application_token(
     client: Client, records: Records, application: AppRecord, user_id: int
 ) -> None:
     """A revoked application token is refused on the next request; other tokens of the application are not."""
-    issued = await operating.issue_application_token(records.connection, application.slug)
+    issued = await applications.issue_application_token(records.connection, application.slug)
     assert issued is not None
     sent = params(application.token, user_id)
     assert (await post_create(client, sent)).status == "action-successful"
-    assert await operating.revoke_application_tokens(records.connection, application.slug, issued[0] - 1) == 1
+    assert await applications.revoke_application_tokens(records.connection, application.slug, issued[0] - 1) == 1
     assert (await post_create(client, sent)).code_and_body == refusal(InvalidToken)
     assert (await post_create(client, params(issued[1], user_id))).status == "action-successful"
 
@@ -81,7 +81,7 @@ async def test_a_revoked_session(client: Client, records: Records) -> None:
     """A revoked session is refused on the next request."""
     session = await records.session()
     assert (await post_create_by(client, session)).status == "action-successful"
-    await operating.revoke_session(records.connection, session.id)
+    await sessions.revoke_session(records.connection, session.id)
     assert (await post_create_by(client, session)).code_and_body == refusal(InvalidToken)
 
 
@@ -92,7 +92,7 @@ async def test_a_revocation_applies_in_every_worker(
     session = await records.session()
     workers = [client, await aiohttp_client(create_app(config))]
     assert {(await post_create_by(worker, session)).status for worker in workers} == {"action-successful"}
-    await operating.revoke_user_sessions(records.connection, session.email)
+    await sessions.revoke_user_sessions(records.connection, session.email)
     assert [(await post_create_by(worker, session)).code_and_body for worker in workers] == [refusal(InvalidToken)] * 2
 
 
@@ -100,10 +100,10 @@ async def test_an_inactive_application(client: Client, records: Records, applica
     """Tokens and sessions of an inactive application are refused until it is active again."""
     session = await records.session(application_id=application.id, remember_me=True)
     tokens = [application.token, session.token]
-    await operating.set_application_active(records.connection, application.slug, active=False)
+    await applications.set_application_active(records.connection, application.slug, active=False)
     refused = [(await post_create(client, params(token, user_id))).code_and_body for token in tokens]
     assert refused == [refusal(InvalidToken)] * 2
-    await operating.set_application_active(records.connection, application.slug, active=True)
+    await applications.set_application_active(records.connection, application.slug, active=True)
     assert {(await post_create(client, params(token, user_id))).status for token in tokens} == {"action-successful"}
 
 
@@ -113,7 +113,7 @@ async def test_sessions_of_other_applications_stay_valid(
     """Deactivating an application does not affect sessions of other applications or of none."""
     in_another = await records.session(application_id=(await records.application()).id)
     in_none = await records.session()
-    await operating.set_application_active(records.connection, application.slug, active=False)
+    await applications.set_application_active(records.connection, application.slug, active=False)
     assert {(await post_create_by(client, session)).status for session in (in_another, in_none)} == {
         "action-successful"
     }
@@ -153,7 +153,7 @@ async def test_expiry_uses_the_database_clock(
     assert response.status == ("action-successful" if good else "session-expired")
 
 
-@pytest.mark.parametrize("role", operating.ROLES)
+@pytest.mark.parametrize("role", users.ROLES)
 async def test_one_role_is_enough(client: Client, records: Records, role: str) -> None:
     """A user with one role, client, employee or liaison, may create."""
     session = await records.session(role)

@@ -11,18 +11,20 @@ from tests.factories import Records
 
 # What is asked of a database that fits, and what is said; all of these exit with 1.
 UNKNOWN = [
-    ("routes withdraw requirements/v9/create", "there is no record of requirements/v9/create: `routes list` shows"),
-    ("routes withdraw nothing", "there is no record of nothing: `routes list` shows"),
-    ("applications token nobody", "there is no application nobody: `applications list` shows"),
-    ("applications deactivate nobody", "there is no application nobody: `applications list` shows"),
-    ("applications activate nobody", "there is no application nobody: `applications list` shows"),
+    ("routes withdraw requirements/v9/create", "there is no record of requirements/v9/create: see `routes list`"),
+    ("routes withdraw nothing", "there is no record of nothing: see `routes list`"),
+    ("applications token nobody", "there is no application nobody: see `applications list`"),
+    ("applications deactivate nobody", "there is no application nobody: see `applications list`"),
+    ("applications activate nobody", "there is no application nobody: see `applications list`"),
     ("applications revoke nobody", "nobody has no such live token"),
-    ("applications create known", "there is an application known already"),
+    ("applications create known", "application known already exists"),
     ("sessions create nobody@example.com", "there is no user nobody@example.com"),
     ("sessions create known@example.com --application nobody", "or no application nobody"),
+    ("routes deploy a/b", "this build has no actions of a/b"),
+    ("routes withdraw requirements/v2", "this build has no actions of requirements/v2"),
     ("sessions revoke 99", "there is no session 99"),
     ("sessions revoke --user nobody@example.com", "there is no user nobody@example.com"),
-    ("users create known@example.com", "there is a user known@example.com already"),
+    ("users create known@example.com", "user known@example.com already exists"),
 ]
 
 # Wrong on the face of it; all of these exit with 2.
@@ -32,8 +34,8 @@ BAD_USAGE = [
     ("--nonsense", "No such option '--nonsense': see `requirements-service --help`"),
     ("serve --nonsense", "No such option '--nonsense': see `requirements-service serve --help`"),
     ("routes deploy", "Missing argument 'NAME': see `requirements-service routes deploy --help`"),
-    ("routes deploy a/b", "'a/b' is no name such as requirements/v1/create"),
-    ("routes deploy a//b", "'a//b' is no name such as requirements/v1/create"),
+    ("routes deploy a/b/c/d", "'a/b/c/d' is not a name such as requirements/v1/create"),
+    ("routes deploy a//b", "'a//b' is not a name such as requirements/v1/create"),
     ("sessions revoke", "give either the id of a session or --user"),
     ("sessions revoke 1 --user a@example.com", "give either the id of a session or --user"),
     ("sessions revoke 99999999999999999999", "99999999999999999999 is not in the range 1<=x<=9223372036854775807"),

@@ -12,9 +12,8 @@ import pytest
 from aiohttp.test_utils import unused_port
 
 from service.domain.statuses import STATUSES
-from service.storage import operating
-from service.storage.demo import ROUTE
-from tests.factories import AppRecord, Records, params
+from service.storage import registry
+from tests.factories import ROUTE, AppRecord, Records, params
 from tests.gateway.nginx import Gateway, gateway
 from tests.gateway.requests import HttpRequest, HttpResponse, as_json, send
 from tests.serving.process import Serve, serving
@@ -110,7 +109,7 @@ async def test_params(compare: Compare, application: AppRecord, user_id: int) ->
 
 async def test_not_deployed(compare: Compare, records: Records) -> None:
     """route-not-found and service-not-found."""
-    withdrawals = {"route-not-found": operating.withdraw_route, "service-not-found": withdraw_service}
+    withdrawals = {"route-not-found": registry.withdraw_route, "service-not-found": withdraw_service}
     for status, withdraw in withdrawals.items():
         await withdraw(records.connection, ROUTE)
         try:
@@ -123,7 +122,7 @@ async def test_not_deployed(compare: Compare, records: Records) -> None:
 
 async def withdraw_service(connection: asyncpg.Connection, _route: object) -> object:
     """Withdraw the route's service."""
-    return await operating.withdraw_service(connection, "requirements")
+    return await registry.withdraw_service(connection, "requirements")
 
 
 async def wait_for_status(compare: Compare, status: str) -> None:

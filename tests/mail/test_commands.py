@@ -75,7 +75,7 @@ async def test_retry_all(command: CommandLine, connection: asyncpg.Connection) -
 
 
 MISUSES = [
-    (("emails", "retry", "77"), 1, "there is nothing to retry: `emails list` shows what there is"),
+    (("emails", "retry", "77"), 1, "there is nothing to retry: see `emails list`"),
     (("emails", "retry"), 2, "give either ids of e-mails or --all"),
     (("emails", "retry", "1", "--all"), 2, "give either ids of e-mails or --all"),
     (

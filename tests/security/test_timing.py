@@ -19,7 +19,7 @@ from aiohttp.typedefs import Handler
 
 from service.api.app import create_app
 from service.config import Config
-from service.storage import operating
+from service.storage import applications
 from tests.conftest import AppClient, Client
 from tests.factories import CREATE, Records
 
@@ -103,7 +103,7 @@ async def test_a_near_miss_takes_no_longer(client: Client, valid_token: str) -> 
 async def test_a_revoked_token_is_refused_in_the_same_millisecond(client: Client, records: Records) -> None:
     """A revoked token is refused within a millisecond of an unknown one; only its holder could measure less."""
     application = await records.application()
-    await operating.revoke_application_tokens(records.connection, application.slug, None)
+    await applications.revoke_application_tokens(records.connection, application.slug, None)
     found = await scores(client, lambda: application.token, show=False, margin=MARGIN_SECONDS)
     print(f"\nrevoked: {found}")  # noqa: T201 - shown with -s
     assert found[-1] < SIGNIFICANT, found

@@ -11,6 +11,7 @@ from service.config.resources import resource
 from service.database.migrations import load_migrations, migrate
 from service.embedded_postgres.server import run_embedded
 from service.storage.demo import Demo, make_demo
+from tests.factories import ROUTES
 from tests.serving.postgres import Postgres
 
 # Test data need not survive a crash of the machine.
@@ -61,7 +62,7 @@ async def demo(postgres: Postgres) -> Demo:
     """The demo's records, in the migrated database."""
     async with postgres.connection() as connection:
         await migrate(connection, load_migrations(resource("sql") / "migrations"))
-        return await make_demo(connection)
+        return await make_demo(connection, ROUTES)
 
 
 @pytest.fixture(scope="module")

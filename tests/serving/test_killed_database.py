@@ -11,6 +11,7 @@ import pytest
 from service.config.resources import resource
 from service.database.migrations import load_migrations, migrate
 from service.storage.demo import make_demo
+from tests.factories import ROUTES
 from tests.serving.calling import QUICK, Caller, rows
 from tests.serving.postgres import Postgres
 from tests.serving.process import serving
@@ -32,7 +33,7 @@ async def test_what_was_acknowledged_survives(lazy: Postgres, place: Path, http:
     """When the database is killed right after the responses, it still has every acknowledged requirement."""
     async with lazy.connection() as connection:
         await migrate(connection, load_migrations(resource("sql") / "migrations"))
-        demo = await make_demo(connection)
+        demo = await make_demo(connection, ROUTES)
     async with serving(place, environ=QUICK | {"DATABASE_URL": lazy.url, "WEB_CONCURRENCY": "1"}) as serve:
         caller = Caller(http, serve, await serve.workers(1), demo)
         answers = await asyncio.gather(*[caller.create("acknowledged") for _ in range(8)])

@@ -16,6 +16,7 @@ from service.database.migrations import load_migrations, migrate
 from service.embedded_postgres.binaries import environment, find_binaries
 from service.embedded_postgres.server import run_embedded
 from service.storage.demo import Demo, make_demo
+from tests.factories import ROUTES
 from tests.serving.calling import CRASH, QUICK, Caller
 from tests.serving.process import serving
 
@@ -46,7 +47,7 @@ async def observer(primary: str) -> AsyncIterator[asyncpg.Connection]:
 async def demo(observer: asyncpg.Connection) -> Demo:
     """The demo's records, in the migrated database."""
     await migrate(observer, load_migrations(resource("sql") / "migrations"))
-    return await make_demo(observer)
+    return await make_demo(observer, ROUTES)
 
 
 @contextlib.asynccontextmanager

@@ -5,8 +5,8 @@ from aiohttp import web
 from service.admin import keys
 from service.admin.console.forms import read_query
 from service.admin.console.rendering import page
-from service.storage import console
-from service.storage.console import LAST_ID
+from service.storage import applications, sessions
+from service.storage.pages import LAST_ID
 
 TAB = "access"
 ADDRESS = "/console/access"
@@ -20,8 +20,8 @@ async def show(request: web.Request) -> web.Response:
         request,
         "access.html",
         TAB,
-        applications=await console.page_applications(database, query.get("after")),
-        sessions=await console.page_sessions(database, query.number("before") or LAST_ID, email),
+        applications=await applications.list_applications(database, query.get("after")),
+        sessions=await sessions.list_sessions(database, query.number("before") or LAST_ID, email),
         user=email or "",
         after=query.get("after"),
         before=query.get("before"),

@@ -9,13 +9,13 @@ from service.admin.console.access import TAB
 from service.admin.console.audit_trail import back_to, changing
 from service.admin.console.forms import identifier, read_form
 from service.admin.console.rendering import page
-from service.storage import console, operating
+from service.storage import applications
 
 
 async def show(request: web.Request) -> web.Response:
     """One application and its tokens."""
     row = await _application(request)
-    tokens = await console.list_application_tokens(request.config_dict[keys.DATABASE], row["id"])
+    tokens = await applications.list_application_tokens(request.config_dict[keys.DATABASE], row["id"])
     return await page(request, "application.html", TAB, row=row, tokens=tokens)
 
 
@@ -25,7 +25,7 @@ async def create(request: web.Request) -> web.Response:
     slug = form.line("slug", "The slug")
     name = form.optional("name") or slug
     async with changing(request, "create application", {"application": slug, "name": name}) as connection:
-        number = await operating.create_application(connection, slug, name)
+        number = await applications.create_application(connection, slug, name)
         if number is None:
             raise web.HTTPConflict(text=f"An application {slug} already exists.")
     raise back_to(request, f"{ACCESS}/applications/{number}", f"Created {slug}. Issue a token for it.")
@@ -45,7 +45,7 @@ async def rotate(request: web.Request) -> web.Response:
     row = await _application(request)
     details = {"application": row["slug"]}
     async with changing(request, "rotate tokens", details) as connection:
-        details["revoked"] = await operating.revoke_application_tokens(connection, row["slug"], None)
+        details["revoked"] = await applications.revoke_application_tokens(connection, row["slug"], None)
         details["token"], text = await _issue(connection, row["slug"])
     raise back_to(request, _address(row), f"Revoked all earlier tokens of {row['slug']} and issued a new one.", text)
 
@@ -56,7 +56,7 @@ async def revoke(request: web.Request) -> web.Response:
     token_id = form.number("token_id")
     details = {"application": row["slug"], "token": token_id or "all"}
     async with changing(request, "revoke tokens", details) as connection:
-        count = await operating.revoke_application_tokens(connection, row["slug"], token_id)
+        count = await applications.revoke_application_tokens(connection, row["slug"], token_id)
         if count == 0:
             raise web.HTTPConflict(text=f"{row['slug']} has no such live token. It may have been revoked already.")
     raise back_to(request, _address(row), f"Revoked {count} token{'' if count == 1 else 's'} of {row['slug']}.")
@@ -68,20 +68,20 @@ async def switch(request: web.Request) -> web.Response:
     active = form.get("active") == "yes"
     verb, past = ("activate", "Activated") if active else ("deactivate", "Deactivated")
     async with changing(request, f"{verb} application", {"application": row["slug"]}) as connection:
-        await operating.set_application_active(connection, row["slug"], active=active)
+        await applications.set_application_active(connection, row["slug"], active=active)
     raise back_to(request, _address(row), f"{past} {row['slug']}.")
 
 
 async def _application(request: web.Request) -> asyncpg.Record:
     number = identifier(request.match_info["id"])
-    row = await console.find_application(request.config_dict[keys.DATABASE], number)
+    row = await applications.find_application(request.config_dict[keys.DATABASE], number)
     if row is None:
         raise web.HTTPNotFound
     return row
 
 
 async def _issue(connection: asyncpg.Connection, slug: str) -> tuple[int, str]:
-    issued = await operating.issue_application_token(connection, slug)
+    issued = await applications.issue_application_token(connection, slug)
     if issued is None:
         raise web.HTTPNotFound
     return issued

@@ -6,7 +6,8 @@ from aiohttp import web
 from service.admin import keys
 from service.admin.console.forms import read_query
 from service.admin.console.rendering import page
-from service.storage.console import LAST_ID, list_audit
+from service.storage.audit import list_audit
+from service.storage.pages import LAST_ID
 
 
 async def show(request: web.Request) -> web.Response:

@@ -6,12 +6,12 @@ from yarl import URL
 from service.admin import keys
 from service.admin.console.rendering import MESSAGE
 from service.admin.logins import FlashMessage
-from service.storage import console
+from service.storage import audit
 
 
-def changing(request: web.Request, action: str, details: console.Details) -> console.Audited:
+def changing(request: web.Request, action: str, details: audit.Details) -> audit.Audited:
     """A transaction for one change by the logged-in operator, committed together with its row in the audit."""
-    return console.audited(request.config_dict[keys.DATABASE], request[keys.LOGIN].name, action, details)
+    return audit.audited(request.config_dict[keys.DATABASE], request[keys.LOGIN].name, action, details)
 
 
 def back_to(request: web.Request, address: str, text: str, token: str | None = None) -> web.HTTPSeeOther:

@@ -11,8 +11,8 @@ from service.admin import keys
 from service.admin.console.audit_trail import back_to, changing
 from service.admin.console.forms import Form, identifier, read_form, read_query
 from service.admin.console.rendering import page, part, unread_label
-from service.storage import console
-from service.storage.console import LAST_ID
+from service.storage import notifications
+from service.storage.pages import LAST_ID, Page
 
 TAB = "notifications"
 ADDRESS = "/console/notifications"
@@ -27,7 +27,7 @@ class _AlreadyAcknowledgedError(Exception):
 async def show(request: web.Request) -> web.Response:
     """One page of notifications."""
     context = await _context(request, read_query(request))
-    context["kinds"] = await console.list_notification_kinds(request.config_dict[keys.DATABASE])
+    context["kinds"] = await notifications.list_notification_kinds(request.config_dict[keys.DATABASE])
     return await page(request, "notifications.html", TAB, **context)
 
 
@@ -51,7 +51,7 @@ async def show_unread(request: web.Request) -> web.Response:
 async def show_one(request: web.Request) -> web.Response:
     """One notification with its details."""
     database = request.config_dict[keys.DATABASE]
-    row = await console.find_notification(database, identifier(request.match_info["id"]))
+    row = await notifications.find_notification(database, identifier(request.match_info["id"]))
     if row is None:
         raise web.HTTPNotFound
     return await page(request, "notification.html", TAB, row=row, details=orjson.loads(row["details"]))
@@ -61,11 +61,11 @@ async def acknowledge(request: web.Request) -> web.StreamResponse:
     """Acknowledge one notification. If it is already acknowledged, nothing changes and the audit gets no row."""
     form = await read_form(request)
     number = identifier(request.match_info["id"])
-    if await console.find_notification(request.config_dict[keys.DATABASE], number) is None:
+    if await notifications.find_notification(request.config_dict[keys.DATABASE], number) is None:
         raise web.HTTPNotFound
     with contextlib.suppress(_AlreadyAcknowledgedError):
         async with changing(request, "acknowledge notification", {"id": number}) as connection:
-            if not await console.acknowledge(connection, number):
+            if not await notifications.acknowledge(connection, [number]):
                 raise _AlreadyAcknowledgedError
     if "HX-Request" in request.headers:
         return part(request, "_notifications.html", **await _context(request, form))
@@ -78,7 +78,7 @@ async def acknowledge_all(request: web.Request) -> web.StreamResponse:
     until, kind = form.number("until") or 0, form.get("kind") or None
     details = {"until": until, "kind": kind}
     async with changing(request, "acknowledge notifications", details) as connection:
-        details["count"] = count = await console.acknowledge_all(connection, until, kind)
+        details["count"] = count = await notifications.acknowledge_all(connection, until, kind)
     raise back_to(request, _address(form), f"Acknowledged {count} notification{'' if count == 1 else 's'}.")
 
 
@@ -90,14 +90,14 @@ def _address(form: Form) -> str:
 
 async def _context(request: web.Request, form: Form) -> Context:
     kind, unread, before = form.get("kind"), form.get("unread") == "1", form.number("before")
-    rows = await console.list_notifications(
+    rows = await notifications.list_notifications(
         request.config_dict[keys.DATABASE], before or LAST_ID, kind or None, unread=unread
     )
     filters = {"kind": kind, "unread": "1" if unread else "", "before": str(before or "")}
     return {"rows": rows, "filters": filters, "version": _version(rows)}
 
 
-def _version(shown: console.Page) -> str:
+def _version(shown: Page) -> str:
     """A hash of everything in the list that can change."""
     rows = [(row["id"], row["count"], row["acknowledged_at"] is None) for row in shown.rows]
     return hashlib.sha256(repr((rows, shown.next)).encode()).hexdigest()[:16]

@@ -8,7 +8,7 @@ from service.admin import keys
 from service.admin.console.audit_trail import back_to, changing
 from service.admin.console.forms import Form, read_form
 from service.admin.console.rendering import page
-from service.storage import console, operating
+from service.storage import registry
 
 ADDRESS = "/console/registry"
 
@@ -18,7 +18,7 @@ SENSITIVE = {"": None, "yes": True, "no": False}
 
 async def show(request: web.Request) -> web.Response:
     """Every service with its routes."""
-    rows = await console.list_registry(request.config_dict[keys.DATABASE])
+    rows = await registry.list_registry(request.config_dict[keys.DATABASE])
     services = [
         {"name": name, "deployed_at": deployed_at, "routes": [row for row in routes if row["action"] is not None]}
         for (name, deployed_at), routes in groupby(rows, key=lambda row: (row["service"], row["service_deployed_at"]))
@@ -34,9 +34,9 @@ async def deploy(request: web.Request) -> web.Response:
     details = {"name": "/".join(parts), "sensitive_params": sensitive}
     async with changing(request, "deploy", details) as connection:
         if len(parts) == ROUTE_PARTS:
-            await operating.deploy_route(connection, (parts[0], parts[1], parts[2]), sensitive_params=sensitive)
+            await registry.deploy_route(connection, (parts[0], parts[1], parts[2]), sensitive_params=sensitive)
         else:
-            await operating.deploy_service(connection, parts[0])
+            await registry.deploy_service(connection, parts[0])
     raise back_to(request, ADDRESS, f"Deployed {'/'.join(parts)}.")
 
 
@@ -45,9 +45,9 @@ async def withdraw(request: web.Request) -> web.Response:
     parts = _parts(await read_form(request))
     async with changing(request, "withdraw", {"name": "/".join(parts)}) as connection:
         if len(parts) == ROUTE_PARTS:
-            found = await operating.withdraw_route(connection, (parts[0], parts[1], parts[2]))
+            found = await registry.withdraw_route(connection, (parts[0], parts[1], parts[2]))
         else:
-            found = await operating.withdraw_service(connection, parts[0])
+            found = await registry.withdraw_service(connection, parts[0])
         if not found:
             raise web.HTTPNotFound
     raise back_to(request, ADDRESS, f"Withdrew {'/'.join(parts)}.")

@@ -6,7 +6,7 @@ from aiohttp import web
 
 from service.admin import keys
 from service.database.errors import DatabaseError
-from service.storage.console import MOST_COUNTED, count_unread
+from service.storage.notifications import MOST_COUNTED, count_unread
 
 # The query parameter with the id of the flash message.
 MESSAGE = "shown"

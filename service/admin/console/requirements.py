@@ -7,8 +7,8 @@ from service.admin.console.forms import Form, read_query
 from service.admin.console.rendering import page
 from service.database.pool import Database
 from service.domain.references import Reference
-from service.storage import console
-from service.storage.console import LAST_ID
+from service.storage import requirement_pages
+from service.storage.pages import LAST_ID, Page
 
 
 async def show(request: web.Request) -> web.Response:
@@ -29,17 +29,15 @@ async def show(request: web.Request) -> web.Response:
     )
 
 
-async def _rows(
-    database: Database, query: Form, required: Reference | None, requireable: Reference | None
-) -> console.Page:
+async def _rows(database: Database, query: Form, required: Reference | None, requireable: Reference | None) -> Page:
     before = query.number("before") or LAST_ID
     if required is not None:
-        return await console.list_requirements_by_required(database, before, required)
+        return await requirement_pages.list_requirements_by_required(database, before, required)
     if requireable is not None:
-        return await console.list_requirements_by_requireable(database, before, requireable)
+        return await requirement_pages.list_requirements_by_requireable(database, before, requireable)
     if "key" in query.texts:
-        return await console.list_requirements_by_key(database, before, query.get("key"))
-    return await console.list_requirements(database, before)
+        return await requirement_pages.list_requirements_by_key(database, before, query.get("key"))
+    return await requirement_pages.list_requirements(database, before)
 
 
 ROUTES = (web.get("/requirements", show),)

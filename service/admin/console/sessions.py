@@ -6,7 +6,7 @@ from yarl import URL
 from service.admin.console.access import ADDRESS as ACCESS
 from service.admin.console.audit_trail import back_to, changing
 from service.admin.console.forms import identifier, read_form
-from service.storage import operating
+from service.storage import sessions
 
 
 async def create(request: web.Request) -> web.Response:
@@ -16,7 +16,7 @@ async def create(request: web.Request) -> web.Response:
     remember_me = form.get("remember_me") == "yes"
     details: dict[str, object] = {"user": email, "application": application, "remember_me": remember_me}
     async with changing(request, "open session", details) as connection:
-        opened = await operating.create_session(connection, email, application, remember_me=remember_me)
+        opened = await sessions.create_session(connection, email, application, remember_me=remember_me)
         if opened is None:
             where = f", or no application {application}" if application else ""
             raise web.HTTPConflict(text=f"There is no user {email}{where}.")
@@ -28,7 +28,7 @@ async def revoke(request: web.Request) -> web.Response:
     """Revoke one session."""
     number = identifier(request.match_info["id"])
     async with changing(request, "revoke session", {"session": number}) as connection:
-        if not await operating.revoke_session(connection, number):
+        if not await sessions.revoke_session(connection, number):
             raise web.HTTPNotFound
     raise back_to(request, ACCESS, f"Revoked session {number}.")
 
@@ -38,7 +38,7 @@ async def revoke_all(request: web.Request) -> web.Response:
     email = (await read_form(request)).line("email", "The e-mail address")
     details: dict[str, object] = {"user": email}
     async with changing(request, "revoke sessions", details) as connection:
-        details["count"] = count = await operating.revoke_user_sessions(connection, email)
+        details["count"] = count = await sessions.revoke_user_sessions(connection, email)
     text = f"Revoked {count} session{'' if count == 1 else 's'} of {email}."
     raise back_to(request, str(URL(ACCESS).with_query(user=email)), text)
 

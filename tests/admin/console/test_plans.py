@@ -8,7 +8,7 @@ import asyncpg
 import pytest
 
 from service.database.queries import QUERIES, quote_literal
-from service.storage.console import LAST_ID
+from service.storage.pages import LAST_ID
 
 ROWS = 50_000
 
@@ -35,7 +35,7 @@ PLANS = [
     ("list_requirements_by_key", (40_000, 51, "none"), "requirements_key_idx"),
     ("list_requirements_by_key", (LAST_ID, 51, "old"), "requirements_key_idx"),
     ("list_audit", (40_000, 51), "audit_pkey"),
-    ("page_notifications", (40_000, None, False, 51), "notifications_pkey"),
+    ("list_notifications", (40_000, None, False, 51), "notifications_pkey"),
     ("list_notification_kinds", (), "notifications_kind_cause_created_at_idx"),
     ("count_unread_notifications", (1000,), "notifications_unread_idx"),
 ]

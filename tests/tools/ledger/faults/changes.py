@@ -4,9 +4,8 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 
-from service.storage import operating
-from service.storage.demo import ROUTE
-from tests.factories import Records
+from service.storage import applications, registry, sessions
+from tests.factories import ROUTE, Records
 from tests.tools.ledger.callers import Caller, new_application, new_session
 from tests.tools.ledger.faults.kinds import fault, repeating
 from tests.tools.ledger.scene import Scene
@@ -51,7 +50,7 @@ async def revoke_a_session(scene: Scene) -> AsyncIterator[None]:
         caller = await new_session(Records(connection))
         async with _calling(scene, caller):
             began = scene.history.now
-            await operating.revoke_session(connection, caller.session_id or 0)
+            await sessions.revoke_session(connection, caller.session_id or 0)
             scene.history.rule(caller.name, "invalid-token", began, must=False)
             scene.history.rule(caller.name, "invalid-token", scene.history.now, must=True)
             yield
@@ -63,14 +62,14 @@ async def rotate_a_token(scene: Scene) -> AsyncIterator[None]:
     async with scene.connection() as connection:
         old = await new_application(Records(connection))
         slug = await connection.fetchval("SELECT slug FROM applications WHERE id = $1", old.application_id)
-        issued = await operating.issue_application_token(connection, slug)
+        issued = await applications.issue_application_token(connection, slug)
         assert issued
         new = Caller(f"{old.name}, new token", issued[1], old.application_id)
         async with _calling(scene, old, new):
             began = scene.history.now
             first = "SELECT min(id) FROM application_tokens WHERE application_id = $1"
             token_id = await connection.fetchval(first, old.application_id)
-            await operating.revoke_application_tokens(connection, slug, token_id)
+            await applications.revoke_application_tokens(connection, slug, token_id)
             scene.history.rule(old.name, "invalid-token", began, must=False)
             scene.history.rule(old.name, "invalid-token", scene.history.now, must=True)
             yield
@@ -82,9 +81,9 @@ async def withdraw_the_route(scene: Scene) -> AsyncIterator[None]:
     async with scene.connection() as connection:
         history = scene.history
         began = history.now
-        await operating.withdraw_route(connection, ROUTE)
+        await registry.withdraw_route(connection, ROUTE)
         withdrawn = history.now
         yield
         history.rule("everyone", "route-not-found", withdrawn + REGISTRY_SECONDS, history.now, must=True)
-        await operating.deploy_route(connection, ROUTE, sensitive_params=False)
+        await registry.deploy_route(connection, ROUTE, sensitive_params=False)
         history.rule("everyone", "route-not-found", began, history.now + REGISTRY_SECONDS, must=False)
