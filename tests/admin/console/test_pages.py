@@ -183,11 +183,11 @@ async def test_the_list_is_sent_again_only_when_it_changes(browser: Browser, con
 
 async def test_the_unread_count_is_updated(browser: Browser, connection: asyncpg.Connection) -> None:
     """The unread count is sent when it changes; from 1000 on it is 999+."""
-    assert (await browser.get("/unread?page_log=0")).code == 204
+    assert (await browser.get("/unread?seen=0")).code == 204
     await notify(connection)
-    assert "1 unread" in (await browser.get("/unread?page_log=0")).words
+    assert "1 unread" in (await browser.get("/unread?seen=0")).words
     await connection.execute("INSERT INTO notifications (kind, message) SELECT 'a', 'b' FROM generate_series(1, 1500)")
-    assert "999+ unread" in (await browser.get("/unread?page_log=1")).words
+    assert "999+ unread" in (await browser.get("/unread?seen=1")).words
     assert (await browser.get(f"/unread?{urlencode({'seen': '999+'})}")).code == 204
 
 
