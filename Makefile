@@ -33,16 +33,16 @@ soak: tools ## Create 10,000 requirements with a faulty Mandrill and check that 
 	@SOAK_CREATES=10000 $(BIN) pytest tests/mail/test_dispatcher.py -k soak $(ARGS)
 
 fuzz: tools ## Send 100,000 generated requests and check every response; FUZZ_SEED=7 sends others
-	@exec $(BIN) tests.inputs
+	@exec $(BIN) tests.tools.inputs
 
 sabotage: tools ## Plant bugs in copies of the code and check that their tests fail; ARGS=NAME plants one
-	@exec $(BIN) tests.sabotage $(ARGS)
+	@exec $(BIN) tests.tools.sabotage $(ARGS)
 
 ledger: tools ## Inject faults under load for 90 s and compare every response with the table; ARGS="--list" lists faults
-	@exec $(BIN) tests.ledger $(ARGS)
+	@exec $(BIN) tests.tools.ledger $(ARGS)
 
 ledger-long: tools ## The same for MINUTES=30 with longer faults; SEED=1 repeats a plan
-	@exec $(BIN) tests.ledger --long --minutes $(or $(MINUTES),30) $(if $(SEED),--seed $(SEED)) $(ARGS)
+	@exec $(BIN) tests.tools.ledger --long --minutes $(or $(MINUTES),30) $(if $(SEED),--seed $(SEED)) $(ARGS)
 
 check: lint types layers test ## Run lint, types, layers and test
 
@@ -62,16 +62,16 @@ layers: tools ## Check that modules import only from lower layers
 	@.venv/bin/python .venv/bin/lint-imports
 
 bench: peers ## Benchmark the service against pgbench and peers in under 2 minutes; writes docs/benchmarks/
-	@exec $(BIN) tests.benchmark $(ARGS)
+	@exec $(BIN) tests.tools.benchmark $(ARGS)
 
 bench-full: peers ## The same with more rounds and tables of millions of rows, in under 20 minutes
-	@exec $(BIN) tests.benchmark --full $(ARGS)
+	@exec $(BIN) tests.tools.benchmark --full $(ARGS)
 
 bench-mail: tools ## Benchmark requests without e-mail while Mandrill accepts and while it hangs, in about a minute
-	@$(BIN) tests.benchmark.mail_outage
+	@$(BIN) tests.tools.benchmark.mail_outage
 
 ledger-failover: tools ## Lose the primary of two PostgreSQL servers under load, in minutes; needs etcd-server and patroni
-	@exec $(BIN) tests.failover $(ARGS)
+	@exec $(BIN) tests.tools.failover $(ARGS)
 
 lock: tools ## Update the lock files from pyproject.toml; ARGS=--upgrade takes newer versions
 	@$(BIN) $(COMPILE) $(ARGS) --output-file requirements.lock

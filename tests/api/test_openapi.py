@@ -10,6 +10,7 @@ import schemathesis
 from schemathesis.openapi.checks import JsonSchemaError
 
 from service import __version__
+from service.api.action import Action
 from service.api.actions import ACTIONS
 from service.api.openapi import render_document
 from service.api.openapi.examples import TOKEN_PLACEHOLDER
@@ -61,7 +62,7 @@ def test_it_is_openapi_3_1() -> None:
 def test_it_lists_exactly_the_routes() -> None:
     """The document has exactly the paths and methods of the contract."""
     assert {path: set(operations) for path, operations in DOCUMENT["paths"].items()} == {
-        CREATE: {"post"},
+        **{action.path: {method.lower() for method in action.methods} for action in ACTIONS},
         "/ping": {"get", "head"},
         "/ready": {"get", "head"},
         "/openapi.json": {"get"},
@@ -187,6 +188,18 @@ async def test_example_with_token_in_body_works(client: Client, records: Records
     response = await client.post(CREATE, json=PLAIN["token-in-body"] | {"token": demo.application_token})
 
     assert (await response.json())["status"] == "action-successful"
+
+
+@pytest.mark.parametrize("action", ACTIONS, ids=lambda action: action.name)
+async def test_the_example_of_each_action_works(client: Client, records: Records, action: Action) -> None:
+    """The example of every action succeeds on the demo records, once the example of create was sent."""
+    demo = await make_demo(records.connection, ROUTES)
+    await client.post(CREATE, json=PLAIN["token-in-body"] | {"token": demo.application_token})
+
+    response = await client.post(action.path, json=action.example | {"token": demo.application_token})
+
+    body = await response.json()
+    assert (body["status"], body["message"]) == ("action-successful", action.success)
 
 
 @pytest.mark.parametrize(
