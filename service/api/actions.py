@@ -5,7 +5,8 @@ CONTRIBUTING.md shows step by step how to add one.
 
 from service.api.action import Action
 from service.api.handlers.requirements.create import create
-from service.domain.schemas import create_params
+from service.api.handlers.requirements.read import read
+from service.domain.schemas import create_params, read_params
 
 ACTIONS: tuple[Action, ...] = (
     Action(
@@ -26,5 +27,16 @@ ACTIONS: tuple[Action, ...] = (
         outcomes=("created", "replayed", "none", "unknown"),
         verifies_caller=True,
         sends_email=True,
+    ),
+    Action(
+        name="read",
+        handler=read,
+        params=read_params,
+        data="Requirement",
+        summary="Read a requirement",
+        description="Returns the record of a requirement. To a session whose user is only a client, requirements of "
+        "other users do not exist.",
+        example={"id": 1},
+        success="The requirement was found.",
     ),
 )
