@@ -26,7 +26,7 @@ WARM = 200  # successes before and after whatever happens
 UNSEEN = 100  # successes that an asynchronous standby does not get to see
 PATIENCE_SECONDS = 60.0
 
-LOST = "acknowledged, but not there"
+LOST = "acknowledged, but no row"
 DOUBLED = "more than one row"
 
 
@@ -62,9 +62,9 @@ class Scene:
 
     async def successes(self, count: int) -> None:
         """Wait for so many more."""
-        wanted = len(self.load.oks) + count
+        wanted = len(self.load.success_times) + count
         async with asyncio.timeout(PATIENCE_SECONDS):
-            while len(self.load.oks) < wanted:
+            while len(self.load.success_times) < wanted:
                 await asyncio.sleep(0.02)
 
 
@@ -146,7 +146,7 @@ async def play(item: Round, cluster: Cluster, url: str, population: Population, 
             await scene.successes(WARM)
         await _at_rest(cluster)
         violations = await check(history, cluster.url())
-    gap = max(after - before for before, after in itertools.pairwise(running.oks))
+    gap = max(after - before for before, after in itertools.pairwise(running.success_times))
     return Result(item.name, item.synchronous, Counter(running.counts), violations, gap)
 
 
