@@ -90,7 +90,7 @@ class Requests:
         keyed: bool = False,
         changes: Mapping[str, object] | None = None,
     ) -> Request:
-        """Return a request by `caller` (default: any). `changes` replace params, but not the value: it has the marker."""
+        """Return a request by `caller` (default: any). `changes` replace params, never the value (marker)."""
         choose = self._random.choice
         caller = caller or choose(self._population.callers)
         self._made += 1

@@ -191,7 +191,7 @@ VIOLATIONS: dict[InsertViolation, set[str]] = {
 }
 
 
-@pytest.mark.parametrize("plant", VIOLATIONS, ids=lambda insert_violation: insert_violation.__name__)
+@pytest.mark.parametrize("insert_violation", VIOLATIONS, ids=lambda insert: insert.__name__)
 async def test_a_planted_violation(ledger: Ledger, insert_violation: InsertViolation) -> None:
     """Each kind of violation is found by name in an otherwise valid history."""
     valid = ledger.requests.make()
