@@ -33,16 +33,16 @@ soak: tools ## Create 10,000 requirements against a Mandrill full of faults, and
 	@SOAK_CREATES=10000 $(BIN) pytest tests/mail/test_dispatcher.py -k soak $(ARGS)
 
 fuzz: tools ## Send 100,000 generated requests and judge every answer; FUZZ_SEED=7 sends others
-	@exec $(BIN) tests.inputs
+	@exec $(BIN) tests.tools.inputs
 
 sabotage: tools ## Plant bugs in copies of the code and see each caught by the tests named for it; ARGS=NAME for one
-	@exec $(BIN) tests.sabotage $(ARGS)
+	@exec $(BIN) tests.tools.sabotage $(ARGS)
 
 ledger: tools ## Break things under load for 90 s and judge every answer by the table; ARGS="--list" tells which things
-	@exec $(BIN) tests.ledger $(ARGS)
+	@exec $(BIN) tests.tools.ledger $(ARGS)
 
 ledger-long: tools ## The same for MINUTES=30, each fault for longer, with SEED=1 replaying a plan
-	@exec $(BIN) tests.ledger --long --minutes $(or $(MINUTES),30) $(if $(SEED),--seed $(SEED)) $(ARGS)
+	@exec $(BIN) tests.tools.ledger --long --minutes $(or $(MINUTES),30) $(if $(SEED),--seed $(SEED)) $(ARGS)
 
 check: lint types layers test ## Run everything that a change has to pass
 
@@ -62,16 +62,16 @@ layers: tools ## Check that modules import only what stands below them
 	@.venv/bin/python .venv/bin/lint-imports
 
 bench: peers ## Compare the service with its limits and a peer, in under 2 minutes; writes docs/benchmarks/
-	@exec $(BIN) tests.benchmark $(ARGS)
+	@exec $(BIN) tests.tools.benchmark $(ARGS)
 
 bench-full: peers ## The same in under 20 minutes: more rounds, and tables of millions of rows
-	@exec $(BIN) tests.benchmark --full $(ARGS)
+	@exec $(BIN) tests.tools.benchmark --full $(ARGS)
 
 bench-mail: tools ## Compare requests without e-mail while Mandrill accepts and while it hangs, in about a minute
-	@$(BIN) tests.benchmark.mail_outage
+	@$(BIN) tests.tools.benchmark.mail_outage
 
 ledger-failover: tools ## Lose the primary of two PostgreSQL servers under load; needs etcd-server and patroni, in minutes
-	@exec $(BIN) tests.failover $(ARGS)
+	@exec $(BIN) tests.tools.failover $(ARGS)
 
 lock: tools ## Pin the dependencies of pyproject.toml anew; ARGS=--upgrade takes newer versions
 	@$(BIN) $(COMPILE) $(ARGS) --output-file requirements.lock

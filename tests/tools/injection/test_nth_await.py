@@ -92,7 +92,7 @@ def setup_id(setup: Setup) -> str:
     return "-".join([setup.caller, *(name for name, given in setup._asdict().items() if given is True)])
 
 
-@pytest.mark.parametrize(("ways", "faults"), COMBINATIONS, ids=[setup_id(setup) for setup, _ in COMBINATIONS])
+@pytest.mark.parametrize(("setup", "faults"), COMBINATIONS, ids=[setup_id(setup) for setup, _ in COMBINATIONS])
 async def test_no_failure_makes_an_answer_a_lie(
     make_harness: MakeHarness, setup: Setup, faults: tuple[Fault, ...]
 ) -> None:

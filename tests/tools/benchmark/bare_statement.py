@@ -1,4 +1,4 @@
-"""The statement of a create, one create after another, without HTTP: what every request takes at the least."""
+"""Time the statement of a create alone, one after another, without HTTP: the lower limit of a request's latency."""
 
 import dataclasses
 from time import perf_counter
@@ -14,7 +14,7 @@ from tests.tools.benchmark.plan import Callers
 
 
 async def time_creates(url: str, seconds: float, callers: Callers, population: int) -> list[float]:
-    """The seconds that each create took: the service's own statement, awaited over its pool."""
+    """Return the latency of each create in seconds: the service's own statement over its own pool."""
     config = load_config(None, {})
     latencies = []
     async with open_database(dataclasses.replace(config.database, url=url), url) as database:
@@ -22,7 +22,7 @@ async def time_creates(url: str, seconds: float, callers: Callers, population: i
         deadline = perf_counter() + seconds
         for wanted in params(callers, population):
             started = perf_counter()
-            item = submission(digest(str(wanted["token"])), _as_judged(wanted), None)
+            item = submission(digest(str(wanted["token"])), _create_params(wanted), None)
             await store.create([item], wait=False)
             latencies.append(perf_counter() - started)
             if perf_counter() > deadline:
@@ -30,6 +30,6 @@ async def time_creates(url: str, seconds: float, callers: Callers, population: i
     return latencies
 
 
-def _as_judged(wanted: dict[str, object]) -> CreateParams:
+def _create_params(wanted: dict[str, object]) -> CreateParams:
     required, requireable = (Reference(**wanted[name]) for name in ("required", "requireable"))  # type: ignore[arg-type]
     return CreateParams(required, requireable, str(wanted["key"]), str(wanted["value"]), None, None)
