@@ -130,7 +130,7 @@ def main(*, full_run: bool, minutes: float | None, output: Path) -> None:
     log(f"done; written to {output}\n")
     click.echo("\n".join([*report.target_table(run), "", *report.notes(run)]))
     if failed := report.failures(run):
-        raise click.ClickException("some answers were wrong, so the figures mean nothing:\n" + "\n".join(failed))
+        raise click.ClickException("some answers were wrong, so the figures are invalid:\n" + "\n".join(failed))
 
 
 if __name__ == "__main__":

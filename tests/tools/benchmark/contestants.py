@@ -155,7 +155,7 @@ def after_warm_up(output: str, warm_up: float, clients: int) -> tuple[int, float
             before += rate * (at - began)
             began = at
     if processed is None or duration is None or not began:
-        raise BenchmarkError(f"pgbench said:\n{output}")
+        raise BenchmarkError(f"unexpected output of pgbench:\n{output}")
     if began > int(duration[1]) - SLACK_SECONDS:
         # On a very busy machine, progress is reported only at the end.
         began, before = 0.0, 0.0

@@ -22,7 +22,7 @@ def test_a_percentile_is_one_of_the_samples(percent: float, sample: float) -> No
     assert percentile([float(number) for number in range(1, 101)], percent) == sample
 
 
-def test_no_percentile_of_nothing() -> None:
+def test_no_percentile_without_samples() -> None:
     """Without samples an error is raised."""
     with pytest.raises(ValueError, match="no samples"):
         percentile([], 50)
@@ -40,12 +40,12 @@ def test_ratios_are_taken_round_by_round() -> None:
     assert ratios([10.0], []) is None
 
 
-def test_pgbench_counts_from_when_it_is_warm() -> None:
+def test_pgbench_counts_after_the_warm_up() -> None:
     """Of 2,632 transactions, 600 fell into the first second, and 32 clients finished one after the end."""
     assert after_warm_up(PGBENCH, 1, 32) == (2632, 1000.0)
 
 
-def test_pgbench_counts_all_where_it_told_of_its_progress_only_at_the_end() -> None:
+def test_pgbench_counts_all_if_progress_is_reported_late() -> None:
     """If progress is reported only at the end, the rate is that of the whole time."""
     late = PGBENCH.replace("progress: 1.0 s", "progress: 2.95 s").replace("progress: 2.0 s", "progress: 3.0 s")
     assert after_warm_up(late, 1, 32) == (2632, 2600 / 3)

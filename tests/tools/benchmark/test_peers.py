@@ -35,7 +35,7 @@ print(json.dumps([asyncio.run(main()), ran]))
 
 
 @pytest.mark.parametrize(("name", "ran"), [(SERVICE, [[1, 2, 3]]), (UNBATCHED, [[1], [2], [3]])])
-async def test_only_the_service_as_shipped_batches(name: str, ran: Sequence[Sequence[int]]) -> None:
+async def test_only_the_default_service_batches(name: str, ran: Sequence[Sequence[int]]) -> None:
     """With the unbatched environment, every Python process runs each item alone."""
     command = command_of(name, "postgresql:///", 1, None)
     process = await asyncio.create_subprocess_exec(
@@ -45,14 +45,14 @@ async def test_only_the_service_as_shipped_batches(name: str, ran: Sequence[Sequ
     assert json.loads(output) == [[1, 2, 3], ran]
 
 
-async def test_without_go_it_is_told_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_without_go_the_error_names_the_packages(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The error names the packages to install."""
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(go_peer.GoUnavailableError, match="apt-get install golang-go golang-github-jackc-pgx-v4-dev"):
         await go_peer.build(tmp_path)
 
 
-async def test_a_go_that_fails_is_quoted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_failed_go_build_is_quoted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The error quotes Go's output in one line."""
     go = tmp_path / "go"
     go.write_text("#!/bin/sh\necho it\necho broke\nexit 3\n")

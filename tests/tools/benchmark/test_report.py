@@ -53,12 +53,12 @@ def test_a_table_is_aligned() -> None:
 
 
 @pytest.mark.parametrize(("value", "text"), [(0.34567, "0.346"), (2.0, "2"), (99.96, "100"), (12345.6, "12,346")])
-def test_a_number_has_the_digits_it_is_worth(value: float, text: str) -> None:
+def test_numbers_have_three_significant_digits(value: float, text: str) -> None:
     """Three significant digits, or all before the point."""
     assert number(value) == text
 
 
-def test_a_spread_is_told_with_its_ends() -> None:
+def test_a_spread_is_formatted_with_its_range() -> None:
     """A missing spread is a dash."""
     assert spread(Spread(2.0, 1.0, 3.0)) == "2 [1 … 3]"
     assert spread(None) == "-"
@@ -74,19 +74,19 @@ def test_the_median_meets_the_target_or_misses_it(relation: str, median: float, 
     assert verdict.verdict_text == verdict_text
 
 
-def test_what_was_measured_is_judged(run: Run) -> None:
+def test_only_measured_targets_have_a_verdict(run: Run) -> None:
     """A run with two contestants has verdicts on two targets."""
     text = {one.measure: one.verdict_text for one in verdicts(run) if one.verdict_text != "not measured"}
     assert text == {"requests/s at 32 connections ÷ pgbench": "met", "p99 ÷ p50 at 32 connections": "met"}
 
 
-def test_who_did_not_take_part_was_not_measured(run: Run) -> None:
+def test_a_missing_contestant_is_not_measured(run: Run) -> None:
     """The target of a missing contestant is listed as not measured."""
     row = next(line for line in target_table(run) if GO in line)
     assert "not measured" in row
 
 
-def test_what_a_request_costs_is_told_for_each_number_of_connections(run: Run) -> None:
+def test_costs_are_listed_by_number_of_connections(run: Run) -> None:
     """Statements and memory are listed by number of connections."""
     run.statements[SERVICE, SMALL, SCENARIO] = 0.625
     run.memory[SERVICE, STANDARD] = [Memory(61.0, 40.0, 70.0), Memory(62.0, 41.0, 71.0)]
@@ -121,6 +121,6 @@ def test_the_plot_is_a_document_with_a_line_for_each() -> None:
 
 
 @pytest.mark.parametrize(("plan", "minutes"), [(quick(), 2), (full(), 20)])
-def test_a_form_ends_in_time(plan: Plan, minutes: int) -> None:
+def test_a_plan_ends_in_time(plan: Plan, minutes: int) -> None:
     """The time limit leaves time for setting up and stopping."""
     assert plan.limit_seconds <= minutes * 60 - 20

@@ -44,7 +44,7 @@ async def inject_each(harness: Harness, fault: Fault, moment: Moment) -> str:
     return "\n".join(found)
 
 
-async def test_an_unknown_outcome_told_as_none_is_seen(make_harness: MakeHarness) -> None:
+async def test_an_unknown_outcome_reported_as_none_is_detected(make_harness: MakeHarness) -> None:
     """A committed write reported as not written is a violation."""
 
     async def misreport(response: web.StreamResponse) -> None:
@@ -55,7 +55,7 @@ async def test_an_unknown_outcome_told_as_none_is_seen(make_harness: MakeHarness
     assert "500 application-crash none: 1 rows" in await inject_each(harness, RESET, Moment.AFTER)
 
 
-async def test_a_write_done_twice_is_seen(make_harness: MakeHarness, connection: asyncpg.Connection) -> None:
+async def test_a_duplicate_write_is_detected(make_harness: MakeHarness, connection: asyncpg.Connection) -> None:
     """Two rows for one request are a violation."""
 
     async def duplicate_row(_: web.StreamResponse) -> None:

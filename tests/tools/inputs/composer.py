@@ -106,10 +106,10 @@ class Composer:
         target = self._draw("target") if self._random.random() < 0.2 else ("POST", CREATE, True)
         return self._case(content, self._draw("content type"), headers=headers, target=target)
 
-    def _content(self, spoiled: Iterable[str] = (), *, without_token: bool = False) -> bytes:
+    def _content(self, faulty: Iterable[str] = (), *, without_token: bool = False) -> bytes:
         """Return the JSON of a valid create, with faults in the named params, in random order."""
         pairs = {"token": self._token, "required": self._draw("reference"), "requireable": self._draw("reference")}
-        pairs |= {name: self._draw(name) for name in spoiled}
+        pairs |= {name: self._draw(name) for name in faulty}
         if without_token:
             del pairs["token"]
         elif self._random.random() < 0.1:

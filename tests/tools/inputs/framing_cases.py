@@ -86,7 +86,7 @@ ANSWERED: list[tuple[str, bytes, list[str]]] = [
         [INVALID_TOKEN],
     ),
     (
-        "an upgrade that nobody offers",
+        "an upgrade that the server does not support",
         _post(b"Connection: upgrade", b"Upgrade: websocket", b"Content-Length: " + LENGTH),
         [INVALID_TOKEN],
     ),

@@ -20,7 +20,7 @@ FAMILY = "bytes"
 
 async def run_framing(service: Deployed, seed: int, requests: int, connections: int, results: Results) -> None:
     """Send `requests` mutated requests and check the answers."""
-    spoiled = islice(mutated_requests(Random(seed)), requests)  # noqa: S311 - must be reproducible
+    mutated = islice(mutated_requests(Random(seed)), requests)  # noqa: S311 - must be reproducible
 
     async def send(cases: Iterator[bytes]) -> None:
         for octets in cases:
@@ -33,7 +33,7 @@ async def run_framing(service: Deployed, seed: int, requests: int, connections: 
 
     async with asyncio.TaskGroup() as group:
         for _ in range(connections):
-            group.create_task(send(spoiled))
+            group.create_task(send(mutated))
 
 
 def _classification(answers: list[Response], read: http_reference.ParsedStream) -> str:

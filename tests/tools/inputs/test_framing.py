@@ -14,7 +14,7 @@ from tests.tools.inputs.test_generated import SEED
 COUNT = 3000
 
 
-async def test_a_seed_of_spoiled_bytes(service: Deployed) -> None:
+async def test_mutated_bytes(service: Deployed) -> None:
     """The server finds as many requests in mutated bytes as the reference does."""
     results = Results()
     await run_framing(service, SEED, COUNT, 16, results)
@@ -45,7 +45,7 @@ async def ended(reader: asyncio.StreamReader) -> bool:
         return True
 
 
-async def test_a_caller_that_has_said_all(service: Deployed) -> None:
+async def test_a_caller_that_closes_early(service: Deployed) -> None:
     """A caller that closes before its body ends gets no answer, and causes no error in the log."""
     async with asyncio.timeout(TIMEOUT_SECONDS), connected(service.port) as (reader, writer):
         writer.write(WELL_FORMED[:-10])

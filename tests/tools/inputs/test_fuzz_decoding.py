@@ -23,7 +23,7 @@ async def fuzz(folder: Path, *options: str) -> tuple[int | None, str]:
     return process.returncode, output.decode(errors="replace")
 
 
-async def test_no_body_is_read_in_another_way(tmp_path: Path) -> None:
+async def test_bodies_are_decoded_like_the_reference(tmp_path: Path) -> None:
     """The fuzzer finds no body that the service decodes differently from the reference."""
     code, output = await fuzz(tmp_path, f"-runs={RUNS}", "-seed=1")
     assert code == 0, output[-5000:]

@@ -13,7 +13,7 @@ from tests.factories import CREATE
 from tests.tools.ledger.callers import Caller, Population
 
 SUCCESS = "action-successful"
-UNKNOWN_CALLER = Caller("nobody", "an unknown token")
+UNKNOWN_CALLER = Caller("unknown caller", "an unknown token")
 KEYS = (None, "", "tier", "clé", "k" * 255)
 TAILS = ("", " gold", " žluťoučký kůň 🐎", " " + "x" * 1000)
 

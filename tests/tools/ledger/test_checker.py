@@ -122,7 +122,7 @@ async def different_value(ledger: Ledger, request: Request) -> None:
 
 async def different_caller(ledger: Ledger, request: Request) -> None:
     """A row recorded for a different caller."""
-    other = Caller("somebody", "else", application_id=77)
+    other = Caller("other caller", "other token", application_id=77)
     ledger.record(request, await ledger.insert(Request(request.marker, other, request.params)))
 
 
@@ -200,7 +200,7 @@ async def test_a_planted_violation(ledger: Ledger, insert_violation: InsertViola
     assert await ledger.found() >= VIOLATIONS[insert_violation]
 
 
-async def test_a_change_excuses_what_it_brings_about(ledger: Ledger) -> None:
+async def test_a_change_explains_its_refusals(ledger: Ledger) -> None:
     """A refusal is expected while a change affects its caller, and only then."""
     request, other = ledger.requests.make(), ledger.requests.make(caller=Caller("another", "token"))
     began = ledger.history.now

@@ -26,7 +26,7 @@ async def test_two_faults(tmp_path: Path) -> None:
     assert result.rows[0].counts["unknown"] <= result.rows[0].max_unknowns
 
 
-async def test_a_lying_service_is_caught(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_lost_rows_are_detected(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Acknowledged rows deleted behind the service's back are reported as violations."""
     delete_rows = """
         CREATE FUNCTION lose() RETURNS trigger LANGUAGE plpgsql AS

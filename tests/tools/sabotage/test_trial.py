@@ -46,7 +46,7 @@ def test_a_bug_that_is_not(find: str, replace: str, reason: str) -> None:
     assert uncaught({bug: verdict}) == [f"NOT CAUGHT: planted: {verdict.reason}"]
 
 
-def test_each_named_test_has_to_notice() -> None:
+def test_each_listed_test_must_catch_the_bug() -> None:
     """A failing test does not make up for a listed test that passes."""
     other = "tests/unit/test_requirements.py::test_fresh_uids_differ"
     verdict = run_with_bug(planted(*BROKEN, TEST, other))

@@ -119,17 +119,17 @@ func create(pool *pgxpool.Pool, request *http.Request, writer http.ResponseWrite
 func answer(writer http.ResponseWriter, row *Requirement, err error) int {
 	requestID := make([]byte, 16)
 	rand.Read(requestID)
-	code, told := http.StatusOK, Answer{"action-successful", "The requirement is recorded.", row, hex.EncodeToString(requestID)}
+	code, body := http.StatusOK, Answer{"action-successful", "The requirement is recorded.", row, hex.EncodeToString(requestID)}
 	var refusal *Refusal
 	if errors.As(err, &refusal) {
-		code, told.Status, told.Message, told.Data = refusal.code, refusal.status, refusal.message, nil
+		code, body.Status, body.Message, body.Data = refusal.code, refusal.status, refusal.message, nil
 	} else if err != nil {
 		log.Print(err)
-		code, told.Status, told.Message, told.Data = 500, "application-crash", "Something went wrong.", nil
+		code, body.Status, body.Message, body.Data = 500, "application-crash", "Something went wrong.", nil
 	}
 	writer.Header().Set("Content-Type", "application/json")
 	writer.WriteHeader(code)
-	json.NewEncoder(writer).Encode(told)
+	json.NewEncoder(writer).Encode(body)
 	return code
 }
 
