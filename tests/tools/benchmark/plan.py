@@ -110,4 +110,4 @@ def _sizes(connections: int, callers: Callers, rounds: int) -> Scenario:
 def smoke() -> Plan:
     """Return the plan that only checks that everything runs, in a few seconds, or more for the first Go build."""
     contestants = (SERVICE, ECHO, PGBENCH, PEER, GO, UNBATCHED, BARE)
-    return Plan("trial", (Scenario(2, "session", contestants, (SMALL,), 1, 0.3),), 0.1, 180, ())
+    return Plan("smoke", (Scenario(2, "session", contestants, (SMALL,), 1, 0.3),), 0.1, 180, ())
