@@ -1,1 +1,6 @@
-"""`make bench`: the service beside its limits and a peer of the usual make, in one run."""
+"""Benchmark: compare the service with upper limits (echo server, pgbench) and with FastAPI and Go implementations.
+
+`make bench` runs for under 2 minutes, `make bench-full` for under 20; both write docs/benchmarks/. Exit code 0: all
+answers were correct (missed targets are only reported); 1: wrong answers, or the benchmark could not run; 130:
+interrupted. `make bench-mail` runs `mail_outage`, which compares latencies while Mandrill accepts and while it hangs.
+"""

@@ -1,4 +1,4 @@
-"""What is put side by side: each takes a load and tells what came of it."""
+"""The contestants: each takes a load and reports the outcome."""
 
 import asyncio
 import contextlib
@@ -15,49 +15,51 @@ from service.database.pool import INDEX_PLANS_ONLY
 from service.embedded_postgres.binaries import find_binaries
 from tests.tools.benchmark.commands import command_of
 from tests.tools.benchmark.database import SQL, Target
-from tests.tools.benchmark.load import Order, Outcome
-from tests.tools.benchmark.payloads import REFERRED
+from tests.tools.benchmark.load_generator import LoadSpec, Outcome
+from tests.tools.benchmark.payloads import RECORDS
 from tests.tools.benchmark.plan import BARE, ECHO, GO, PGBENCH, Scenario, Size
 from tests.tools.benchmark.processes import BenchmarkError, Generator, Program, program
 
-# Beyond these it takes pgbench more than a second to connect and prepare.
-FEW_CLIENTS = 128
+# With more clients, pgbench needs more than a second to connect and prepare.
+FAST_START_CLIENTS = 128
 SLACK_SECONDS = 0.1
 
 _TRANSACTIONS = re.compile(r"actually processed: (\d+)")
 _DURATION = re.compile(r"^duration: (\d+) s", re.MULTILINE)
 _PROGRESS = re.compile(r"^progress: ([\d.]+) s, ([\d.]+) tps", re.MULTILINE)
 
-# Led by the time, as the service's are. PostgreSQL makes such ones itself from version 18 on.
-_TIME_LED = "overlay(gen_random_uuid()::text PLACING to_hex(extract(epoch FROM now())::bigint) FROM 1 FOR 8)::uuid"
+# Time-ordered UUIDs, like the service's; PostgreSQL 18 has uuidv7() for this.
+_TIME_ORDERED_UUID = (
+    "overlay(gen_random_uuid()::text PLACING to_hex(extract(epoch FROM now())::bigint) FROM 1 FOR 8)::uuid"
+)
 
 
 class Contestant(Protocol):
-    """One of those compared."""
+    """A program or statement that is compared."""
 
     @property
     def name(self) -> str:
-        """What it is called."""
+        """Name in the report."""
 
     @property
     def target(self) -> Target | None:
-        """The database that it writes to."""
+        """The database it writes to."""
 
     @property
     def program(self) -> Program | None:
-        """The processes whose costs are its own."""
+        """The processes whose CPU time is its cost."""
 
     @property
     def console(self) -> int | None:
-        """The port where it tells how many statements it has sent, if it does."""
+        """Port of the service's own statistics, if it has any."""
 
     async def run(self, scenario: Scenario, seconds: float) -> Outcome:
-        """Take the scenario's load for that long."""
+        """Run the scenario's load for this long."""
 
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    """Something that answers creates over HTTP."""
+    """A server that answers creates over HTTP."""
 
     name: str
     target: Target | None
@@ -67,16 +69,16 @@ class Server:
     generator: Generator
 
     async def run(self, scenario: Scenario, seconds: float) -> Outcome:
-        """Send it creates over the scenario's connections."""
+        """Send creates over the scenario's connections."""
         size = self.target.size if self.target else scenario.sizes[0]
-        return await self.generator.carry_out(
-            Order(scenario.connections, seconds, scenario.callers, _population(scenario, size), port=self.port)
+        return await self.generator.run(
+            LoadSpec(scenario.connections, seconds, scenario.callers, _population(scenario, size), port=self.port)
         )
 
 
 @dataclass(frozen=True, slots=True)
-class Bare:
-    """The statement of a create over a pool of the service's, inside the load generator."""
+class BareStatement:
+    """The statement of a create over the service's pool, run inside the load generator."""
 
     target: Target
     generator: Generator
@@ -85,14 +87,14 @@ class Bare:
     console: None = None
 
     async def run(self, scenario: Scenario, seconds: float) -> Outcome:
-        """Create for that long."""
+        """Create requirements for this long."""
         population = _population(scenario, self.target.size)
-        return await self.generator.carry_out(Order(1, seconds, scenario.callers, population, url=self.target.url))
+        return await self.generator.run(LoadSpec(1, seconds, scenario.callers, population, url=self.target.url))
 
 
 @dataclass(frozen=True, slots=True)
 class PgBench:
-    """The same validated insert as one prepared statement, without HTTP, JSON, look-up of a token, or log."""
+    """The same validated insert as one prepared statement, without HTTP, JSON, token look-up, or log."""
 
     target: Target
     script: Path
@@ -101,10 +103,10 @@ class PgBench:
     console: None = None
 
     async def run(self, scenario: Scenario, seconds: float) -> Outcome:
-        """Insert over as many connections, or as many as the server has left; rounded up to whole seconds."""
+        """Insert over as many connections, or as many as the server has left. Seconds are rounded up."""
         clients = min(scenario.connections, await self.target.most_clients())
-        # Its connections are new each time: preparing the statement on all of them is no part of the rate.
-        warm_up = 1 if clients <= FEW_CLIENTS else 2
+        # Its connections are new in each run; connecting and preparing must not count.
+        warm_up = 1 if clients <= FAST_START_CLIENTS else 2
         used = getrusage(RUSAGE_CHILDREN)
         output = await self._output(clients, warm_up + math.ceil(seconds))
         after = getrusage(RUSAGE_CHILDREN)
@@ -137,13 +139,13 @@ class PgBench:
 
 
 def _population(scenario: Scenario, size: Size) -> int:
-    return size.sessions if scenario.callers == "session" else REFERRED
+    return size.sessions if scenario.callers == "session" else RECORDS
 
 
 def after_warm_up(output: str, warm_up: float, clients: int) -> tuple[int, float]:
-    """How many transactions pgbench tells of, and how many a second there were after `warm_up` seconds.
+    """Return pgbench's number of transactions, and its rate after `warm_up` seconds.
 
-    Raises `BenchmarkError` when it tells nothing of that.
+    Raises `BenchmarkError` if the output lacks them.
     """
     processed, duration = _TRANSACTIONS.search(output), _DURATION.search(output)
     began, before = 0.0, 0.0
@@ -153,21 +155,21 @@ def after_warm_up(output: str, warm_up: float, clients: int) -> tuple[int, float
             before += rate * (at - began)
             began = at
     if processed is None or duration is None or not began:
-        raise BenchmarkError(f"pgbench said:\n{output}")
+        raise BenchmarkError(f"unexpected output of pgbench:\n{output}")
     if began > int(duration[1]) - SLACK_SECONDS:
-        # So busy a machine that it told of its progress only at the end.
+        # On a very busy machine, progress is reported only at the end.
         began, before = 0.0, 0.0
-    # Each client ends the transaction that it is in when the time is up.
+    # Each client finishes its current transaction after the time limit.
     within = int(processed[1]) - clients - before
     if within <= 0:
-        # So busy a machine that hardly a client came to its second transaction.
+        # On a very busy machine, hardly any client starts a second transaction.
         return int(processed[1]), int(processed[1]) / int(duration[1])
     return int(processed[1]), within / (int(duration[1]) - began)
 
 
 @dataclass(frozen=True, slots=True)
-class Means:
-    """What contestants are made with: as many `workers` for each, and the Go peer's program where there is one."""
+class Resources:
+    """What contestants need: the number of workers, the load generator, and the Go peer's program if there is one."""
 
     workers: int
     generator: Generator
@@ -177,31 +179,31 @@ class Means:
 
 @contextlib.asynccontextmanager
 async def contestants(
-    names: Mapping[str, list[Target]], means: Means
+    names: Mapping[str, list[Target]], resources: Resources
 ) -> AsyncIterator[dict[tuple[str, Size], Contestant]]:
-    """All that are to be compared and can be, on the databases that each is to work on, running until the end."""
+    """Run all contestants that are available, each on its databases, until the context ends."""
     found: dict[tuple[str, Size], Contestant] = {}
     async with contextlib.AsyncExitStack() as stack:
         for name, targets in names.items():
-            for target in targets if name != GO or means.go else ():
-                found[name, target.size] = await _contestant(stack, name, target, means)
+            for target in targets if name != GO or resources.go else ():
+                found[name, target.size] = await _contestant(stack, name, target, resources)
         yield found
 
 
-async def _contestant(stack: contextlib.AsyncExitStack, name: str, target: Target, means: Means) -> Contestant:
+async def _contestant(stack: contextlib.AsyncExitStack, name: str, target: Target, resources: Resources) -> Contestant:
     if name == PGBENCH:
-        return PgBench(target, await _script(target, means.folder))
+        return PgBench(target, await _script(target, resources.folder))
     if name == BARE:
-        return Bare(target, means.generator)
-    command = command_of(name, target.url, means.workers, means.go)
+        return BareStatement(target, resources.generator)
+    command = command_of(name, target.url, resources.workers, resources.go)
     running = await stack.enter_async_context(
-        program(command.words, command.environment, command.ready, command.processes)
+        program(command.arguments, command.environment, command.ready, command.processes)
     )
-    return Server(name, target if name != ECHO else None, running, command.port, command.console, means.generator)
+    return Server(name, target if name != ECHO else None, running, command.port, command.console, resources.generator)
 
 
 async def _script(target: Target, folder: Path) -> Path:
-    request_uid = "uuidv7()" if target.connection.get_server_version().major >= 18 else _TIME_LED
+    request_uid = "uuidv7()" if target.connection.get_server_version().major >= 18 else _TIME_ORDERED_UUID
     path = folder / f"pgbench-{target.size.name}.sql"
     path.write_text((SQL / "pgbench.sql").read_text().replace("{request_uid}", request_uid))
     return path

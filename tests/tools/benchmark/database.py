@@ -1,4 +1,4 @@
-"""The PostgreSQL of the benchmark, durable as in earnest, and its databases."""
+"""The benchmark's durable PostgreSQL and its databases."""
 
 import contextlib
 import os
@@ -15,13 +15,13 @@ from service.embedded_postgres.server import run_embedded
 from service.storage.registry import deploy_route
 from tests.factories import ROUTE
 from tests.tools.benchmark import machine
-from tests.tools.benchmark.plan import CROWD, Size
+from tests.tools.benchmark.plan import PEAK, Size
 
-Say = Callable[[str], None]
+Log = Callable[[str], None]
 
 SQL = Path(__file__).parent / "sql"
 CHUNK = 250_000
-MOST_USERS = 100_000
+MAX_USERS = 100_000
 
 _COUNTERS = """
 SELECT
@@ -34,7 +34,7 @@ SELECT
 
 @dataclass(frozen=True, slots=True)
 class Counters:
-    """What a database has done so far: WAL written, transactions that wrote, requirements, and all transactions."""
+    """Counters of a database: WAL bytes, writing transactions, requirements, and all transactions."""
 
     wal_bytes: int
     writes: int
@@ -44,7 +44,7 @@ class Counters:
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """A database to measure on. `postmaster` is the server's first process, where it can be seen."""
+    """A database to measure on. `postmaster` is the server's main process, if it is visible."""
 
     size: Size
     url: str
@@ -52,19 +52,19 @@ class Target:
     postmaster: int | None
 
     async def counters(self) -> Counters:
-        """The counters as of now; the statements lag behind by up to ten seconds."""
+        """Read the counters. The number of all transactions lags by up to ten seconds."""
         (row,) = await self.connection.fetch(_COUNTERS)
         return Counters(**row)
 
     async def most_clients(self) -> int:
-        """How many connections are left for pgbench beside those there are."""
+        """Return the number of connections left for pgbench."""
         left: int = await self.connection.fetchval(
             "SELECT current_setting('max_connections')::int - 20 - count(*)::int FROM pg_stat_activity"
         )
         return left
 
     async def prepare(self) -> None:
-        """Begin a scenario as the others did: without what they left behind, where the tables are to be empty."""
+        """Restore the starting state of a scenario: empty the table if it must be empty, and write a checkpoint."""
         if not self.size.requirements:
             await self.connection.execute("TRUNCATE requirements CASCADE")
         await self.connection.execute("CHECKPOINT")
@@ -72,13 +72,13 @@ class Target:
 
 @contextlib.asynccontextmanager
 async def server(folder: Path, workers: int) -> AsyncIterator[str]:
-    """The address of a PostgreSQL: TEST_DATABASE_URL where it is set, else an embedded one in `folder`."""
+    """Yield the URL of a PostgreSQL: TEST_DATABASE_URL if set, else an embedded one in `folder`."""
     given = os.environ.get("TEST_DATABASE_URL")
     if given:
         yield given
         return
     settings = {
-        "max_connections": str(CROWD + 64 + 40 * workers),
+        "max_connections": str(PEAK + 64 + 40 * workers),
         "shared_buffers": "1GB",
         "max_wal_size": "8GB",
         "checkpoint_timeout": "30min",
@@ -88,8 +88,8 @@ async def server(folder: Path, workers: int) -> AsyncIterator[str]:
 
 
 @contextlib.asynccontextmanager
-async def target(server_url: str, size: Size, say: Say) -> AsyncIterator[Target]:
-    """A migrated and filled database, dropped at the end."""
+async def target(server_url: str, size: Size, log: Log) -> AsyncIterator[Target]:
+    """Create a migrated and filled database, and drop it on exit."""
     name = f"requirements_benchmark_{size.name}"
     url = urlsplit(server_url)._replace(path=f"/{name}").geturl()
     control = await asyncpg.connect(server_url)
@@ -99,7 +99,7 @@ async def target(server_url: str, size: Size, say: Say) -> AsyncIterator[Target]
         connection = await asyncpg.connect(url)
         try:
             await migrate(connection, load_migrations(resource("sql") / "migrations"))
-            await _fill(connection, size, say)
+            await _fill(connection, size, log)
             yield Target(size, url, connection, machine.postmaster(connection.get_server_pid()))
         finally:
             await connection.close()
@@ -108,20 +108,20 @@ async def target(server_url: str, size: Size, say: Say) -> AsyncIterator[Target]
         await control.close()
 
 
-async def _fill(connection: asyncpg.Connection, size: Size, say: Say) -> None:
-    users = min(size.sessions, MOST_USERS)
+async def _fill(connection: asyncpg.Connection, size: Size, log: Log) -> None:
+    users = min(size.sessions, MAX_USERS)
     await connection.execute((SQL / "records.sql").read_text())
     await deploy_route(connection, ROUTE, sensitive_params=False)
-    await _insert(connection, "users", users, (), say)
-    await _insert(connection, "sessions", size.sessions, (users,), say)
-    await _insert(connection, "requirements", size.requirements, (), say)
+    await _insert(connection, "users", users, (), log)
+    await _insert(connection, "sessions", size.sessions, (users,), log)
+    await _insert(connection, "requirements", size.requirements, (), log)
     await connection.execute("VACUUM ANALYZE")
 
 
-async def _insert(connection: asyncpg.Connection, table: str, rows: int, args: tuple[int, ...], say: Say) -> None:
+async def _insert(connection: asyncpg.Connection, table: str, rows: int, args: tuple[int, ...], log: Log) -> None:
     query = (SQL / f"{table}.sql").read_text()
     for first in range(1, rows + 1, CHUNK):
         last = min(first + CHUNK - 1, rows)
         await connection.execute(query, first, last, *args)
         if rows > CHUNK:
-            say(f"{table}: {last:,} of {rows:,} rows")
+            log(f"{table}: {last:,} of {rows:,} rows")

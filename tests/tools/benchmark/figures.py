@@ -1,4 +1,4 @@
-"""The arithmetic of the benchmark."""
+"""Statistics of the benchmark."""
 
 import math
 from collections.abc import Iterable, Sequence
@@ -7,7 +7,7 @@ from statistics import median
 
 
 def percentile(ascending: Sequence[float], percent: float) -> float:
-    """The smallest sample that at least `percent` of 100 samples do not exceed. Raises ValueError without samples."""
+    """Return the smallest sample not exceeded by at least `percent` % of the samples. Raises ValueError if empty."""
     if not ascending:
         raise ValueError("no samples")
     return ascending[max(math.ceil(len(ascending) * percent / 100), 1) - 1]
@@ -15,7 +15,7 @@ def percentile(ascending: Sequence[float], percent: float) -> float:
 
 @dataclass(frozen=True, slots=True)
 class Spread:
-    """What several rounds gave."""
+    """Median, lowest and highest of several rounds."""
 
     median: float
     low: float
@@ -23,11 +23,11 @@ class Spread:
 
     @classmethod
     def of(cls, values: Iterable[float]) -> "Spread | None":
-        """The spread of the values, None of none."""
+        """Return the spread of the values, None if there are none."""
         known = sorted(values)
         return cls(median(known), known[0], known[-1]) if known else None
 
 
 def ratios(above: Iterable[float], below: Iterable[float]) -> Spread | None:
-    """How one contestant compares with another, round by round: a machine that slows down slows both."""
+    """Return the ratios of two contestants, computed for each round, so that a slow machine slows both."""
     return Spread.of(one / other for one, other in zip(above, below, strict=False) if other)

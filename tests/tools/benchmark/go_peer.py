@@ -1,4 +1,4 @@
-"""The Go peer's program, made where Go and pgx are at hand."""
+"""Build the Go peer if Go and pgx are installed."""
 
 import asyncio
 import contextlib
@@ -12,25 +12,25 @@ SOURCES = Path(__file__).parent / "peers" / "go"
 LIBRARIES = Path("/usr/share/gocode")
 PGX = LIBRARIES / "src/github.com/jackc/pgx/v4"
 
-# The first time Go compiles its own library as well.
+# The first build also compiles Go's standard library.
 BUILD_SECONDS = 60.0
 
 
-class GoMissing(Exception):
-    """There is no Go peer; the message says why, and what to do about it."""
+class GoUnavailableError(Exception):
+    """The Go peer could not be built. The message says why."""
 
 
 async def build(folder: Path) -> Path:
-    """The program, made in `folder`. Raises `GoMissing`."""
+    """Build the program in `folder` and return its path. Raises `GoUnavailableError`."""
     if shutil.which("go") is None or not PGX.is_dir():
-        raise GoMissing("not here: it needs apt-get install golang-go golang-github-jackc-pgx-v4-dev")
+        raise GoUnavailableError("not installed: apt-get install golang-go golang-github-jackc-pgx-v4-dev")
     path = folder / "go-peer"
     await _go("build", "-o", str(path), *(str(source) for source in sorted(SOURCES.glob("*.go"))))
     return path
 
 
 async def version() -> str:
-    """What made it. Raises `GoMissing`."""
+    """Return the versions of Go and pgx. Raises `GoUnavailableError`."""
     return f"{(await _go('version')).removeprefix('go version ').strip()}, pgx v4"
 
 
@@ -47,11 +47,11 @@ async def _go(*arguments: str) -> str:
     try:
         output, _ = await asyncio.wait_for(process.communicate(), BUILD_SECONDS)
     except TimeoutError:
-        raise GoMissing(f"not made within {BUILD_SECONDS:g} s; another run goes on from there") from None
+        raise GoUnavailableError(f"build exceeded {BUILD_SECONDS:g} s; another run continues from its cache") from None
     finally:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
         await process.wait()
     if process.returncode:
-        raise GoMissing(f"go said: {' '.join(output.decode(errors='replace').split())}")
+        raise GoUnavailableError(f"go failed: {' '.join(output.decode(errors='replace').split())}")
     return output.decode()

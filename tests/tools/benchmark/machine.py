@@ -1,4 +1,4 @@
-"""What processes and the machine have used, as /proc tells; None where there is no /proc."""
+"""CPU and memory use of processes and the machine from /proc; None without /proc."""
 
 import os
 import platform
@@ -15,7 +15,7 @@ _NANOSECONDS = 1e9
 
 
 def cpu_seconds(root: int | None) -> float | None:
-    """CPU time of a process and all below it, those that have ended included."""
+    """Return the CPU time of a process and its descendants, including those that have ended."""
     if root is None or not _PROC.is_dir():
         return None
     alive = sum(_own_cpu_seconds(pid) for pid in tree(root))
@@ -24,7 +24,7 @@ def cpu_seconds(root: int | None) -> float | None:
 
 
 def tree(root: int) -> list[int]:
-    """A process and all below it."""
+    """Return a process and its descendants."""
     children = defaultdict(list)
     for entry in _PROC.iterdir():
         if entry.name.isdigit() and (stat := _stat(int(entry.name))):
@@ -36,7 +36,7 @@ def tree(root: int) -> list[int]:
 
 
 def workers(root: int) -> list[int]:
-    """The processes below one that start none themselves; itself where it has started none."""
+    """Return the descendants without children; the process itself if it has none."""
     if not _PROC.is_dir():
         return []
     found = tree(root)
@@ -45,23 +45,23 @@ def workers(root: int) -> list[int]:
 
 
 def parent(pid: int) -> int | None:
-    """The parent of a process, if there is such a process here."""
+    """Return the parent of a process, if the process exists here."""
     stat = _stat(pid)
     return int(stat[1]) if stat else None
 
 
 def postmaster(backend: int) -> int | None:
-    """The first process of the PostgreSQL that one of its processes belongs to, if it runs here."""
+    """Return the postmaster of a PostgreSQL backend, if it runs here."""
     try:
-        # Behind a network or in a container of its own the number is another process's, or nobody's.
-        ours = b"postgres" in (_PROC / str(backend) / "cmdline").read_bytes()
+        # On another host or in a container, the pid belongs to a different process or to none.
+        own = b"postgres" in (_PROC / str(backend) / "cmdline").read_bytes()
     except OSError:
         return None
-    return parent(backend) if ours else None
+    return parent(backend) if own else None
 
 
 def busy_seconds() -> float | None:
-    """CPU time of everything on this machine since it started."""
+    """Return the CPU time of all processes since the machine started."""
     try:
         fields = [int(field) for field in (_PROC / "stat").read_text().split("\n", 1)[0].split()[1:9]]
     except OSError:
@@ -72,7 +72,7 @@ def busy_seconds() -> float | None:
 
 @dataclass(frozen=True, slots=True)
 class Memory:
-    """Of one process, in MiB: what it holds, its fair share of that, and the most it ever held."""
+    """Memory of a process in MiB: resident, proportional share, and peak."""
 
     rss: float
     pss: float
@@ -80,7 +80,7 @@ class Memory:
 
 
 def memory(pid: int) -> Memory | None:
-    """The memory of a process, if it can be seen."""
+    """Return the memory of a process, if it is visible."""
     try:
         status = (_PROC / str(pid) / "status").read_text()
         shares = (_PROC / str(pid) / "smaps_rollup").read_text()
@@ -94,7 +94,7 @@ def _mebibytes(text: str, name: str) -> float:
 
 
 def _stat(pid: int) -> list[str]:
-    """The fields after the name of the program, which may hold anything; none of a process that is gone."""
+    """Return the fields after the program's name, which may contain any character; empty if the process is gone."""
     try:
         return (_PROC / str(pid) / "stat").read_text().rpartition(")")[2].split()
     except OSError:
@@ -112,7 +112,7 @@ def _own_cpu_seconds(pid: int) -> float:
 
 
 def commit_microseconds(folder: Path) -> float:
-    """What it takes to have 8 KiB on this disk for certain: the median of a hundred times."""
+    """Return the median time in µs to write and sync 8 KiB to this disk, of a hundred writes."""
     path = folder / "durable"
     taken = []
     with path.open("wb", buffering=0) as file:
@@ -127,7 +127,7 @@ def commit_microseconds(folder: Path) -> float:
 
 
 def facts() -> dict[str, str]:
-    """The machine, the versions, and the commit."""
+    """Return the machine, the versions, and the commit."""
     libraries = ("aiohttp", "asyncpg", "uvloop", "orjson", "fastapi", "uvicorn", "httptools", "pydantic")
     return {
         "machine": f"{_cpu_model()}, {os.cpu_count()} cores, {_memory_gibibytes():.0f} GiB, {platform.system()} "
@@ -153,7 +153,7 @@ def _memory_gibibytes() -> float:
 def _commit() -> str:
     command = ["git", "describe", "--always", "--dirty"]
     try:
-        done = subprocess.run(command, capture_output=True, text=True, check=True)  # noqa: S603 - a command of our own
+        done = subprocess.run(command, capture_output=True, text=True, check=True)  # noqa: S603 - a fixed command
     except (OSError, subprocess.CalledProcessError):
         return "unknown"
     return done.stdout.strip()

@@ -1,7 +1,8 @@
-"""`python -m tests.tools.benchmark.mail_outage`: what a Mandrill that says nothing costs requests that send no e-mail.
+"""`python -m tests.tools.benchmark.mail_outage`: how a hanging Mandrill affects requests that send no e-mail.
 
-Half of the callers create requirements, each with its e-mail; the other half repeat one keyed call, which writes to the
-database and sends nothing. Rounds with a Mandrill that accepts and with one that hangs take turns in one run.
+Half of the callers create requirements, each with an e-mail; the other half repeat a keyed request, which writes to the
+database and sends nothing. Rounds with a Mandrill that accepts and with one that hangs alternate. The program prints
+the ratio of the p99 latencies and its target, and exits with 0 unless it crashes.
 """
 
 import asyncio
@@ -32,27 +33,27 @@ TARGET = 1.5
 
 
 async def call(http: aiohttp.ClientSession, body: dict[str, object], key: str | None, until: float) -> list[float]:
-    """Send the same call again and again until then; how long each took, in milliseconds."""
-    took = []
+    """Send the same request repeatedly until `until`; return the latencies in milliseconds."""
+    latencies = []
     while time.monotonic() < until:
         began = time.monotonic()
         async with http.post(CREATE, json=body, headers={"Idempotency-Key": key} if key else {}) as response:
             await response.read()
-        took.append((time.monotonic() - began) * 1000)
-    return took
+        latencies.append((time.monotonic() - began) * 1000)
+    return latencies
 
 
 async def measure(http: aiohttp.ClientSession, body: dict[str, object]) -> float:
-    """The p99, in milliseconds, of the calls that send no e-mail, beside as many that do."""
+    """Return the p99 latency in milliseconds of requests without e-mail, while as many others send e-mails."""
     until = time.monotonic() + ROUND_SECONDS
     creating = [asyncio.create_task(call(http, body, None, until)) for _ in range(CALLERS)]
     repeated = await asyncio.gather(*[call(http, body, f"caller-{number}", until) for number in range(CALLERS)])
     await asyncio.gather(*creating)
-    return percentile(sorted(took for one in repeated for took in one), 99)
+    return percentile(sorted(latencies for one in repeated for latencies in one), 99)
 
 
 async def compare(folder: Path) -> None:
-    """Play the rounds and print what came of them."""
+    """Run all rounds and print the results."""
     async with run_embedded(folder / "data") as server, fake.running() as mandrill:
         connection = await asyncpg.connect(server.url)
         await migrate(connection, load_migrations(resource("sql") / "migrations"))
@@ -68,12 +69,12 @@ async def compare(folder: Path) -> None:
             "REQUIREMENTS__MANDRILL__TIMEOUT_SECONDS": "2",
         }
         async with serving(folder, environ=settings) as serve, aiohttp.ClientSession(serve.url) as http:
-            await _play(http, mandrill, body)
+            await _run_rounds(http, mandrill, body)
             await _recover(connection, mandrill)
         await connection.close()
 
 
-async def _play(http: aiohttp.ClientSession, mandrill: fake.MandrillServer, body: dict[str, object]) -> None:
+async def _run_rounds(http: aiohttp.ClientSession, mandrill: fake.MandrillServer, body: dict[str, object]) -> None:
     p99: dict[str, list[float]] = {"accepts": [], "hangs": []}
     await measure(http, body)
     for number in range(ROUNDS):
@@ -82,7 +83,7 @@ async def _play(http: aiohttp.ClientSession, mandrill: fake.MandrillServer, body
             p99[name].append(await measure(http, body))
             click.echo(f"round {number + 1} of {ROUNDS}, Mandrill {name}: p99 {p99[name][-1]:.1f} ms")
     accepts, hangs = (statistics.median(found) for found in p99.values())
-    click.echo(f"p99 without e-mail: {hangs:.1f} ms while it hangs, {accepts:.1f} ms while it accepts")
+    click.echo(f"p99 without e-mail: {hangs:.1f} ms while Mandrill hangs, {accepts:.1f} ms while it accepts")
     click.echo(f"ratio {hangs / accepts:.2f}, target at most {TARGET}")
 
 
@@ -93,9 +94,9 @@ async def _recover(connection: asyncpg.Connection, mandrill: fake.MandrillServer
             while await connection.fetchval("SELECT count(*) FROM emails WHERE state <> 'sent'"):
                 await asyncio.sleep(0.5)
     rows = await connection.fetch("SELECT state, count(*) AS count FROM emails GROUP BY state ORDER BY state")
-    click.echo("e-mails after it returned: " + ", ".join(f"{row['count']} {row['state']}" for row in rows))
+    click.echo("e-mails after recovery: " + ", ".join(f"{row['count']} {row['state']}" for row in rows))
 
 
 if __name__ == "__main__":
-    with tempfile.TemporaryDirectory() as place:
-        asyncio.run(compare(Path(place)))
+    with tempfile.TemporaryDirectory() as folder:
+        asyncio.run(compare(Path(folder)))

@@ -1,4 +1,4 @@
-"""The requests of the load, built before it begins."""
+"""The requests of the load, built in advance."""
 
 import random
 from collections.abc import Iterator
@@ -8,7 +8,7 @@ import orjson
 from tests.tools.benchmark.plan import Callers
 
 PATH = "/api/v1/requirements/create"
-REFERRED = 1_000  # how many services and applications there are, with the ids from 1
+RECORDS = 1_000  # services and applications, with ids from 1
 REQUESTS = 10_000
 
 # Every run sends the same requests.
@@ -16,26 +16,26 @@ _SEED = 4
 
 
 def token(callers: Callers, number: int) -> str:
-    """The token of an application or a session, as sql/ makes them."""
+    """Return the token of an application or a session, as sql/ creates them."""
     start = f"benchmark-{callers}-"
     return f"{start}{number:0{43 - len(start)}}"
 
 
 def params(callers: Callers, population: int) -> Iterator[dict[str, object]]:
-    """Params of creates, of callers spread over the whole `population`, that refer here and there."""
-    choose = random.Random(_SEED)  # noqa: S311 - nothing to be guessed
+    """Yield params of creates by callers and with references spread over all records."""
+    choose = random.Random(_SEED)  # noqa: S311 - not a secret
     while True:
         yield {
             "token": token(callers, choose.randint(1, population)),
-            "required": {"type": "Service", "id": choose.randint(1, REFERRED)},
-            "requireable": {"type": "Application", "id": choose.randint(1, REFERRED)},
+            "required": {"type": "Service", "id": choose.randint(1, RECORDS)},
+            "requireable": {"type": "Application", "id": choose.randint(1, RECORDS)},
             "key": "tier",
             "value": "gold",
         }
 
 
 def requests(callers: Callers, population: int, port: int) -> list[bytes]:
-    """Whole requests, as they go over the wire."""
+    """Return complete HTTP requests as bytes."""
     bodies = params(callers, population)
     return [_request(orjson.dumps(next(bodies)), port) for _ in range(REQUESTS)]
 

@@ -1,11 +1,11 @@
-"""Requests a second over connections, as an SVG."""
+"""Plot requests a second by number of connections, as SVG."""
 
 from collections.abc import Iterator, Mapping
 from html import escape
 
 from tests.tools.benchmark.figures import Spread
 from tests.tools.benchmark.plan import CONNECTIONS, ECHO, GO, PEER, PGBENCH, SERVICE
-from tests.tools.benchmark.running import Run
+from tests.tools.benchmark.runner import Run
 from tests.tools.benchmark.targets import rates, select
 
 WIDTH, HEIGHT = 760, 420
@@ -18,7 +18,7 @@ Series = Mapping[str, Mapping[int, Spread]]
 
 
 def series_of(run: Run) -> Series:
-    """The rates with application tokens on small tables, by contestant and connections."""
+    """Return the rates with application tokens on small tables, by contestant and connections."""
     found = {
         name: {count: spread for count in CONNECTIONS if (spread := Spread.of(rates(select(run, name, count))))}
         for name in COLOURS
@@ -27,7 +27,7 @@ def series_of(run: Run) -> Series:
 
 
 def svg(series: Series) -> str:
-    """The plot: a line for each, and a bar from the lowest to the highest round at each point."""
+    """Return the plot: a line for each contestant, with a bar from the lowest to the highest round at each point."""
     counts = sorted({count for points in series.values() for count in points})
     highest = max((spread.high for points in series.values() for spread in points.values()), default=1.0)
     step = _round_step(highest / LINES)
@@ -82,7 +82,7 @@ def _line(frame: _Frame, name: str, points: Mapping[int, Spread]) -> Iterator[st
 
 
 def _labels(frame: _Frame, series: Series) -> Iterator[str]:
-    """The names at the ends of their lines, from the highest down, none on another."""
+    """Place each name at the end of its line without overlaps, from the top down."""
     ends = {name: frame.y(points[max(points)].median) for name, points in series.items()}
     free = float(TOP)
     for name, y in sorted(ends.items(), key=lambda end: end[1]):

@@ -1,4 +1,4 @@
-"""Programs of the benchmark: started, listened to, and ended, whatever happens."""
+"""Start and stop the programs of the benchmark."""
 
 import asyncio
 import contextlib
@@ -12,7 +12,7 @@ from pathlib import Path
 
 import orjson
 
-from tests.tools.benchmark.load import DRAIN_SECONDS, Order, Outcome
+from tests.tools.benchmark.load_generator import DRAIN_SECONDS, LoadSpec, Outcome
 
 ROOT = Path(__file__).parents[3]
 START_SECONDS = 30.0
@@ -23,11 +23,11 @@ _CHUNK_BYTES = 1 << 18
 
 
 class BenchmarkError(Exception):
-    """The benchmark cannot go on; the message says why."""
+    """The benchmark cannot continue. The message says why."""
 
 
 class Program:
-    """A running program whose output is read and thrown away, but for the count of its lines."""
+    """A running program. Its output is discarded, and its lines are counted."""
 
     def __init__(self, process: asyncio.subprocess.Process, ready: bytes) -> None:
         self.pid = process.pid
@@ -35,7 +35,7 @@ class Program:
         self.tail = b""
         self._process = process
         self._ready = ready
-        self._seen = 0
+        self._ready_count = 0
         self._changed = asyncio.Event()
         self._draining = asyncio.create_task(self._drain())
 
@@ -43,27 +43,27 @@ class Program:
         assert self._process.stdout is not None
         while chunk := await self._process.stdout.read(_CHUNK_BYTES):
             self.lines += chunk.count(b"\n")
-            self._seen += chunk.count(self._ready)
+            self._ready_count += chunk.count(self._ready)
             self.tail = (self.tail + chunk)[-_TAIL_BYTES:]
             self._changed.set()
         self._changed.set()
 
     async def ready(self, times: int) -> None:
-        """Return once the words that tell that a worker is ready were said that often."""
+        """Wait until the program has printed `ready` this many times."""
         try:
             async with asyncio.timeout(START_SECONDS):
-                while self._seen < times and not self._draining.done():
+                while self._ready_count < times and not self._draining.done():
                     self._changed.clear()
                     await self._changed.wait()
         except TimeoutError:
             pass
-        if self._seen < times:
+        if self._ready_count < times:
             raise BenchmarkError(
-                f"process {self.pid} did not get ready. It said:\n{self.tail.decode(errors='replace')}"
+                f"process {self.pid} did not become ready. Its output:\n{self.tail.decode(errors='replace')}"
             )
 
     async def stop(self) -> None:
-        """Ask it to end, then make it end, with all that it started."""
+        """Terminate the program, then kill it and its descendants."""
         with contextlib.suppress(ProcessLookupError):
             self._process.terminate()
         with contextlib.suppress(TimeoutError):
@@ -78,7 +78,7 @@ class Program:
 async def program(
     command: Sequence[str], environment: Mapping[str, str], ready: bytes, times: int
 ) -> AsyncIterator[Program]:
-    """What a command runs, ready when it has said `ready` that many times; ended at the end."""
+    """Run a command until the context ends; it is ready when it has printed `ready` this many times."""
     process = await asyncio.create_subprocess_exec(
         *command,
         stdin=asyncio.subprocess.DEVNULL,
@@ -86,7 +86,7 @@ async def program(
         stderr=asyncio.subprocess.STDOUT,
         cwd=ROOT,
         env={**environment, "PYTHONUNBUFFERED": "1"},
-        start_new_session=True,  # a Ctrl-C is for us: we end it
+        start_new_session=True,  # Ctrl-C goes to the benchmark, which stops the program
     )
     running = Program(process, ready)
     try:
@@ -97,20 +97,18 @@ async def program(
 
 
 class Generator:
-    """The process that makes the load."""
+    """The load generator's process."""
 
     def __init__(self, process: asyncio.subprocess.Process) -> None:
         self._process = process
 
-    async def carry_out(self, order: Order) -> Outcome:
-        """The outcome of a load. Raises `BenchmarkError` when there is none."""
+    async def run(self, spec: LoadSpec) -> Outcome:
+        """Run a load and return its outcome. Raises `BenchmarkError` if there is none."""
         assert self._process.stdin is not None
         assert self._process.stdout is not None
-        self._process.stdin.write(orjson.dumps(asdict(order)) + b"\n")
+        self._process.stdin.write(orjson.dumps(asdict(spec)) + b"\n")
         try:
-            line = await asyncio.wait_for(
-                self._process.stdout.readline(), order.seconds + DRAIN_SECONDS + START_SECONDS
-            )
+            line = await asyncio.wait_for(self._process.stdout.readline(), spec.seconds + DRAIN_SECONDS + START_SECONDS)
         except TimeoutError:
             line = b""
         if not line:
@@ -120,11 +118,11 @@ class Generator:
 
 @contextlib.asynccontextmanager
 async def generator() -> AsyncIterator[Generator]:
-    """A load generator, ended at the end."""
+    """Run a load generator until the context ends."""
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         "-m",
-        "tests.tools.benchmark.load",
+        "tests.tools.benchmark.load_generator",
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
         cwd=ROOT,
@@ -139,7 +137,7 @@ async def generator() -> AsyncIterator[Generator]:
 
 
 def free_port() -> int:
-    """A port of the loopback interface that nothing listens on."""
+    """Return a free port of the loopback interface."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port: int = listener.getsockname()[1]
     return port

@@ -1,31 +1,31 @@
-"""A run as tables in Markdown, aligned for a terminal as well."""
+"""Format a run as Markdown tables that are also aligned for a terminal."""
 
 import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
+from tests.tools.benchmark.explanation import EXPLANATION
 from tests.tools.benchmark.figures import Spread
 from tests.tools.benchmark.plan import (
     BARE,
-    CROWD,
     ECHO,
     GO,
     LARGE,
+    PEAK,
     PEER,
     PGBENCH,
     SERVICE,
     SMALL,
+    STANDARD,
     UNBATCHED,
-    USUAL,
     Callers,
     Size,
 )
-from tests.tools.benchmark.reading import READING
-from tests.tools.benchmark.running import Measurement, Run
+from tests.tools.benchmark.runner import Measurement, Run
 from tests.tools.benchmark.targets import comparisons, select, verdicts
 
 CONTESTANTS = (SERVICE, UNBATCHED, ECHO, PGBENCH, PEER, GO, BARE)
 COSTS = {
-    "ours_us": "CPU of its processes, µs",
+    "own_us": "CPU of its processes, µs",
     "postgres_us": "CPU of PostgreSQL, µs",
     "generator_us": "CPU of the load generator, µs",
     "wal_bytes": "WAL, bytes",
@@ -33,15 +33,15 @@ COSTS = {
     "log_lines": "log lines",
 }
 
-# With more, contestants of many processes fare better than those of few: the kernel shares the cores among processes.
-MOST_FOREIGN_CORES = 0.25
+# Above this, contestants with more processes get a larger share of the CPU, since the kernel schedules by process.
+MAX_FOREIGN_CORES = 0.25
 
 Rows = list[list[str]]
 Group = tuple[Callers, Size, int]
 
 
 def table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
-    """Lines of a Markdown table, its first column to the left and all others to the right."""
+    """Return the lines of a Markdown table: first column left-aligned, others right-aligned."""
     cells = [list(headings), *map(list, rows)]
     widths = [max(*map(_width, column), 3) for column in zip(*cells, strict=True)]
     lines = [
@@ -66,50 +66,50 @@ def _fit(cell: str, width: int, *, right: bool) -> str:
 
 
 def number(value: float) -> str:
-    """A figure with as many digits as it is worth."""
+    """Format a number with three significant digits, or all digits before the point."""
     return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
 
 
 def spread(found: Spread | None) -> str:
-    """Median, lowest and highest."""
+    """Format median, lowest and highest; "-" if not measured."""
     return "-" if found is None else f"{number(found.median)} [{number(found.low)} … {number(found.high)}]"
 
 
 def target_table(run: Run) -> list[str]:
-    """The targets and what was found: the first thing to read."""
+    """Return the targets and the results."""
     rows = [
         [
             one.measure,
             f"{one.relation} {one.target:g}{one.unit}",
             spread(one.found) + (one.unit if one.found else ""),
-            one.word,
+            one.verdict_text,
         ]
         for one in verdicts(run)
     ]
-    rows += [[f"for information: {words}", "", spread(found), ""] for words, found in comparisons(run).items()]
+    rows += [[f"for information: {text}", "", spread(found), ""] for text, found in comparisons(run).items()]
     return table(["measure", "target", "median [lowest … highest]", ""], rows)
 
 
 def document(run: Run, facts: dict[str, str]) -> str:
-    """The whole report."""
-    lines = ["# Benchmark", "", f"What `make {'bench-full' if run.form.name == 'full' else 'bench'}` found.", ""]
+    """Return the whole report."""
+    lines = ["# Benchmark", "", f"What `make {'bench-full' if run.plan.name == 'full' else 'bench'}` found.", ""]
     lines += [f"- {name}: {value}" for name, value in facts.items()]
     lines += [f"- {note}" for note in notes(run)]
     lines += ["", "![Requests a second over connections](latest.svg)", "", "## Targets", "", *target_table(run), ""]
     for group in _groups(run):
         lines += _group_section(run, *group)
-    lines += [*_memory_section(run), *_transactions_section(run), *READING]
+    lines += [*_memory_section(run), *_transactions_section(run), *EXPLANATION]
     return "\n".join(lines) + "\n"
 
 
 def notes(run: Run) -> Iterator[str]:
-    """What somebody has to know before believing the figures."""
+    """Yield notes that qualify the figures."""
     foreign = Spread.of(one.foreign_cores for one in run.measurements if one.foreign_cores is not None)
     if foreign is not None:
-        warning = ": too many, so the figures mean little" if foreign.median > MOST_FOREIGN_CORES else ""
-        yield f"busy with other things meanwhile: {spread(foreign)} cores{warning}"
+        warning = ": too much, so the figures are unreliable" if foreign.median > MAX_FOREIGN_CORES else ""
+        yield f"CPU used by other programs during the run: {spread(foreign)} cores{warning}"
     if run.cut_short:
-        yield "time was up before all was measured"
+        yield "the time limit was reached before everything was measured"
     pgbench = [one for one in run.measurements if one.contestant == PGBENCH]
     for had, wanted in sorted({(one.outcome.connections, one.scenario.connections) for one in pgbench}):
         if had != wanted:
@@ -119,7 +119,7 @@ def notes(run: Run) -> Iterator[str]:
 
 
 def failures(run: Run) -> list[str]:
-    """Everything that was not answered as it should have been: with any of these the figures mean nothing."""
+    """Return all wrong answers; with any of these the figures are invalid."""
     return [
         f"{one.contestant}, {one.scenario}: {failure}, {count} times"
         for one in run.measurements
@@ -153,7 +153,7 @@ def _group_section(run: Run, callers: Callers, size: Size, sizes: int) -> list[s
         lines += [*table([heading, *headings[1:]], rows), ""]
     return [
         *lines,
-        "A request costs, at the median:",
+        "Median cost of a request:",
         "",
         *table(["", *headings[1:]], _cost_rows(run, turns, names)),
         "",
@@ -171,12 +171,12 @@ def _cell(turns: Sequence[Measurement], figure: Callable[[Measurement], float | 
 def _cost_rows(run: Run, turns: dict[tuple[str, int], list[Measurement]], names: Sequence[str]) -> Rows:
     rows = []
     for name in names:
-        for cost, words in COSTS.items():
+        for cost, text in COSTS.items():
             found = [
                 Spread.of(one.costs[cost] for one in turns[name, count] if cost in one.costs) for count in _counts(run)
             ]
             if any(one is not None and one.high > 0 for one in found):
-                rows.append([f"{name}: {words}", *("-" if one is None else number(one.median) for one in found)])
+                rows.append([f"{name}: {text}", *("-" if one is None else number(one.median) for one in found)])
         statements = [_statements(run, turns[name, count]) for count in _counts(run)]
         if any(one is not None for one in statements):
             rows.append([f"{name}: statements", *("-" if one is None else number(one) for one in statements)])
@@ -184,7 +184,7 @@ def _cost_rows(run: Run, turns: dict[tuple[str, int], list[Measurement]], names:
 
 
 def _statements(run: Run, turns: Sequence[Measurement]) -> float | None:
-    """Of all rounds together: that is how the service is asked."""
+    """Return the statements a request, counted over all rounds together."""
     return next((run.statements.get((one.contestant, one.size, one.scenario)) for one in turns), None)
 
 
@@ -193,16 +193,16 @@ def _memory_section(run: Run) -> list[str]:
     rows = []
     for name in CONTESTANTS:
         found = [run.memory.get((name, count), []) for count in counts]
-        peak = max((one.peak for one in run.memory.get((name, CROWD), ())), default=None)
+        peak = max((one.peak for one in run.memory.get((name, PEAK), ())), default=None)
         if any(found):
             largest = (number(max(one.rss for one in workers)) if workers else "-" for workers in found)
             rows.append([name, *largest, "-" if peak is None else number(peak)])
     title = "## Memory of the largest worker after as many connections, MiB"
-    headings = ["", *map(str, counts), f"peak until {CROWD}"]
+    headings = ["", *map(str, counts), f"peak until {PEAK}"]
     return [title, "", *table(headings, rows), ""] if rows else []
 
 
 def _transactions_section(run: Run) -> list[str]:
     counted = [[name, number(count)] for name, count in run.transactions.items()]
-    title = f"## Transactions a request at {USUAL} connections, those that only read included"
+    title = f"## Transactions a request at {STANDARD} connections, those that only read included"
     return [title, "", *table(["", "transactions"], counted), ""] if counted else []

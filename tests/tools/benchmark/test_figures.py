@@ -1,4 +1,4 @@
-"""The arithmetic of the benchmark."""
+"""The statistics of the benchmark."""
 
 import pytest
 
@@ -18,46 +18,46 @@ number of transactions actually processed: 2632
     ("percent", "sample"), [(0, 1.0), (1, 1.0), (49.9, 50.0), (50, 50.0), (50.1, 51.0), (99, 99.0), (100, 100.0)]
 )
 def test_a_percentile_is_one_of_the_samples(percent: float, sample: float) -> None:
-    """Of the samples 1 to 100, as many are at most the percentile as it says."""
+    """The percentile is the nearest rank of the samples 1 to 100."""
     assert percentile([float(number) for number in range(1, 101)], percent) == sample
 
 
-def test_no_percentile_of_nothing() -> None:
-    """Without samples there is none."""
+def test_no_percentile_without_samples() -> None:
+    """Without samples an error is raised."""
     with pytest.raises(ValueError, match="no samples"):
         percentile([], 50)
 
 
 def test_a_spread_is_median_lowest_and_highest() -> None:
-    """Whatever order the rounds had."""
+    """The order of the rounds does not matter."""
     assert Spread.of([3.0, 1.0, 8.0, 2.0]) == Spread(2.5, 1.0, 8.0)
     assert Spread.of([]) is None
 
 
 def test_ratios_are_taken_round_by_round() -> None:
-    """A round in which both were slow says as much as one in which both were fast."""
+    """A slow round counts as much as a fast one."""
     assert ratios([10.0, 5.0, 30.0], [20.0, 10.0, 40.0]) == Spread(0.5, 0.5, 0.75)
     assert ratios([10.0], []) is None
 
 
-def test_pgbench_counts_from_when_it_is_warm() -> None:
-    """Of 2,632 transactions 600 came in the first second, and 32 clients ended theirs after the last."""
+def test_pgbench_counts_after_the_warm_up() -> None:
+    """Of 2,632 transactions, 600 fell into the first second, and 32 clients finished one after the end."""
     assert after_warm_up(PGBENCH, 1, 32) == (2632, 1000.0)
 
 
-def test_pgbench_counts_all_where_it_told_of_its_progress_only_at_the_end() -> None:
-    """On a busy machine nothing is left after the warm-up: the rate is that of the whole time."""
+def test_pgbench_counts_all_if_progress_is_reported_late() -> None:
+    """If progress is reported only at the end, the rate is that of the whole time."""
     late = PGBENCH.replace("progress: 1.0 s", "progress: 2.95 s").replace("progress: 2.0 s", "progress: 3.0 s")
     assert after_warm_up(late, 1, 32) == (2632, 2600 / 3)
 
 
 def test_pgbench_has_no_rate_below_zero() -> None:
-    """On a machine where most clients have not ended one transaction after the warm-up, all of them count."""
+    """If most clients finish no transaction after the warm-up, all transactions count."""
     assert after_warm_up(PGBENCH.replace("2632", "900"), 1, 512) == (900, 300.0)
 
 
 def test_requests_are_the_same_in_every_run_and_differ_among_themselves() -> None:
-    """Every contestant meets the same load, of many callers."""
+    """Every contestant gets the same load, from many callers."""
     first = requests("session", 1000, 80)
     assert first == requests("session", 1000, 80)
     assert (
@@ -66,6 +66,6 @@ def test_requests_are_the_same_in_every_run_and_differ_among_themselves() -> Non
 
 
 def test_tokens_are_as_long_as_real_ones() -> None:
-    """A token is 43 characters, of whichever kind."""
+    """Tokens of both kinds have 43 characters."""
     assert token("application", 7) == "benchmark-application-000000000000000000007"
     assert token("session", 7) == "benchmark-session-0000000000000000000000007"

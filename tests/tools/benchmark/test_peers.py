@@ -1,4 +1,4 @@
-"""The contestants that have to be made for the benchmark."""
+"""The peers that are built for the benchmark."""
 
 import asyncio
 import json
@@ -12,7 +12,7 @@ from tests.tools.benchmark import go_peer
 from tests.tools.benchmark.commands import command_of
 from tests.tools.benchmark.plan import SERVICE, UNBATCHED
 
-# Submits three items in one turn of the loop, to what the service itself would batch them with.
+# Submits three items in one iteration of the event loop to the service's batcher.
 SUBMIT_THREE = """
 import asyncio, json
 from service.api import authenticator, requirement_writer
@@ -35,8 +35,8 @@ print(json.dumps([asyncio.run(main()), ran]))
 
 
 @pytest.mark.parametrize(("name", "ran"), [(SERVICE, [[1, 2, 3]]), (UNBATCHED, [[1], [2], [3]])])
-async def test_only_the_service_as_shipped_batches(name: str, ran: Sequence[Sequence[int]]) -> None:
-    """Every Python process that inherits the environment of the one without batching runs each item alone."""
+async def test_only_the_default_service_batches(name: str, ran: Sequence[Sequence[int]]) -> None:
+    """With the unbatched environment, every Python process runs each item alone."""
     command = command_of(name, "postgresql:///", 1, None)
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-c", SUBMIT_THREE, env=command.environment, stdout=asyncio.subprocess.PIPE
@@ -45,19 +45,19 @@ async def test_only_the_service_as_shipped_batches(name: str, ran: Sequence[Sequ
     assert json.loads(output) == [[1, 2, 3], ran]
 
 
-async def test_without_go_it_is_told_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """One plain line, and the benchmark goes on without it."""
+async def test_without_go_the_error_names_the_packages(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The error names the packages to install."""
     monkeypatch.setenv("PATH", str(tmp_path))
-    with pytest.raises(go_peer.GoMissing, match="apt-get install golang-go golang-github-jackc-pgx-v4-dev"):
+    with pytest.raises(go_peer.GoUnavailableError, match="apt-get install golang-go golang-github-jackc-pgx-v4-dev"):
         await go_peer.build(tmp_path)
 
 
-async def test_a_go_that_fails_is_quoted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """In one line, whatever it says."""
+async def test_a_failed_go_build_is_quoted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The error quotes Go's output in one line."""
     go = tmp_path / "go"
     go.write_text("#!/bin/sh\necho it\necho broke\nexit 3\n")
     go.chmod(0o755)
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.setattr(go_peer, "PGX", tmp_path)
-    with pytest.raises(go_peer.GoMissing, match="go said: it broke"):
+    with pytest.raises(go_peer.GoUnavailableError, match="go failed: it broke"):
         await go_peer.build(tmp_path)

@@ -1,4 +1,6 @@
-"""What a failover of PostgreSQL costs: two servers under Patroni, the primary lost under load, the ledger's verdict.
+"""Measure the cost of a PostgreSQL failover: two servers under Patroni lose their primary under load.
 
-No tests but a harness: `make ledger-failover`.
+The ledger's checker compares the answers with the table after each round. `make ledger-failover` runs it;
+`ARGS="--only switchover"` selects rounds. It needs etcd-server, patroni and postgresql-15. Exit code 0: guarantees
+kept; 1: a guarantee was broken, the cluster failed, or a program is missing; 130: interrupted.
 """

@@ -1,4 +1,4 @@
-"""`python -m tests.tools.failover`: lose primaries under load, and print what it cost. Ends in a few minutes."""
+"""Command line of the failover test: `python -m tests.tools.failover`."""
 
 import asyncio
 import contextlib
@@ -17,35 +17,35 @@ from service.database.hosts import connect_to_any
 from service.database.migrations import load_migrations, migrate
 from tests.serving.process import serving
 from tests.tools.failover.cluster import DATABASE, Cluster, ClusterError, cluster
-from tests.tools.failover.programs import missing_packages
-from tests.tools.failover.report import complaints, table
-from tests.tools.failover.rounds import ROUNDS, Result, Round, play
+from tests.tools.failover.processes import missing_packages
+from tests.tools.failover.report import failures, table
+from tests.tools.failover.rounds import ROUNDS, Result, Round, run_round
 from tests.tools.ledger.callers import Population, populate
 
-LIMIT_SECONDS = 600.0
-BEGAN = time.monotonic()
+TIMEOUT_SECONDS = 600.0
+STARTED = time.monotonic()
 
 
-def say(words: str) -> None:
-    """Tell how far it is."""
-    click.echo(f"{time.monotonic() - BEGAN:7.1f} s  {words}")
+def log(message: str) -> None:
+    """Print a progress message with the elapsed time."""
+    click.echo(f"{time.monotonic() - STARTED:7.1f} s  {message}")
 
 
 @contextlib.contextmanager
-def _folder() -> Iterator[Path]:
-    """A folder, gone at the end, that another account can pass through."""
+def _temporary_folder() -> Iterator[Path]:
+    """Create a temporary folder that another account can traverse, and delete it on exit."""
     with tempfile.TemporaryDirectory(prefix="failover-", ignore_cleanup_errors=True) as name:
         folder = Path(name)
         folder.chmod(0o711)
         yield folder
 
 
-async def _filled(servers: Cluster) -> Population:
-    """Make the database, its tables, and who calls."""
+async def _create_database(servers: Cluster) -> Population:
+    """Create the database, its tables, and the callers."""
     control = await asyncpg.connect(servers.url("postgres"))
     await control.execute(f"CREATE DATABASE {DATABASE}")
     await control.close()
-    # A standby may not know of the database yet, which must not keep us from the primary.
+    # The standby may not have replicated the database yet; the primary must still be reachable.
     connection = await connect_to_any(servers.url())
     try:
         await migrate(connection, load_migrations(resource("sql") / "migrations"))
@@ -56,7 +56,7 @@ async def _filled(servers: Cluster) -> Population:
 
 @contextlib.asynccontextmanager
 async def _service(servers: Cluster, folder: Path) -> AsyncIterator[str]:
-    """The address of a service of two workers on these servers."""
+    """Run a service with two workers on these servers; yield its URL."""
     environ = {"DATABASE_URL": servers.url(), "WEB_CONCURRENCY": "2"}
     async with serving(folder, environ=environ) as serve:
         yield serve.url
@@ -67,33 +67,36 @@ async def _run(chosen: Sequence[Round], folder: Path) -> list[Result]:
     assert task is not None
     for number in (signal.SIGTERM, signal.SIGHUP):
         asyncio.get_running_loop().add_signal_handler(number, task.cancel)
-    async with asyncio.timeout(LIMIT_SECONDS), cluster(folder) as servers:
-        say("two PostgreSQL servers replicate")
-        population = await _filled(servers)
+    async with asyncio.timeout(TIMEOUT_SECONDS), cluster(folder) as servers:
+        log("two PostgreSQL servers replicate")
+        population = await _create_database(servers)
         results: list[Result] = []
         async with _service(servers, folder) as url:
-            for item in chosen:
-                results.append(await play(item, servers, url, population, folder))
-                say(f"{item.name}: {results[-1].gap_seconds:.1f} s without a success")
+            for round_ in chosen:
+                results.append(await run_round(round_, servers, url, population, folder))
+                log(f"{round_.name}: {results[-1].gap_seconds:.1f} s without a success")
     return results
 
 
 @click.command()
-@click.option("--only", default="", help="Play the rounds whose names contain this.")
+@click.option("--only", default="", help="Run only the rounds whose names contain this.")
 def main(only: str) -> None:
-    """Lose the primary of two PostgreSQL servers under load, again and again."""
+    """Make the primary of two PostgreSQL servers fail under load, in several ways.
+
+    Exit code 0: guarantees kept; 1: otherwise; 130: interrupted.
+    """
     if packages := missing_packages():
-        raise click.ClickException(f"programs are missing: apt-get install {' '.join(packages)}")
+        raise click.ClickException(f"missing programs: apt-get install {' '.join(packages)}")
     try:
-        with _folder() as folder:
-            results = asyncio.run(_run([item for item in ROUNDS if only in item.name], folder))
+        with _temporary_folder() as folder:
+            results = asyncio.run(_run([round_ for round_ in ROUNDS if only in round_.name], folder))
     except (ClusterError, OSError) as error:
-        raise click.ClickException(str(error) or "it did not end in time") from None
+        raise click.ClickException(str(error) or "the run timed out") from None
     except (KeyboardInterrupt, asyncio.CancelledError):
         sys.exit(130)
     click.echo(f"\n{table(results)}\n")
-    if found := complaints(results):
-        raise click.ClickException("\n".join(["what was promised was not kept:", *found]))
+    if found := failures(results):
+        raise click.ClickException("\n".join(["guarantees were broken:", *found]))
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Two PostgreSQL servers under Patroni: who is the primary, how they replicate, and where clients find them."""
+"""Two PostgreSQL servers under Patroni: their roles, replication mode, and connection URL."""
 
 import asyncio
 import contextlib
@@ -12,7 +12,7 @@ import asyncpg
 
 from tests.tools.failover.etcd import etcd
 from tests.tools.failover.node import Node
-from tests.tools.failover.programs import last_lines
+from tests.tools.failover.processes import last_lines
 
 DATABASE = "requirements"
 SETTLE_SECONDS = 60.0
@@ -20,41 +20,42 @@ ROLES = {True: "sync_standby", False: "replica"}
 
 
 class ClusterError(Exception):
-    """The cluster did not do what was waited for."""
+    """The cluster did not reach an expected state in time."""
 
 
 class Cluster:
-    """Two nodes; `cluster` makes it."""
+    """A cluster of two nodes; created by `cluster`."""
 
     def __init__(self, nodes: tuple[Node, Node], http: aiohttp.ClientSession) -> None:
         self.nodes = nodes
         self._http = http
 
     def url(self, database: str = DATABASE) -> str:
-        """The address of whichever node can be written to."""
+        """Connection URL of whichever node accepts writes."""
         hosts = ",".join(f"127.0.0.1:{node.port}" for node in self.nodes)
         return f"postgresql://postgres@{hosts}/{database}?target_session_attrs=read-write"
 
     def other(self, node: Node) -> Node:
-        """The one that is not `node`."""
+        """Return the node that is not `node`."""
         first, second = self.nodes
         return second if node is first else first
 
-    async def settled(self, *, synchronous: bool) -> Node:
-        """The primary, once both nodes are up and the other follows it in this way."""
+    async def wait_settled(self, *, synchronous: bool) -> Node:
+        """Wait until both nodes run and replicate in this mode; return the primary."""
         deadline = time.monotonic() + SETTLE_SECONDS
         while time.monotonic() < deadline:
             for node in self.nodes:
                 roles = await self._roles(node)
-                if roles == {node.name: "leader", self.other(node).name: ROLES[synchronous]} and await self._follows(
-                    node, synchronous=synchronous
-                ):
+                if roles == {
+                    node.name: "leader",
+                    self.other(node).name: ROLES[synchronous],
+                } and await self._is_following(node, synchronous=synchronous):
                     return node
             await asyncio.sleep(0.1)
-        said = [f"{node.name}: {line}" for node in self.nodes for line in last_lines(node.folder)]
-        raise ClusterError("\n".join(["the nodes did not come to terms", *said]))
+        lines = [f"{node.name}: {line}" for node in self.nodes for line in last_lines(node.folder)]
+        raise ClusterError("\n".join(["the nodes did not reach the expected roles", *lines]))
 
-    async def promoted(self, node: Node) -> None:
+    async def wait_promoted(self, node: Node) -> None:
         """Wait until `node` is the primary."""
         deadline = time.monotonic() + SETTLE_SECONDS
         while (await self._roles(node)).get(node.name) != "leader":
@@ -63,27 +64,27 @@ class Cluster:
             await asyncio.sleep(0.1)
 
     async def configure(self, settings: Mapping[str, Any]) -> None:
-        """Change what the nodes share."""
+        """Change the shared settings of the nodes."""
         async with self._http.patch(f"{self.nodes[0].api}/config", json=settings) as response:
             response.raise_for_status()
 
     async def switch_over(self, node: Node) -> None:
-        """Ask for `node` as the new primary, as for a planned maintenance of the other."""
-        wish = {"leader": self.other(node).name, "candidate": node.name}
-        async with self._http.post(f"{node.api}/switchover", json=wish) as response:
+        """Request a switchover to `node`, as for planned maintenance of the other."""
+        request = {"leader": self.other(node).name, "candidate": node.name}
+        async with self._http.post(f"{node.api}/switchover", json=request) as response:
             if response.status != 200:
                 raise ClusterError(f"the switchover was refused: {await response.text()}")
 
     async def _roles(self, node: Node) -> dict[str, str]:
-        """Who is what, as `node` sees it; nothing where it does not answer."""
+        """Return the role of each node as `node` reports it; empty if it does not respond."""
         with contextlib.suppress(aiohttp.ClientError, TimeoutError):
             async with self._http.get(f"{node.api}/cluster") as response:
                 members = (await response.json(content_type=None)).get("members", [])
                 return {member["name"]: member["role"] for member in members if member["state"] == "running"}
         return {}
 
-    async def _follows(self, primary: Node, *, synchronous: bool) -> bool:
-        """Whether the primary itself says so: what etcd holds may be old."""
+    async def _is_following(self, primary: Node, *, synchronous: bool) -> bool:
+        """Ask the primary whether the standby streams from it, since etcd's state may be out of date."""
         with contextlib.suppress(asyncpg.PostgresError, OSError, TimeoutError):
             connection = await asyncpg.connect(f"postgresql://postgres@127.0.0.1:{primary.port}/postgres", timeout=2)
             try:
@@ -96,7 +97,7 @@ class Cluster:
 
 @contextlib.asynccontextmanager
 async def cluster(folder: Path) -> AsyncIterator[Cluster]:
-    """A cluster with synchronous replication, its files in `folder`; all of it is gone at the end."""
+    """Run a cluster with synchronous replication and its files in `folder`; stop it on exit."""
     async with (
         aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(30, sock_connect=1)) as http,
         etcd(folder / "etcd") as address,
@@ -104,8 +105,8 @@ async def cluster(folder: Path) -> AsyncIterator[Cluster]:
     ):
         first, second = (Node(name, folder / name, address) for name in ("one", "two"))
         for node in (first, second):
-            stack.push_async_callback(node.lose)
+            stack.push_async_callback(node.kill)
             await node.start()
         made = Cluster((first, second), http)
-        await made.settled(synchronous=True)
+        await made.wait_settled(synchronous=True)
         yield made

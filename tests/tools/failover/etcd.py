@@ -1,4 +1,4 @@
-"""The store in which Patroni's nodes agree on who is the primary: one etcd, which is enough to break PostgreSQL."""
+"""Run the etcd in which Patroni's nodes elect the primary. One node suffices, since only PostgreSQL fails here."""
 
 import asyncio
 import contextlib
@@ -6,12 +6,12 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 from tests.tools.benchmark.processes import free_port
-from tests.tools.failover.programs import make_folder, run
+from tests.tools.failover.processes import make_folder, run
 
 
 @contextlib.asynccontextmanager
 async def etcd(folder: Path) -> AsyncIterator[str]:
-    """The address of an etcd kept in `folder`, gone at the end."""
+    """Run an etcd with its data in `folder`; yield its address."""
     clients, peers = (f"http://127.0.0.1:{free_port()}" for _ in range(2))
     process = await run(
         [

@@ -1,4 +1,4 @@
-"""One host of a cluster: a Patroni and the PostgreSQL that it runs, to be lost, halted and brought back."""
+"""A host of the cluster: Patroni and its PostgreSQL, which can be killed, suspended and restarted together."""
 
 import asyncio
 import contextlib
@@ -10,12 +10,12 @@ import psutil
 import yaml
 
 from tests.tools.benchmark.processes import free_port
-from tests.tools.failover.programs import POSTGRES, make_folder, run
+from tests.tools.failover.processes import POSTGRES, make_folder, run
 from tests.tools.failover.settings import node_settings
 
 
 class Node:
-    """A host called `name` whose files are in `folder`."""
+    """A host called `name` with its files in `folder`."""
 
     def __init__(self, name: str, folder: Path, etcd: str) -> None:
         self.name = name
@@ -27,12 +27,12 @@ class Node:
         (folder / "patroni.yaml").write_text(yaml.safe_dump(settings))
 
     async def start(self) -> None:
-        """Switch it on."""
+        """Start Patroni."""
         self._process = await run(["patroni", "patroni.yaml"], self.folder)
 
-    async def lose(self) -> None:
-        """Lose the host as a power cut does: nothing of it says goodbye to anyone."""
-        pids = self.halt()
+    async def kill(self) -> None:
+        """Kill all processes of the host at once, as a power failure does."""
+        pids = self.suspend()
         for pid in pids:
             _signal(pid, signal.SIGKILL)
         if self._process:
@@ -40,9 +40,9 @@ class Node:
         gone = [psutil.Process(pid) for pid in pids if psutil.pid_exists(pid)]
         await asyncio.to_thread(psutil.wait_procs, gone, 10)
 
-    def halt(self) -> list[int]:
-        """Let nothing of it move: connections stay open and can be opened, nobody answers. The pids of all of it."""
-        # The parents first, so that no child is missed.
+    def suspend(self) -> list[int]:
+        """Suspend all processes of the host and return their ids. Connections stay open, and nothing responds."""
+        # Parents first, so that they start no further children.
         parents = [self._process.pid if self._process else None, self._postmaster()]
         pids: list[int] = []
         for parent in parents:
@@ -55,7 +55,7 @@ class Node:
         return pids
 
     def _postmaster(self) -> int | None:
-        """The pid of the running postmaster; a file that an earlier one left names some other process, or none."""
+        """Return the pid of the running postmaster. A stale pid file may name another process, or none."""
         with contextlib.suppress(FileNotFoundError, IndexError, ValueError, psutil.NoSuchProcess):
             pid = int((self.folder / "data" / "postmaster.pid").read_text().splitlines()[0])
             if psutil.Process(pid).exe() == str(POSTGRES / "postgres"):

@@ -1,4 +1,4 @@
-"""The table of a run."""
+"""Format the results of a run."""
 
 from collections.abc import Sequence
 
@@ -8,7 +8,7 @@ HEAD = ("round", "replication", "acknowledged", "unknown", "failed", "lost", "do
 
 
 def table(results: Sequence[Result]) -> str:
-    """The rounds, in the form of Markdown."""
+    """Return the results as a Markdown table."""
     rows = [HEAD, *map(_row, results)]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     head, *body = (" | ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) for row in rows)
@@ -26,12 +26,12 @@ def _row(result: Result) -> tuple[str, ...]:
     return (result.name, mode, *(f"{count:,}" for count in counts), f"{result.gap_seconds:.1f} s")
 
 
-def complaints(results: Sequence[Result]) -> list[str]:
-    """What a run fails for, in words."""
+def failures(results: Sequence[Result]) -> list[str]:
+    """Return the reasons why a run failed."""
     found = []
     for result in results:
         if not result.passed and result.synchronous:
             found += [f"{result.name}: {violation}" for violation in result.violations[:10]]
         elif not result.passed:
-            found.append(f"{result.name}: no loss was seen, so this run proves nothing")
+            found.append(f"{result.name}: no lost write was detected, so this run proves nothing")
     return found

@@ -1,4 +1,4 @@
-"""The ways to lose a primary, each under load, and what the ledger says afterwards."""
+"""The rounds: each makes the primary fail under load, then checks the ledger."""
 
 import asyncio
 import contextlib
@@ -22,19 +22,19 @@ from tests.tools.ledger.history import History
 from tests.tools.ledger.load import Load, load
 
 CLIENTS = 16
-WARM = 200  # successes before and after whatever happens
-UNSEEN = 100  # successes that an asynchronous standby does not get to see
-PATIENCE_SECONDS = 60.0
+SUCCESSES = 200  # before and after the fault
+UNREPLICATED_SUCCESSES = 100  # not replicated to the asynchronous standby
+TIMEOUT_SECONDS = 60.0
 
-LOST = "acknowledged, but not there"
+LOST = "acknowledged, but no row"
 DOUBLED = "more than one row"
 
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What came of a round: how many answers of each outcome, what they and the table disagree on, and the outage.
+    """Result of a round: answers by outcome, violations, and the outage.
 
-    `gap_seconds` lie between a success and the next one, at the longest.
+    `gap_seconds` is the longest time between two consecutive successes.
     """
 
     name: str
@@ -44,70 +44,70 @@ class Result:
     gap_seconds: float
 
     def count(self, kind: str) -> int:
-        """How many violations are of this kind."""
+        """Return the number of violations of this kind."""
         return sum(violation.kind == kind for violation in self.violations)
 
     @property
     def passed(self) -> bool:
-        """Synchronous replication loses nothing; asynchronous must be seen to lose, or we would not see it at all."""
+        """Whether nothing was lost; if asynchronous, whether a loss was seen, which shows that losses are detected."""
         return not self.violations if self.synchronous else self.count(LOST) > 0
 
 
 @dataclass(frozen=True, slots=True)
-class Scene:
-    """What a round has to do with."""
+class RoundContext:
+    """What a fault acts on."""
 
     cluster: Cluster
     load: Load
 
     async def successes(self, count: int) -> None:
-        """Wait for so many more."""
-        wanted = len(self.load.oks) + count
-        async with asyncio.timeout(PATIENCE_SECONDS):
-            while len(self.load.oks) < wanted:
+        """Wait for this many more successes."""
+        wanted = len(self.load.success_times) + count
+        async with asyncio.timeout(TIMEOUT_SECONDS):
+            while len(self.load.success_times) < wanted:
                 await asyncio.sleep(0.02)
 
 
-Fault = Callable[[Scene, Node], Awaitable[None]]
+Fault = Callable[[RoundContext, Node], Awaitable[None]]
 
 
-async def killed(scene: Scene, primary: Node) -> None:
-    """The primary's host dies; later it comes back."""
-    await primary.lose()
-    await _replaced(scene, primary)
+async def kill_primary(context: RoundContext, primary: Node) -> None:
+    """Kill the primary's host, and restart it after the failover."""
+    await primary.kill()
+    await _wait_replaced(context, primary)
     await primary.start()
 
 
-async def _replaced(scene: Scene, primary: Node) -> None:
-    await scene.cluster.promoted(scene.cluster.other(primary))
-    await scene.successes(WARM)
+async def _wait_replaced(context: RoundContext, primary: Node) -> None:
+    await context.cluster.wait_promoted(context.cluster.other(primary))
+    await context.successes(SUCCESSES)
 
 
-async def switched(scene: Scene, primary: Node) -> None:
-    """A planned switchover."""
-    standby = scene.cluster.other(primary)
-    await scene.cluster.switch_over(standby)
-    await scene.cluster.promoted(standby)
+async def switch_over_planned(context: RoundContext, primary: Node) -> None:
+    """Perform a planned switchover."""
+    standby = context.cluster.other(primary)
+    await context.cluster.switch_over(standby)
+    await context.cluster.wait_promoted(standby)
 
 
-async def frozen(scene: Scene, primary: Node) -> None:
-    """The primary's host halts with its connections open, and goes on taking new ones; fenced once it is replaced."""
-    primary.halt()
-    await _replaced(scene, primary)
-    # What a watchdog does. Woken up instead, it would believe that it is in charge.
-    await primary.lose()
+async def suspend_primary(context: RoundContext, primary: Node) -> None:
+    """Suspend the primary's host with its connections open; kill and restart it after the failover."""
+    primary.suspend()
+    await _wait_replaced(context, primary)
+    # A watchdog does the same. If the host resumed instead, it would still act as the primary.
+    await primary.kill()
     await primary.start()
 
 
-async def killed_ahead(scene: Scene, primary: Node) -> None:
-    """The primary's host dies with writes that its standby never got."""
-    os.kill(await _sender(primary), signal.SIGSTOP)
-    await scene.successes(UNSEEN)
-    await killed(scene, primary)
+async def kill_primary_ahead(context: RoundContext, primary: Node) -> None:
+    """Kill the primary's host while it has writes that the standby never received."""
+    os.kill(await _wal_sender(primary), signal.SIGSTOP)
+    await context.successes(UNREPLICATED_SUCCESSES)
+    await kill_primary(context, primary)
 
 
-async def _sender(primary: Node) -> int:
-    """The pid of the process that sends the primary's writes to the standby."""
+async def _wal_sender(primary: Node) -> int:
+    """Return the pid of the process that streams WAL to the standby."""
     async with _connected(f"postgresql://postgres@127.0.0.1:{primary.port}/postgres") as connection:
         pid: int = await connection.fetchval("SELECT pid FROM pg_stat_replication")
     return pid
@@ -115,7 +115,7 @@ async def _sender(primary: Node) -> int:
 
 @dataclass(frozen=True, slots=True)
 class Round:
-    """A fault, and how the servers replicate meanwhile."""
+    """A fault, and the replication mode during it."""
 
     name: str
     fault: Fault
@@ -123,36 +123,36 @@ class Round:
 
 
 ROUNDS = (
-    *(Round(f"primary killed, {number}", killed) for number in ("first", "second", "third")),
-    Round("planned switchover", switched),
-    Round("primary frozen", frozen),
-    Round("primary killed ahead", killed_ahead, synchronous=False),
+    *(Round(f"primary killed, {number}", kill_primary) for number in ("first", "second", "third")),
+    Round("planned switchover", switch_over_planned),
+    Round("primary frozen", suspend_primary),
+    Round("primary killed ahead", kill_primary_ahead, synchronous=False),
 )
 
 
-async def play(item: Round, cluster: Cluster, url: str, population: Population, folder: Path) -> Result:
-    """Play a round on the service at `url`, which writes to the cluster; both are whole again afterwards."""
-    await cluster.configure(SYNCHRONOUS if item.synchronous else ASYNCHRONOUS)
-    primary = await cluster.settled(synchronous=item.synchronous)
+async def run_round(round_: Round, cluster: Cluster, url: str, population: Population, folder: Path) -> Result:
+    """Run a round on the service at `url`, which writes to the cluster. Both nodes run again afterwards."""
+    await cluster.configure(SYNCHRONOUS if round_.synchronous else ASYNCHRONOUS)
+    primary = await cluster.wait_settled(synchronous=round_.synchronous)
     async with _connected(cluster.url()) as connection:
         await connection.execute("TRUNCATE requirements CASCADE")
-    with History(folder / f"{item.name}.jsonl") as history:
-        async with load(url, population, history, clients=CLIENTS) as running:
-            scene = Scene(cluster, running)
-            await scene.successes(WARM)
-            await item.fault(scene, primary)
-            if await cluster.settled(synchronous=item.synchronous) is primary:
-                raise ClusterError(f"{item.name}: {primary.name} is the primary still")
-            await scene.successes(WARM)
-        await _at_rest(cluster)
+    with History(folder / f"{round_.name}.jsonl") as history:
+        async with load(url, population, history, clients=CLIENTS) as clients:
+            context = RoundContext(cluster, clients)
+            await context.successes(SUCCESSES)
+            await round_.fault(context, primary)
+            if await cluster.wait_settled(synchronous=round_.synchronous) is primary:
+                raise ClusterError(f"{round_.name}: {primary.name} is still the primary")
+            await context.successes(SUCCESSES)
+        await _wait_idle(cluster)
         violations = await check(history, cluster.url())
-    gap = max(after - before for before, after in itertools.pairwise(running.oks))
-    return Result(item.name, item.synchronous, Counter(running.counts), violations, gap)
+    gap = max(after - before for before, after in itertools.pairwise(clients.success_times))
+    return Result(round_.name, round_.synchronous, Counter(clients.counts), violations, gap)
 
 
-async def _at_rest(cluster: Cluster) -> None:
-    """Wait until no write that its client has given up is still under way."""
-    async with _connected(cluster.url()) as connection, asyncio.timeout(PATIENCE_SECONDS):
+async def _wait_idle(cluster: Cluster) -> None:
+    """Wait until no abandoned write is still executing."""
+    async with _connected(cluster.url()) as connection, asyncio.timeout(TIMEOUT_SECONDS):
         while await connection.fetchval(
             "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'requirements-service' AND state <> 'idle'"
         ):

@@ -1,20 +1,20 @@
-"""What Patroni is told: docs/high-availability.md explains the same settings for a real cluster."""
+"""Patroni's settings, as docs/high-availability.md explains them for a production cluster."""
 
 from pathlib import Path
 from typing import Any
 
-# Quick, so that a round takes seconds; Patroni's own are 30, 10 and 10. A lost primary is noticed after the ttl.
+# Short, so that a round takes seconds; Patroni's defaults are 30, 10 and 10. The ttl bounds failure detection.
 TTL_SECONDS = 6
 LOOP_SECONDS = 1
 RETRY_SECONDS = 2
 
 SYNCHRONOUS = {"synchronous_mode": True}
-# A standby that is far behind would not be promoted by default, however little choice there is.
+# By default, Patroni does not promote a standby that is far behind; see maximum_lag_on_failover.
 ASYNCHRONOUS = {"synchronous_mode": False}
 
 
 def cluster_settings() -> dict[str, Any]:
-    """What all nodes share, kept in etcd."""
+    """Return the settings shared by all nodes, stored in etcd."""
     return {
         "ttl": TTL_SECONDS,
         "loop_wait": LOOP_SECONDS,
@@ -29,7 +29,7 @@ def cluster_settings() -> dict[str, Any]:
 
 
 def node_settings(name: str, folder: Path, programs: Path, etcd: str, port: int, api_port: int) -> dict[str, Any]:
-    """The file of one node."""
+    """Return the configuration file of one node."""
     accounts = {"superuser": "postgres", "replication": "replicator", "rewind": "rewinder"}
     return {
         "scope": "requirements",

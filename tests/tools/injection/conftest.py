@@ -1,4 +1,4 @@
-"""The stage for each kind of caller."""
+"""Fixtures: an injector, and a harness for each kind of caller."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import replace
@@ -14,20 +14,20 @@ from tests.conftest import AppClient
 from tests.factories import Records
 from tests.mail.conftest import API_KEY, RECIPIENTS, SENDER
 from tests.mail.mandrill_server import MandrillServer, running
+from tests.tools.injection.harness import Harness, RequestTracker
 from tests.tools.injection.injector import Injector
-from tests.tools.injection.stage import Doorkeeper, Stage
 
-# The driver's own limit stands this much behind the server's.
-GRACES = ("service.database.pool.CLIENT_GRACE_SECONDS", "service.database.connection.CLIENT_GRACE_SECONDS")
+# The driver's timeout exceeds the server's by this much.
+CLIENT_GRACES = ("service.database.pool.CLIENT_GRACE_SECONDS", "service.database.connection.CLIENT_GRACE_SECONDS")
 
-# Between attempts, and before crashes are told to the team: hundreds of cases need not wait for a server to come back.
+# Pauses between retries and before crash notifications; shortened, since there are hundreds of cases.
 PAUSES = (
     "service.api.crash_notifier.PAUSE_SECONDS",
     "service.mail.outbox.SETTLE_PAUSE_SECONDS",
     "service.api.requirement_writer.RETRY_PAUSE_SECONDS",
 )
 
-SetStage = Callable[..., Awaitable[Stage]]
+MakeHarness = Callable[..., Awaitable[Harness]]
 
 
 @pytest.fixture
@@ -39,7 +39,7 @@ async def mandrill() -> AsyncIterator[MandrillServer]:
 
 @pytest.fixture
 def injector(monkeypatch: pytest.MonkeyPatch, mandrill: MandrillServer) -> Injector:
-    """An injector in place."""
+    """An injector that patches the driver and the HTTP client."""
     injector = Injector()
     injector.patch(monkeypatch, mandrill.url)
     for pause in PAUSES:
@@ -48,28 +48,31 @@ def injector(monkeypatch: pytest.MonkeyPatch, mandrill: MandrillServer) -> Injec
 
 
 @pytest.fixture
-def set_stage(
+def make_harness(
     config: Config,
     records: Records,
     aiohttp_client: AppClient,
     injector: Injector,
     mandrill: MandrillServer,
     monkeypatch: pytest.MonkeyPatch,
-) -> SetStage:
-    """Serve a kind of caller: `limits` are settings of the database, `request_seconds` is a request's time."""
+) -> MakeHarness:
+    """Return a function that serves one kind of caller.
 
-    async def stage(
+    `limits` are settings of the database, `request_seconds` is the request timeout, `outermost` an extra middleware.
+    """
+
+    async def harness(
         *,
         caller: str,
         emails: bool = False,
         request_seconds: float = 10.0,
         limits: Any = None,
         outermost: Middleware | None = None,
-        **ways: Any,
-    ) -> Stage:
+        **setup: Any,
+    ) -> Harness:
         await records.deploy()
         if limits:
-            for grace in GRACES:
+            for grace in CLIENT_GRACES:
                 monkeypatch.setattr(grace, 0.1, raising=False)
             injector.limit_seconds = limits["statement_timeout_seconds"] + 0.1
         settings = replace(
@@ -83,16 +86,16 @@ def set_stage(
             if emails
             else config.mandrill,
         )
-        app, doorkeeper = create_app(settings), Doorkeeper()
-        for middleware in filter(None, (outermost, doorkeeper.middleware())):
+        app, tracker = create_app(settings), RequestTracker()
+        for middleware in filter(None, (outermost, tracker.middleware())):
             app.middlewares.insert(0, middleware)
         client = await aiohttp_client(app)
         if emails:
             app[keys.DISPATCHER].stop()
         record = await (records.application() if caller == "application" else records.session())
         user_id, _ = await records.user()
-        made = Stage(client, injector, doorkeeper, records.connection, record.token, user_id, emails=emails, **ways)
+        made = Harness(client, injector, tracker, records.connection, record.token, user_id, emails=emails, **setup)
         await made.begin()
         return made
 
-    return stage
+    return harness

@@ -1,4 +1,4 @@
-"""The ways in which an awaited operation fails, and which of them can strike where."""
+"""The faults, and the operations and moments at which each can occur."""
 
 import asyncio
 from collections.abc import Callable
@@ -8,95 +8,97 @@ from enum import Enum
 import asyncpg
 
 
-class Place(Enum):
-    """What a request waits for."""
+class Operation(Enum):
+    """An operation that a request awaits."""
 
-    CONNECT = "connect"  # a connection being opened
-    ACQUIRE = "acquire"  # one of the pool's
+    CONNECT = "connect"  # open a connection
+    ACQUIRE = "acquire"  # acquire a connection from the pool
     STATEMENT = "statement"
-    RELEASE = "release"  # a connection being given back
-    POST = "post"  # an e-mail being handed to Mandrill
+    RELEASE = "release"  # release a connection to the pool
+    POST = "post"  # send an e-mail to Mandrill
 
 
 class Moment(Enum):
-    """When it fails: in between, the operation is under way; after it took effect, only its answer is lost."""
+    """When the fault occurs. DURING: the operation is in progress; AFTER: it took effect and its result is lost."""
 
     BEFORE = "before"
     DURING = "during"
     AFTER = "after"
 
 
-class Act(Enum):
+class Action(Enum):
     """What a fault does."""
 
-    RAISE = "raise"  # the operation fails
-    CANCEL = "cancel"  # the request that wants it is cancelled
-    HANG_UP = "hang up"  # the caller is gone
-    SLOW = "slow"  # no answer comes within any limit
+    RAISE = "raise"  # raise an error from the operation
+    CANCEL = "cancel"  # cancel the request
+    DISCONNECT = "hang up"  # close the caller's connection
+    SLOW = "slow"  # wait longer than any timeout
 
 
 @dataclass(frozen=True)
 class Fault:
-    """One way to fail. A `refusal` is the server's word that nothing of a statement was carried out."""
+    """A fault. `refusal`: the server reports that the statement had no effect."""
 
     name: str
-    act: Act
-    places: frozenset[Place]
+    action: Action
+    operations: frozenset[Operation]
     error: Callable[[], BaseException] = TimeoutError
     refusal: bool = False
 
-    def moments(self, place: Place) -> list[Moment]:
-        """When it can strike there."""
-        if place not in self.places:
+    def moments(self, operation: Operation) -> list[Moment]:
+        """Return the moments at which the fault can occur in this operation."""
+        if operation not in self.operations:
             return []
-        if place is Place.RELEASE:
-            # The driver gives a connection back, or drops it, whatever it raises.
+        if operation is Operation.RELEASE:
+            # The driver always releases or drops the connection, even when it raises.
             return [Moment.AFTER]
-        if self.refusal or place is Place.ACQUIRE:
+        if self.refusal or operation is Operation.ACQUIRE:
             return [Moment.BEFORE]
-        return list(Moment) if self.act is Act.CANCEL else [Moment.BEFORE, Moment.AFTER]
+        return list(Moment) if self.action is Action.CANCEL else [Moment.BEFORE, Moment.AFTER]
 
 
 @dataclass(frozen=True)
-class Strike:
-    """A fault at the `number`th operation that it can strike at that moment; with `lasting`, at each later one too."""
+class Injection:
+    """A fault to inject into the `number`th matching operation; if `persistent`, into all later ones too."""
 
     fault: Fault
     moment: Moment
     number: int
-    lasting: bool = False
+    persistent: bool = False
 
     def __str__(self) -> str:
-        return f"{self.fault.name} {self.moment.value} {'from ' * self.lasting}operation {self.number}"
+        return f"{self.fault.name} {self.moment.value} {'from ' * self.persistent}operation {self.number}"
 
 
-ANYWHERE = frozenset(Place)
-DATABASE = ANYWHERE - {Place.POST}
-SERVER = frozenset({Place.STATEMENT})
-SERVER_OR_START = SERVER | {Place.CONNECT}
+ANYWHERE = frozenset(Operation)
+DATABASE = ANYWHERE - {Operation.POST}
+SERVER = frozenset({Operation.STATEMENT})
+SERVER_OR_START = SERVER | {Operation.CONNECT}
 
 
-def _said(sqlstate: str) -> Callable[[], BaseException]:
-    """What the driver makes of an error that the server tells."""
+def _server_error(sqlstate: str) -> Callable[[], BaseException]:
+    """Return a factory of the driver's exception for a server error."""
     return lambda: asyncpg.PostgresError.new({"C": sqlstate, "M": "injected", "S": "ERROR", "V": "ERROR"})
 
 
 def _refusal(name: str, sqlstate: str) -> Fault:
-    return Fault(f"{sqlstate} {name}", Act.RAISE, SERVER, _said(sqlstate), refusal=True)
+    return Fault(f"{sqlstate} {name}", Action.RAISE, SERVER, _server_error(sqlstate), refusal=True)
 
 
 def _loss(name: str, sqlstate: str) -> Fault:
-    return Fault(f"{sqlstate} {name}", Act.RAISE, SERVER_OR_START, _said(sqlstate))
+    return Fault(f"{sqlstate} {name}", Action.RAISE, SERVER_OR_START, _server_error(sqlstate))
 
 
-REQUEST_CANCELLED = Fault("request cancelled", Act.CANCEL, ANYWHERE)
-CLIENT_GONE = Fault("client gone", Act.HANG_UP, ANYWHERE)
-CANCELLED = Fault("operation cancelled", Act.RAISE, ANYWHERE, asyncio.CancelledError)
-TIMEOUT = Fault("TimeoutError", Act.RAISE, ANYWHERE, TimeoutError)
-RESET = Fault("ConnectionResetError", Act.RAISE, ANYWHERE - {Place.ACQUIRE}, lambda: ConnectionResetError(104, "reset"))
-INTERFACE = Fault("InterfaceError", Act.RAISE, DATABASE, lambda: asyncpg.InterfaceError("injected"))
-UNFORESEEN = Fault("MemoryError", Act.RAISE, SERVER, MemoryError)
-SLOW = Fault("slow", Act.SLOW, ANYWHERE - {Place.RELEASE})
+REQUEST_CANCELLED = Fault("request cancelled", Action.CANCEL, ANYWHERE)
+CLIENT_DISCONNECTED = Fault("client gone", Action.DISCONNECT, ANYWHERE)
+CANCELLED = Fault("operation cancelled", Action.RAISE, ANYWHERE, asyncio.CancelledError)
+TIMEOUT = Fault("TimeoutError", Action.RAISE, ANYWHERE, TimeoutError)
+RESET = Fault(
+    "ConnectionResetError", Action.RAISE, ANYWHERE - {Operation.ACQUIRE}, lambda: ConnectionResetError(104, "reset")
+)
+INTERFACE = Fault("InterfaceError", Action.RAISE, DATABASE, lambda: asyncpg.InterfaceError("injected"))
+UNFORESEEN = Fault("MemoryError", Action.RAISE, SERVER, MemoryError)
+SLOW = Fault("slow", Action.SLOW, ANYWHERE - {Operation.RELEASE})
 STALE_PLAN = _refusal("cached plan", "0A000")
 DEADLOCK = _refusal("deadlock", "40P01")
 OUT_OF_RANGE = _refusal("out of range", "22003")
@@ -104,9 +106,9 @@ NOT_UNIQUE = _refusal("not unique", "23505")
 SHUTTING_DOWN = _loss("shutting down", "57P01")
 TOO_MANY = _loss("too many connections", "53300")
 
-EVERY = (
+ALL_FAULTS = (
     REQUEST_CANCELLED,
-    CLIENT_GONE,
+    CLIENT_DISCONNECTED,
     CANCELLED,
     TIMEOUT,
     RESET,
@@ -128,10 +130,10 @@ EVERY = (
     _refusal("statement timeout", "57014"),
     _refusal("unknown", "XX000"),
 )
-"""Every family of the table in service/database/errors.py, and what comes from elsewhere."""
+"""Every family of errors in service/database/errors.py, and errors from other sources."""
 
-SOME = (REQUEST_CANCELLED, CANCELLED, TIMEOUT, RESET, SHUTTING_DOWN, DEADLOCK, NOT_UNIQUE)
-"""One of each kind of answer."""
+SOME_FAULTS = (REQUEST_CANCELLED, CANCELLED, TIMEOUT, RESET, SHUTTING_DOWN, DEADLOCK, NOT_UNIQUE)
+"""One fault for each kind of answer."""
 
-FEW = (REQUEST_CANCELLED, RESET, NOT_UNIQUE)
-"""Where every case takes many operations."""
+FEW_FAULTS = (REQUEST_CANCELLED, RESET, NOT_UNIQUE)
+"""For setups in which every case has many operations."""

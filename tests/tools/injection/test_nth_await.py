@@ -1,33 +1,33 @@
-"""Every operation that a request waits for fails once, in every way, and the ledger is held after each."""
+"""Inject every fault into every operation of a request, and check the answer after each."""
 
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 import pytest
 
-from tests.tools.injection.conftest import SetStage
+from tests.tools.injection.conftest import MakeHarness
 from tests.tools.injection.faults import (
+    ALL_FAULTS,
     CANCELLED,
-    EVERY,
-    FEW,
+    FEW_FAULTS,
     RESET,
     SHUTTING_DOWN,
     SLOW,
-    SOME,
+    SOME_FAULTS,
     TIMEOUT,
     TOO_MANY,
     Fault,
+    Injection,
     Moment,
-    Place,
-    Strike,
+    Operation,
 )
-from tests.tools.injection.stage import Stage
+from tests.tools.injection.harness import Harness
 
-# More operations than any request has: a strike that still finds one never ends.
+# More operations than any request has; stops an endless loop.
 MOST_OPERATIONS = 60
 
-# A request's time and its statements', short enough to wait for, and long enough for a machine that is busy.
-HURRIED = {
+# Timeouts of a request and its statements: short, but long enough for a busy machine.
+SHORT_TIMEOUTS = {
     "request_seconds": 0.6,
     "limits": {
         "acquire_timeout_seconds": 0.3,
@@ -38,96 +38,98 @@ HURRIED = {
 }
 
 
-class Ways(NamedTuple):
-    """How the service is asked."""
+class Setup(NamedTuple):
+    """The kind of request that is sent."""
 
     caller: str
     keyed: bool = False
     emails: bool = False
-    neighbours: bool = False
+    concurrent: bool = False
 
 
-# Each caller, key and e-mail with each other; everything once with every fault, and among neighbours.
+# Each combination of caller, key and e-mail; each of the three once with all faults, and with concurrent requests.
 COMBINATIONS = [
-    (Ways("application"), EVERY),
-    (Ways("application", keyed=True), SOME),
-    (Ways("application", emails=True), SOME),
-    (Ways("application", keyed=True, emails=True), EVERY),
-    (Ways("session"), SOME),
-    (Ways("session", keyed=True), EVERY),
-    (Ways("session", emails=True), EVERY),
-    (Ways("session", keyed=True, emails=True), SOME),
-    (Ways("application", neighbours=True), SOME),
-    (Ways("session", neighbours=True), SOME),
-    (Ways("application", keyed=True, neighbours=True), FEW),
-    (Ways("session", keyed=True, neighbours=True), FEW),
-    (Ways("application", emails=True, neighbours=True), FEW),
-    (Ways("session", keyed=True, emails=True, neighbours=True), FEW),
+    (Setup("application"), ALL_FAULTS),
+    (Setup("application", keyed=True), SOME_FAULTS),
+    (Setup("application", emails=True), SOME_FAULTS),
+    (Setup("application", keyed=True, emails=True), ALL_FAULTS),
+    (Setup("session"), SOME_FAULTS),
+    (Setup("session", keyed=True), ALL_FAULTS),
+    (Setup("session", emails=True), ALL_FAULTS),
+    (Setup("session", keyed=True, emails=True), SOME_FAULTS),
+    (Setup("application", concurrent=True), SOME_FAULTS),
+    (Setup("session", concurrent=True), SOME_FAULTS),
+    (Setup("application", keyed=True, concurrent=True), FEW_FAULTS),
+    (Setup("session", keyed=True, concurrent=True), FEW_FAULTS),
+    (Setup("application", emails=True, concurrent=True), FEW_FAULTS),
+    (Setup("session", keyed=True, emails=True, concurrent=True), FEW_FAULTS),
 ]
 
 
 def moments(fault: Fault) -> Iterator[Moment]:
-    """When a fault can strike anywhere."""
-    return (moment for moment in Moment if any(moment in fault.moments(place) for place in Place))
+    """Yield the moments at which a fault can occur in any operation."""
+    return (moment for moment in Moment if any(moment in fault.moments(operation) for operation in Operation))
 
 
-async def strike_all(stage: Stage, faults: Iterable[Fault], *, lasting: bool = False) -> None:
-    """Strike the first operation, the second, and so on until there is none left, with each fault at each moment."""
+async def inject_everywhere(harness: Harness, faults: Iterable[Fault], *, persistent: bool = False) -> None:
+    """Inject each fault at each moment into the first operation, the second, and so on until none is left."""
     found: list[str] = []
     for fault in faults:
         for moment in moments(fault):
             for number in range(1, MOST_OPERATIONS):
-                wrong = await stage.play(Strike(fault, moment, number, lasting))
-                if wrong is None:
+                problems = await harness.run_case(Injection(fault, moment, number, persistent))
+                if problems is None:
                     break
-                found += wrong
+                found += problems
             else:
-                found.append(f"{fault.name} {moment.value}: there was no end")
-    print(f"\n{stage.cases} cases: {dict(stage.outcomes)} at {dict(stage.places)}")  # noqa: T201 - seen with -s
+                found.append(f"{fault.name} {moment.value}: operations never ended")
+    print(f"\n{harness.cases} cases: {dict(harness.outcomes)} at {dict(harness.operations)}")  # noqa: T201 - shown with -s
     assert not found, "\n".join(found)
 
 
-def named(ways: Ways) -> str:
-    """What a test's name says of them."""
-    return "-".join([ways.caller, *(name for name, given in ways._asdict().items() if given is True)])
+def setup_id(setup: Setup) -> str:
+    """Return the test id of a setup."""
+    return "-".join([setup.caller, *(name for name, given in setup._asdict().items() if given is True)])
 
 
-@pytest.mark.parametrize(("ways", "faults"), COMBINATIONS, ids=[named(ways) for ways, _ in COMBINATIONS])
-async def test_no_failure_makes_an_answer_a_lie(set_stage: SetStage, ways: Ways, faults: tuple[Fault, ...]) -> None:
-    """Whatever fails, each answer is true, the next request succeeds, and nothing is left behind."""
-    stage = await set_stage(**ways._asdict())
-    await strike_all(stage, faults)
-    # At the least the requirement is written, before which a key has its caller looked up.
-    assert stage.cases >= (2 if ways.keyed else 1) * len(faults)
-    assert ("post" in stage.places) == ways.emails
+@pytest.mark.parametrize(("setup", "faults"), COMBINATIONS, ids=[setup_id(setup) for setup, _ in COMBINATIONS])
+async def test_no_failure_makes_an_answer_a_lie(
+    make_harness: MakeHarness, setup: Setup, faults: tuple[Fault, ...]
+) -> None:
+    """After any fault, each answer is true, the next request succeeds, and nothing leaks."""
+    harness = await make_harness(**setup._asdict())
+    await inject_everywhere(harness, faults)
+    # At least the insert is counted; a keyed request looks up its caller before it.
+    assert harness.cases >= (2 if setup.keyed else 1) * len(faults)
+    assert ("post" in harness.operations) == setup.emails
 
 
 @pytest.mark.parametrize(
     ("caller", "faults"), [("application", (RESET, CANCELLED, TOO_MANY)), ("session", (SHUTTING_DOWN,))]
 )
 async def test_a_connection_that_has_to_be_made_may_fail(
-    set_stage: SetStage, caller: str, faults: tuple[Fault, ...]
+    make_harness: MakeHarness, caller: str, faults: tuple[Fault, ...]
 ) -> None:
-    """The same when all connections were lost just before, so that a request has to make its own."""
-    stage = await set_stage(caller=caller, keyed=True, cold=True)
-    await strike_all(stage, faults)
-    assert stage.cases >= 20
-    # Before and after one at the least: whether the write makes one of its own hangs on what else goes on.
-    assert stage.places["connect"] >= 2
+    """The same after all connections were closed, so that the request must open one."""
+    harness = await make_harness(caller=caller, keyed=True, cold=True)
+    await inject_everywhere(harness, faults)
+    assert harness.cases >= 20
+    # At least before and after one connect: whether the write opens its own connection depends on timing.
+    assert harness.operations["connect"] >= 2
 
 
 @pytest.mark.parametrize("caller", ["application", "session"])
-async def test_a_database_that_does_not_answer_is_waited_for_in_vain(set_stage: SetStage, caller: str) -> None:
-    """An operation slower than every limit leaves a true answer in time, and nothing after it."""
-    stage = await set_stage(caller=caller, **HURRIED)
-    await strike_all(stage, [SLOW])
-    assert stage.cases >= 2
+async def test_a_database_that_does_not_answer_is_waited_for_in_vain(make_harness: MakeHarness, caller: str) -> None:
+    """An operation slower than every timeout still gives a true answer in time, and no leaks."""
+    harness = await make_harness(caller=caller, **SHORT_TIMEOUTS)
+    await inject_everywhere(harness, [SLOW])
+    assert harness.cases >= 2
 
 
 @pytest.mark.parametrize("keyed", [False, True], ids=["plain", "keyed"])
-async def test_a_fault_that_lasts_leaves_a_true_answer(set_stage: SetStage, *, keyed: bool) -> None:
-    """When nothing works any more from some operation on, what cannot be known is told as that."""
-    stage = await set_stage(caller="application", keyed=keyed, **HURRIED)
-    await strike_all(stage, [RESET, TIMEOUT, SHUTTING_DOWN], lasting=True)
-    assert stage.cases >= (12 if keyed else 6)
-    assert stage.outcomes["unknown"] >= 3
+async def test_a_fault_that_lasts_leaves_a_true_answer(make_harness: MakeHarness, *, keyed: bool) -> None:
+    """If all operations fail from some point on, an outcome that cannot be known is reported as unknown."""
+    harness = await make_harness(caller="application", keyed=keyed, **SHORT_TIMEOUTS)
+    await inject_everywhere(harness, [RESET, TIMEOUT, SHUTTING_DOWN], persistent=True)
+    assert harness.cases >= (12 if keyed else 6)
+    assert harness.outcomes["unknown"] >= 3

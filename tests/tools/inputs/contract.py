@@ -1,6 +1,6 @@
-"""The contract as a model: what the answer to a request to the API must be, from the request and the database alone.
+"""A model of the contract: compute the expected answer from the request and the database state alone.
 
-It shares no code with the service, so that what one gets wrong the other tells.
+It shares no code with the service, so an error in one shows as a difference from the other.
 """
 
 import base64
@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from tests.api.bad_inputs.cases import Header, Request, octets
-from tests.tools.inputs.json_reference import Nothing, NotReadable, read
-from tests.tools.inputs.world import World
+from tests.tools.inputs.database_state import DatabaseState
+from tests.tools.inputs.json_reference import EmptyDocument, InvalidDocument, read
 
 HTTP_CODES = {
     "action-successful": 200,
@@ -35,23 +35,23 @@ _PRINTABLE = re.compile(rb"[ -~]{1,255}")
 _BASE64 = re.compile(rb"(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?")
 
 
-class Asked(NamedTuple):
-    """A request, and what is known of it from how it was made, so that the model need not take it apart.
+class Case(NamedTuple):
+    """A request, and facts known from its construction, so that the model need not parse it.
 
-    `encoding` is what the content type and codings say, None where they are refused; `body` is without its framing.
+    `encoding` follows from the content type and codings, None if they must be refused; `body` is without its framing.
     """
 
     request: Request
     body: bytes
     encoding: str | None
-    on_create: bool = True
+    is_create: bool = True
 
 
 @dataclass(frozen=True)
-class Verdict:
-    """What an answer must tell. `params` are those at fault, sorted.
+class Expected:
+    """The expected answer. `params` are the invalid ones, sorted.
 
-    `data` is what the record holds, but for its id and times.
+    `data` is the expected record without its id and times.
     """
 
     status: str
@@ -61,52 +61,52 @@ class Verdict:
 
     @property
     def outcome(self) -> str:
-        """What became of the write."""
+        """The expected Requirement-Outcome."""
         return "created" if self.data else "none"
 
 
 class _Refused(Exception):
     def __init__(self, status: str, *params: str, views: frozenset[str] = frozenset()) -> None:
         super().__init__(status)
-        self.verdict = Verdict(status, tuple(sorted(params)), views=views)
+        self.expected = Expected(status, tuple(sorted(params)), views=views)
 
 
-def judge(asked: Asked, world: World, max_body_bytes: int) -> Verdict:
-    """What the answer to `asked` must tell."""
+def expect(case: Case, state: DatabaseState, max_body_bytes: int) -> Expected:
+    """Return the expected answer to `case`."""
     try:
-        return _judge(asked, world, max_body_bytes)
+        return _expect(case, state, max_body_bytes)
     except _Refused as refused:
-        return refused.verdict
+        return refused.expected
 
 
-def told_request_id(request: Request) -> bytes | None:
-    """The request's own id if it is one that is kept, else None: a new one is told."""
+def kept_request_id(request: Request) -> bytes | None:
+    """Return the request's own id if the service must keep it, None if the service generates one."""
     offered = _values(request.headers, "X-Request-ID")
     return offered[0] if offered and _REQUEST_ID.fullmatch(offered[0]) else None
 
 
-def _judge(asked: Asked, world: World, max_body_bytes: int) -> Verdict:
-    if not asked.on_create:
+def _expect(case: Case, state: DatabaseState, max_body_bytes: int) -> Expected:
+    if not case.is_create:
         raise _Refused("route-non-existent")
-    if asked.encoding is None:
+    if case.encoding is None:
         raise _Refused("invalid-content-type")
-    if len(asked.body) > max_body_bytes:
+    if len(case.body) > max_body_bytes:
         raise _Refused("invalid-param", "body")
-    params = _decode(asked.body if asked.encoding == "plain" else _from_base64(asked.body))
-    _require_caller(params, asked.request, world)
-    missing, invalid = _faults(params, world.ids)
-    keys = _values(asked.request.headers, KEY)
+    params = _decode(case.body if case.encoding == "plain" else _from_base64(case.body))
+    _require_caller(params, case.request, state)
+    missing, invalid = _faults(params, state.ids)
+    keys = _values(case.request.headers, KEY)
     if len(keys) > 1 or not all(map(_PRINTABLE.fullmatch, keys)):
         invalid.append(KEY)
     if missing:
         raise _Refused("missing-param", *missing)
     if invalid:
         raise _Refused("invalid-param", *invalid)
-    return _recorded(params, world)
+    return _recorded(params, state)
 
 
 def strict_base64(body: bytes) -> bytes | None:
-    """What `body` encodes, if it is base64 in its one form."""
+    """Return the decoded `body`, or None if it is not canonical base64."""
     decoded = base64.b64decode(body) if _BASE64.fullmatch(body) else None
     return decoded if decoded is not None and base64.b64encode(decoded) == body else None
 
@@ -121,20 +121,20 @@ def _from_base64(body: bytes) -> bytes:
 def _decode(body: bytes) -> dict[str, Any]:
     try:
         params = read(body)
-    except NotReadable:
+    except InvalidDocument:
         raise _Refused("invalid-encoded-params") from None
-    except Nothing:
+    except EmptyDocument:
         raise _Refused("no-params-decoded") from None
     if not isinstance(params, dict) or not params:
         raise _Refused("no-params-decoded")
     return params
 
 
-def _require_caller(params: dict[str, Any], request: Request, world: World) -> None:
+def _require_caller(params: dict[str, Any], request: Request, state: DatabaseState) -> None:
     token = params["token"] if "token" in params else _bearer(request)
     if token is None or token == "":
         raise _Refused("missing-param", "token")
-    caller = world.callers.get(token) if isinstance(token, str) else None
+    caller = state.callers.get(token) if isinstance(token, str) else None
     if caller is None:
         raise _Refused("invalid-token")
     if caller == "expired":
@@ -150,7 +150,7 @@ def _bearer(request: Request) -> str | None:
 
 
 def params_faults(params: dict[str, Any], types: Container[str]) -> tuple[str, list[str]]:
-    """The status that the params alone are owed, empty where they are fine, and the params at fault, sorted."""
+    """Return the status expected for the params alone (empty if they are valid), and the invalid params, sorted."""
     missing, invalid = _faults(params, types)
     status = "missing-param" if missing else "invalid-param" if invalid else ""
     return status, sorted(missing or invalid)
@@ -160,7 +160,7 @@ def _faults(params: dict[str, Any], types: Container[str]) -> tuple[list[str], l
     missing: list[str] = []
     invalid: list[str] = []
     for name in ("required", "requireable"):
-        _judge_reference(name, params.get(name), types, missing, invalid)
+        _check_reference(name, params.get(name), types, missing, invalid)
     for name, limit in TEXT_LIMITS.items():
         text = params.get(name)
         if text is not None and not (isinstance(text, str) and len(text) <= limit and "\0" not in text):
@@ -173,7 +173,7 @@ def _is_view(name: object) -> bool:
     return name is None or (isinstance(name, str) and name in VIEWS)
 
 
-def _judge_reference(name: str, value: Any, types: Container[str], missing: list[str], invalid: list[str]) -> None:
+def _check_reference(name: str, value: Any, types: Container[str], missing: list[str], invalid: list[str]) -> None:
     if value is None or value == "":
         missing.append(name)
         return
@@ -188,14 +188,14 @@ def _judge_reference(name: str, value: Any, types: Container[str], missing: list
         invalid.append(f"{name}.id")
 
 
-def _recorded(params: dict[str, Any], world: World) -> Verdict:
+def _recorded(params: dict[str, Any], state: DatabaseState) -> Expected:
     references = {name: {part: params[name][part] for part in ("type", "id")} for name in ("required", "requireable")}
-    gone = [f"{name}.id" for name, it in references.items() if it["id"] not in world.ids[it["type"]]]
-    if gone:
-        raise _Refused("invalid-param", *gone)
+    missing_rows = [f"{name}.id" for name, it in references.items() if it["id"] not in state.ids[it["type"]]]
+    if missing_rows:
+        raise _Refused("invalid-param", *missing_rows)
     views = frozenset(name for name in ("session", "application") if params.get(f"{name}_view") is not None)
     data = references | {name: params.get(name) for name in TEXT_LIMITS}
-    return Verdict("action-successful", data=data, views=views)
+    return Expected("action-successful", data=data, views=views)
 
 
 def _values(headers: tuple[Header, ...], name: str) -> list[bytes]:

@@ -1,18 +1,18 @@
-"""What is at the edge of HTTP, as data: name, bytes, and answers. `400` is the server's own, bare and the last."""
+"""Edge cases of HTTP framing: name, bytes, and expected answers. `400` is the server's bare answer, always the last."""
 
 from tests.api.bad_inputs.cases import Request, chunked, with_param
 from tests.factories import CREATE
 
-# Of nobody: whatever becomes of these requests, none of them writes.
+# The token is unknown, so none of these requests can write.
 REFUSED = with_param(token='"of-nobody"')
-GOOD = REFUSED.head + REFUSED.body
+WELL_FORMED = REFUSED.head + REFUSED.body
 BODY = REFUSED.body
 LENGTH = str(len(BODY)).encode()
 CHUNKED = chunked(BODY)
 IN_CHUNKS = CHUNKED.head + CHUNKED.body
 
 BARE = "400"
-OWED = "invalid-token"
+INVALID_TOKEN = "invalid-token"
 NO_ROUTE = "route-non-existent"
 
 
@@ -56,38 +56,50 @@ REFUSED_FRAMING: list[tuple[str, bytes, list[str]]] = [
     ("a chunk longer than it says", CHUNKED.head + b"3\r\nabcde\r\n0\r\n\r\n", [BARE]),
     ("a chunk size ended by LF", CHUNKED.head + b"5\nabcde\r\n0\r\n\r\n", [BARE]),
     ("chunk data ended by LF", CHUNKED.head + b"5\r\nabcde\n0\r\n\r\n", [BARE]),
-    ("no HTTP after a good request", GOOD + b"nonsense\r\n\r\n", [BARE]),
-    ("TLS after a good request", GOOD + b"\x16\x03\x01\x02\x00\x01\x00\r\n\r\n", [BARE]),
+    ("no HTTP after a good request", WELL_FORMED + b"nonsense\r\n\r\n", [BARE]),
+    ("TLS after a good request", WELL_FORMED + b"\x16\x03\x01\x02\x00\x01\x00\r\n\r\n", [BARE]),
     ("20,000 headers", _post(*[b"X-A: a"] * 20_000, b"Content-Length: " + LENGTH), [BARE]),
     ("a header of 64 kilobytes", _post(b"X-A: " + b"a" * 65_536, b"Content-Length: " + LENGTH), [BARE]),
     ("a name of 64 kilobytes", _post(b"a" * 65_536 + b": a", b"Content-Length: " + LENGTH), [BARE]),
     ("a method of 64 kilobytes", b"A" * 65_536 + b" / HTTP/1.1\r\n\r\n", [BARE]),
-    # What came before in the same piece goes with it: read, but never begun.
-    ("a trailer that would be a length", IN_CHUNKS[:-2] + b"Content-Length: 5\r\n\r\n" + GOOD, [BARE]),
-    ("nothing after a close", _post(b"Connection: close", b"Content-Length: " + LENGTH) + GOOD, [BARE]),
+    # Earlier requests in the same chunk of data are discarded with the invalid one.
+    ("a trailer that would be a length", IN_CHUNKS[:-2] + b"Content-Length: 5\r\n\r\n" + WELL_FORMED, [BARE]),
+    ("nothing after a close", _post(b"Connection: close", b"Content-Length: " + LENGTH) + WELL_FORMED, [BARE]),
 ]
 
 ANSWERED: list[tuple[str, bytes, list[str]]] = [
-    ("a chunk extension", IN_CHUNKS.replace(b"\r\n{", b";name=value\r\n{"), [OWED]),
-    ("a quoted chunk extension", IN_CHUNKS.replace(b"\r\n{", b';name="a b"\r\n{'), [OWED]),
-    ("chunk sizes with zeros", CHUNKED.head + b"000%X\r\n%s\r\n000\r\n\r\n" % (len(BODY), BODY), [OWED]),
-    ("a trailer", IN_CHUNKS[:-2] + b"X-Trailer: a\r\n\r\n", [OWED]),
-    ("an empty line first", b"\r\n" + GOOD, [OWED]),
-    ("HTTP/1.0", GOOD.replace(b"HTTP/1.1", b"HTTP/1.0"), [OWED]),
-    ("HTTP/1.0 without a host", GOOD.replace(b"HTTP/1.1\r\nHost: localhost", b"HTTP/1.0"), [OWED]),
-    ("the address in full", GOOD.replace(CREATE.encode(), b"http://localhost" + CREATE.encode()), [OWED]),
-    ("the address in full at another host", GOOD.replace(CREATE.encode(), b"http://other" + CREATE.encode()), [OWED]),
+    ("a chunk extension", IN_CHUNKS.replace(b"\r\n{", b";name=value\r\n{"), [INVALID_TOKEN]),
+    ("a quoted chunk extension", IN_CHUNKS.replace(b"\r\n{", b';name="a b"\r\n{'), [INVALID_TOKEN]),
+    ("chunk sizes with zeros", CHUNKED.head + b"000%X\r\n%s\r\n000\r\n\r\n" % (len(BODY), BODY), [INVALID_TOKEN]),
+    ("a trailer", IN_CHUNKS[:-2] + b"X-Trailer: a\r\n\r\n", [INVALID_TOKEN]),
+    ("an empty line first", b"\r\n" + WELL_FORMED, [INVALID_TOKEN]),
+    ("HTTP/1.0", WELL_FORMED.replace(b"HTTP/1.1", b"HTTP/1.0"), [INVALID_TOKEN]),
+    ("HTTP/1.0 without a host", WELL_FORMED.replace(b"HTTP/1.1\r\nHost: localhost", b"HTTP/1.0"), [INVALID_TOKEN]),
     (
-        "an upgrade that nobody offers",
-        _post(b"Connection: upgrade", b"Upgrade: websocket", b"Content-Length: " + LENGTH),
-        [OWED],
+        "the address in full",
+        WELL_FORMED.replace(CREATE.encode(), b"http://localhost" + CREATE.encode()),
+        [INVALID_TOKEN],
     ),
-    ("ten in a row", GOOD * 10, [OWED] * 10),
-    ("lengths and chunks by turns", (GOOD + IN_CHUNKS) * 5, [OWED] * 10),
-    ("a body that looks like a request", Request(_SMUGGLED).head + _SMUGGLED + GOOD, ["invalid-encoded-params", OWED]),
+    (
+        "the address in full at another host",
+        WELL_FORMED.replace(CREATE.encode(), b"http://other" + CREATE.encode()),
+        [INVALID_TOKEN],
+    ),
+    (
+        "an upgrade that the server does not support",
+        _post(b"Connection: upgrade", b"Upgrade: websocket", b"Content-Length: " + LENGTH),
+        [INVALID_TOKEN],
+    ),
+    ("ten in a row", WELL_FORMED * 10, [INVALID_TOKEN] * 10),
+    ("lengths and chunks by turns", (WELL_FORMED + IN_CHUNKS) * 5, [INVALID_TOKEN] * 10),
+    (
+        "a body that looks like a request",
+        Request(_SMUGGLED).head + _SMUGGLED + WELL_FORMED,
+        ["invalid-encoded-params", INVALID_TOKEN],
+    ),
     (
         "a body where none is read",
-        _SMUGGLED.replace(b"\r\n\r\n", b"\r\nContent-Length: 5\r\n\r\nabcde") + GOOD,
-        [NO_ROUTE, OWED],
+        _SMUGGLED.replace(b"\r\n\r\n", b"\r\nContent-Length: 5\r\n\r\nabcde") + WELL_FORMED,
+        [NO_ROUTE, INVALID_TOKEN],
     ),
 ]

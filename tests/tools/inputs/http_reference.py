@@ -1,4 +1,4 @@
-"""What a stream of bytes is as HTTP, as h11 reads it: how many requests, of which kind, and how it ends."""
+"""Parse bytes as HTTP with h11: which requests they contain, and how they end."""
 
 from dataclasses import dataclass, field
 from typing import Literal
@@ -9,28 +9,28 @@ End = Literal["between", "within", "broken", "closed"]
 
 
 @dataclass
-class Read:
-    """`requests` are the methods and targets of those that are complete.
+class ParsedStream:
+    """`requests` are the methods and targets of the complete requests.
 
-    What comes after them is nothing (`between` two), a part of one (`within`), no HTTP (`broken`), or of no interest,
-    since the last request asked to close.
+    `end` is what follows them: nothing (`between`), an incomplete request (`within`), invalid HTTP (`broken`), or
+    bytes to ignore because the last request asked to close the connection (`closed`).
     """
 
     requests: list[tuple[bytes, bytes]] = field(default_factory=list)
     end: End = "between"
 
 
-def read(octets: bytes) -> Read:
-    """The requests in `octets`."""
+def parse(octets: bytes) -> ParsedStream:
+    """Parse the requests in `octets`."""
     connection = h11.Connection(h11.SERVER, max_incomplete_event_size=1 << 20)
     connection.receive_data(octets)
-    found = Read()
+    found = ParsedStream()
     begun: list[tuple[bytes, bytes]] = []
     while True:
         try:
             event = connection.next_event()
         except h11.RemoteProtocolError:
-            # Empty lines before a request are to be ignored (RFC 9112, 2.2), and nothing else is there.
+            # Empty lines before a request must be ignored (RFC 9112, 2.2).
             found.end = "broken" if connection.trailing_data[0].strip(b"\r\n") else "between"
             return found
         if isinstance(event, h11.Request):
@@ -47,7 +47,7 @@ def read(octets: bytes) -> Read:
 
 
 def _answered(connection: h11.Connection) -> bool:
-    """Have the reference answer, so that it reads on; whether it does."""
+    """Answer in h11, so that it reads the next request; return whether it can."""
     connection.send(h11.Response(status_code=200, headers=[("Content-Length", "0")]))
     connection.send(h11.EndOfMessage())
     if connection.our_state is not h11.DONE or connection.their_state is not h11.DONE:

@@ -1,6 +1,6 @@
-"""JSON read a second time, by the grammar of RFC 8259 and the contract's own rules, for the service's reader to agree.
+"""A reference JSON parser, written from RFC 8259 and the contract's own rules, to compare with the service's.
 
-It shares nothing with the service's reader, nor with the parser under it.
+It shares no code with the service's parser.
 """
 
 import re
@@ -24,22 +24,22 @@ _SHORT = {'"': '"', "\\": "\\", "/": "/", "b": "\b", "f": "\f", "n": "\n", "r": 
 _WORDS = {"true": True, "false": False, "null": None}
 
 
-class NotReadable(Exception):
-    """It is not one document that can be read in exactly one way."""
+class InvalidDocument(Exception):
+    """The body is not exactly one unambiguous JSON document."""
 
 
-class Nothing(Exception):
-    """There is no document, only white space or less."""
+class EmptyDocument(Exception):
+    """The body is empty or only white space."""
 
 
 def read(body: bytes) -> Any:
-    """The one document in `body`. Raises `Nothing` or `NotReadable`."""
+    """Parse the document in `body`. Raises `EmptyDocument` or `InvalidDocument`."""
     try:
         text = body.decode("utf-8")
     except UnicodeDecodeError:
-        raise NotReadable from None
+        raise InvalidDocument from None
     if not text.strip(" \t\n\r"):
-        raise Nothing
+        raise EmptyDocument
     reader = _Reader(text)
     document = reader.value(0)
     if text[reader.at :].strip(" \t\n\r"):
@@ -76,7 +76,7 @@ class _Reader:
         return int(token)
 
     def _closed(self, mark: str) -> bool:
-        """Whether the next token is `mark`; if it is not, nothing was read."""
+        """Consume the next token if it is `mark`; return whether it was."""
         match = _TOKEN.match(self._text, self.at)
         if match is None or match["mark"] != mark:
             return False
@@ -118,15 +118,15 @@ class _Reader:
 
 
 def _refuse() -> NoReturn:
-    raise NotReadable
+    raise InvalidDocument
 
 
 def _text(token: str) -> str:
-    """The text of a string token. As UTF-16, in which a pair of escapes is a character and a lone surrogate is none."""
+    """Decode a string token as UTF-16: a surrogate pair is one character, a lone surrogate is refused."""
     if "\\" not in token:
         return token[1:-1]
     units = _ESCAPE.sub(lambda found: chr(int(found[1], 16)) if found[1] else _SHORT[found[2]], token[1:-1])
     try:
         return units.encode("utf-16-le", "surrogatepass").decode("utf-16-le")
     except UnicodeDecodeError:
-        raise NotReadable from None
+        raise InvalidDocument from None

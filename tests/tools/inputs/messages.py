@@ -1,4 +1,4 @@
-"""Hypothesis strategies for what surrounds the params: raw documents, base64, content types, headers, targets."""
+"""Hypothesis strategies for everything around the params: documents, base64, content types, headers, targets."""
 
 import base64
 import codecs
@@ -12,14 +12,14 @@ from tests.api.bad_inputs.content_types import REFUSED_CONTENT_TYPES, TAKEN_AS_J
 from tests.api.bad_inputs.messages import TARGETS
 from tests.factories import CREATE
 from tests.json_test_suite import documents as suite
-from tests.tools.inputs.values import ANYTHING, ODD
+from tests.tools.inputs.values import ANY_JSON, ODD_VALUES
 
 Edit = Callable[[bytes], bytes]
 
-# Content types and codings, with what they say of the body; None where they are refused.
-Typed = tuple[tuple[Header, ...], str | None]
-PLAIN: Typed = ((("Content-Type", JSON),), "plain")
-BASE64: Typed = ((("Content-Type", ENCODED),), "base64")
+# Headers with the content type and coding, and the body's encoding; None if they must be refused.
+ContentHeaders = tuple[tuple[Header, ...], str | None]
+PLAIN: ContentHeaders = ((("Content-Type", JSON),), "plain")
+BASE64: ContentHeaders = ((("Content-Type", ENCODED),), "base64")
 
 _FRAGMENTS = [
     *(b"{", b"}", b"[", b"]", b",", b":", b'"', b"\\", b"\\u", b"\\ud800", b"\\udc00", b"\\u0000", b"\\u0041", b"null"),
@@ -35,7 +35,7 @@ def _at(body: bytes, place: float) -> int:
 
 
 def edits() -> st.SearchStrategy[Edit]:
-    """Small changes of a document: something inserted, cut out, doubled, flipped, or cut off."""
+    """Small edits of a document: insert, delete, duplicate, flip a bit, or truncate."""
     place = st.floats(0, 1, exclude_max=True)
     return st.one_of(
         st.builds(
@@ -59,14 +59,14 @@ def _flipped(body: bytes, at: int, bit: int) -> bytes:
 
 
 def documents() -> st.SearchStrategy[bytes]:
-    """Whole bodies that make no use of a request's params: most are no object, many are not JSON."""
+    """Whole bodies unrelated to the params: most are no object, many are not JSON."""
     known = [body for body in (*suite("").values(), *(body for _, body in DOCUMENTS)) if len(body) < 5000]
     objects = st.builds(
-        lambda name, value: f'{{"{name}": {value}}}'.encode(), st.sampled_from(["a", "token"]), ANYTHING | ODD
+        lambda name, value: f'{{"{name}": {value}}}'.encode(), st.sampled_from(["a", "token"]), ANY_JSON | ODD_VALUES
     )
     changed = st.builds(lambda body, edit: edit(body), st.sampled_from(known), edits())
     deep = st.builds(_nested, st.integers(28, 36), st.sampled_from(["[]", "{}", "[1]", '{"a":0}']), st.booleans())
-    return st.one_of(st.sampled_from(known), changed, objects, deep, ANYTHING.map(str.encode), st.binary(max_size=40))
+    return st.one_of(st.sampled_from(known), changed, objects, deep, ANY_JSON.map(str.encode), st.binary(max_size=40))
 
 
 def _nested(levels: int, innermost: str, in_lists: bool) -> bytes:
@@ -75,12 +75,12 @@ def _nested(levels: int, innermost: str, in_lists: bool) -> bytes:
 
 
 def in_base64(body: bytes) -> bytes:
-    """The one form of base64 that is read."""
+    """Return the canonical base64 form, the only one the service accepts."""
     return base64.b64encode(body)
 
 
 def base64_forms() -> st.SearchStrategy[Edit]:
-    """Ways to write a body as base64: the one that is read, and others."""
+    """Encodings of a body: canonical base64, and others that must be refused."""
     exact = st.just(in_base64)
     others: list[Edit] = [
         base64.urlsafe_b64encode,
@@ -100,8 +100,8 @@ def base64_forms() -> st.SearchStrategy[Edit]:
     return st.one_of(exact, st.sampled_from(others), edited)
 
 
-def content_types() -> st.SearchStrategy[Typed]:
-    """Content types and codings, right and wrong, with what they say of the body."""
+def content_types() -> st.SearchStrategy[ContentHeaders]:
+    """Valid and invalid content types and codings, with the body's encoding."""
     space = st.sampled_from(["", "", " ", "\t", "  "])
     charset = st.sampled_from(["utf-8", "UTF-8", '"utf-8"', "utf8", "Utf-8"])
     extra = st.sampled_from(["", "; x=y", ';profile="a;b"', ";", "; charset=utf-8"])
@@ -127,7 +127,7 @@ def content_types() -> st.SearchStrategy[Typed]:
     return st.one_of(right, wrong_charset, known, strange, _codings(), st.just(((), None)))
 
 
-def _codings() -> st.SearchStrategy[Typed]:
+def _codings() -> st.SearchStrategy[ContentHeaders]:
     names = st.sampled_from(["gzip", "br", "deflate", "zstd", "foo", "x-gzip", "gzip, gzip", "identity, gzip", "", "*"])
     right = st.sampled_from(["identity", "IDENTITY", "Identity"]).map(
         lambda name: ((*PLAIN[0], ("Content-Encoding", name)), "plain")
@@ -135,20 +135,20 @@ def _codings() -> st.SearchStrategy[Typed]:
     return right | names.map(lambda name: ((*PLAIN[0], ("Content-Encoding", name)), None))
 
 
-def _refused(text: str) -> Typed:
+def _refused(text: str) -> ContentHeaders:
     return (("Content-Type", text),), None
 
 
-def _json(text: str) -> Typed:
+def _json(text: str) -> ContentHeaders:
     return (("Content-Type", text),), "plain"
 
 
-# What HTTP lets into a header's value: printable ASCII, tabs, and any octet above.
+# Octets that HTTP allows in a header value: printable ASCII, tabs, and 128 to 255.
 _VALUES = st.binary(max_size=30).map(lambda octets: bytes(c for c in octets if c == 9 or 32 <= c != 127))
 
 
 def idempotency_keys() -> st.SearchStrategy[tuple[Header, ...]]:
-    """The header once, twice, at its bounds, and with whatever HTTP lets in."""
+    """The header once, twice, at its length limits, and with any octets that HTTP allows."""
     lengths = st.sampled_from([0, 1, 254, 255, 256, 300]).map(lambda n: b"k" * n)
     once = (_VALUES | lengths).map(lambda value: (("Idempotency-Key", value),))
     twice = st.sampled_from([b"a", b""]).map(lambda value: (("Idempotency-Key", value), ("idempotency-key", value)))
@@ -156,27 +156,27 @@ def idempotency_keys() -> st.SearchStrategy[tuple[Header, ...]]:
 
 
 def request_ids() -> st.SearchStrategy[tuple[Header, ...]]:
-    """The header at its bounds, and with whatever HTTP lets in."""
+    """The header at its length limits, and with any octets that HTTP allows."""
     lengths = st.sampled_from([0, 1, 127, 128, 129, 200]).map(lambda n: b"r" * n)
     alphabet = st.text("abcXYZ019._-", max_size=140).map(str.encode)
     return (_VALUES | lengths | alphabet).map(lambda value: (("X-Request-ID", value),))
 
 
 def targets() -> st.SearchStrategy[tuple[str, str, bool]]:
-    """Methods and targets, with whether they are the create's."""
+    """Methods and targets, with whether they address the create action."""
     method = st.sampled_from(["GET", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "PROPFIND", "QUERY"])
-    elsewhere = st.sampled_from([path for path in TARGETS if len(path) < 1000])
+    other_paths = st.sampled_from([path for path in TARGETS if len(path) < 1000])
     made = st.text("abc%/.-_~09", max_size=20).map(lambda text: f"/api/v1/{text}")
-    there = st.sampled_from([CREATE, f"{CREATE}?x=1", CREATE.replace("c", "%63"), f"http://localhost{CREATE}"])
+    known_paths = st.sampled_from([CREATE, f"{CREATE}?x=1", CREATE.replace("c", "%63"), f"http://localhost{CREATE}"])
     return st.one_of(
-        st.tuples(method, there | elsewhere | made, st.just(False)),  # noqa: FBT003
-        st.tuples(st.just("POST"), elsewhere | made, st.just(False)),  # noqa: FBT003
-        st.tuples(st.just("POST"), there, st.just(True)),  # noqa: FBT003
+        st.tuples(method, known_paths | other_paths | made, st.just(False)),  # noqa: FBT003
+        st.tuples(st.just("POST"), other_paths | made, st.just(False)),  # noqa: FBT003
+        st.tuples(st.just("POST"), known_paths, st.just(True)),  # noqa: FBT003
     )
 
 
 def authorizations(tokens: list[str]) -> st.SearchStrategy[tuple[Header, ...]]:
-    """The header for a body without a token: the scheme in any case, other schemes, and what is no token."""
+    """The header for a body without a token: schemes in any case, other schemes, and invalid tokens."""
     scheme = st.sampled_from([b"Bearer", b"bearer", b"BEARER", b"Basic", b"Bearer:", b""])
     credentials = st.sampled_from([token.encode() for token in tokens]) | _VALUES
     return st.builds(lambda name, value: (("Authorization", name + b" " + value),), scheme, credentials)

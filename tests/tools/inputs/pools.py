@@ -1,4 +1,4 @@
-"""Many values of a strategy at once: drawing them one by one is too slow for a hundred thousand requests."""
+"""Draw many values of a strategy at once, because single draws are too slow for 100,000 requests."""
 
 from random import Random
 from typing import Any
@@ -6,25 +6,25 @@ from typing import Any
 from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
 
-from tests.tools.inputs.composing import Take
+from tests.tools.inputs.composer import Draw
 
-DRAWS = 25
-A_DRAW = 20
+EXAMPLES = 25
+VALUES_PER_EXAMPLE = 20
 
 
 def pool(strategy: st.SearchStrategy[Any], seeded: int) -> list[Any]:
-    """Some hundred values, the same ones for the same seed."""
+    """Return several hundred values; the same seed gives the same values."""
     found: list[Any] = []
 
     @seed(seeded)
     @settings(
-        max_examples=DRAWS,
+        max_examples=EXAMPLES,
         database=None,
         deadline=None,
         phases=[Phase.generate],
         suppress_health_check=list(HealthCheck),
     )
-    @given(st.lists(strategy, min_size=A_DRAW, max_size=A_DRAW))
+    @given(st.lists(strategy, min_size=VALUES_PER_EXAMPLE, max_size=VALUES_PER_EXAMPLE))
     def draw(values: list[Any]) -> None:
         found.extend(values)
 
@@ -32,7 +32,7 @@ def pool(strategy: st.SearchStrategy[Any], seeded: int) -> list[Any]:
     return found
 
 
-def takes(strategies: dict[str, st.SearchStrategy[Any]], random: Random) -> Take:
-    """Takes values at random from a pool for each strategy."""
+def pooled_draws(strategies: dict[str, st.SearchStrategy[Any]], random: Random) -> Draw:
+    """Return a function that draws at random from a pool for each strategy."""
     pools = {name: pool(strategy, random.getrandbits(64)) for name, strategy in strategies.items()}
     return lambda name: random.choice(pools[name])

@@ -1,4 +1,4 @@
-"""The service as it is deployed, on a database of its own that holds the world of the model."""
+"""Run the service in a process of its own, on a new database with the state the model knows."""
 
 import contextlib
 from collections.abc import AsyncIterator
@@ -11,7 +11,7 @@ import asyncpg
 from tests.conftest import connected, new_database
 from tests.factories import Records
 from tests.serving.process import Serve, serving
-from tests.tools.inputs.world import World, populate
+from tests.tools.inputs.database_state import DatabaseState, populate
 
 MAX_BODY_BYTES = 128 * 1024
 SETTINGS = {
@@ -25,27 +25,27 @@ SETTINGS = {
 
 @dataclass(frozen=True)
 class Deployed:
-    """A running service, what its database holds, and a connection to it."""
+    """A running service, the state of its database, and a connection to it."""
 
     serve: Serve
-    world: World
+    state: DatabaseState
     connection: asyncpg.Connection
 
     @property
     def port(self) -> int:
-        """Where it listens."""
+        """The port of the service."""
         return urlsplit(self.serve.url).port or 0
 
-    def disorder(self) -> list[str]:
-        """Lines of its output that no caller's fault can explain."""
+    def unexpected_output(self) -> list[str]:
+        """Return the lines of output that no request can cause."""
         broken = [line for line in (*self.serve.output, *self.serve.errors) if not line.startswith("{")]
         return broken + [str(line) for line in self.serve.events if line["level"] not in ("info", "warning")]
 
 
 @contextlib.asynccontextmanager
 async def deployed(server_url: str, template: str, folder: Path) -> AsyncIterator[Deployed]:
-    """The service, served from `folder`, on a clone of `template`."""
+    """Run the service from `folder` on a clone of the database `template`."""
     async with new_database(server_url, template) as url, connected(url) as connection:
-        world = await populate(Records(connection))
+        state = await populate(Records(connection))
         async with serving(folder, environ={"DATABASE_URL": url, **SETTINGS}) as serve:
-            yield Deployed(serve, world, connection)
+            yield Deployed(serve, state, connection)

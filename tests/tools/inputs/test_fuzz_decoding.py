@@ -1,4 +1,4 @@
-"""A bounded run of the fuzzer over the decoding, in a process of its own."""
+"""A bounded run of the decoding fuzzer in its own process."""
 
 import asyncio
 import re
@@ -11,7 +11,7 @@ RUNS = 50_000
 
 
 async def fuzz(folder: Path, *options: str) -> tuple[int | None, str]:
-    """The exit code of a run, and what it printed."""
+    """Run the fuzzer; return its exit code and output."""
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "tests.tools.inputs.fuzz_decoding", f"-artifact_prefix={folder}/", *options),
         cwd=REPOSITORY,
@@ -23,8 +23,8 @@ async def fuzz(folder: Path, *options: str) -> tuple[int | None, str]:
     return process.returncode, output.decode(errors="replace")
 
 
-async def test_no_body_is_read_in_another_way(tmp_path: Path) -> None:
-    """Guided by what it covers, the fuzzer finds no body that the service reads otherwise than the reference."""
+async def test_bodies_are_decoded_like_the_reference(tmp_path: Path) -> None:
+    """The fuzzer finds no body that the service decodes differently from the reference."""
     code, output = await fuzz(tmp_path, f"-runs={RUNS}", "-seed=1")
     assert code == 0, output[-5000:]
     done = re.search(r"Done (\d+) runs in ", output)
@@ -33,7 +33,7 @@ async def test_no_body_is_read_in_another_way(tmp_path: Path) -> None:
 
 
 async def test_a_body_can_be_repeated(tmp_path: Path) -> None:
-    """A body in a file is read alone, which is how a difference is looked into."""
+    """A body in a file is decoded alone, to investigate a difference."""
     body = tmp_path / "body"
     body.write_bytes(b'.{"a": 1, "a": 2}')
     code, output = await fuzz(tmp_path, str(body))

@@ -1,4 +1,4 @@
-"""Who calls in the load, and what there is to refer to."""
+"""The callers of a load, and the records their requirements refer to."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from tests.factories import Records
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Someone with a token, and the ids that a requirement of theirs is recorded with. `name` is no secret."""
+    """A token, and the ids stored with this caller's requirements. `name` is safe to print."""
 
     name: str
     token: str
@@ -21,26 +21,26 @@ class Caller:
 
 @dataclass(frozen=True, slots=True)
 class Population:
-    """The callers of a load, and the references that its requirements make: types and ids."""
+    """The callers of a load, and the references (type, id) its requirements use."""
 
     callers: Sequence[Caller]
     references: Sequence[tuple[str, int]]
 
 
 async def new_application(records: Records) -> Caller:
-    """An application with a token."""
+    """Create an application with a token."""
     made = await records.application()
     return Caller(f"application {made.id}", made.token, application_id=made.id)
 
 
 async def new_session(records: Records, application_id: int | None = None) -> Caller:
-    """A client's session, opened in an application or in none."""
+    """Create a client's session, in an application or in none."""
     made = await records.session("client", application_id=application_id)
     return Caller(f"session {made.id}", made.token, application_id, made.user_id, made.id)
 
 
 async def populate(connection: asyncpg.Connection, applications: int = 8, sessions: int = 24) -> Population:
-    """Make callers in a migrated database, and deploy the route."""
+    """Create callers in a migrated database, and deploy the route."""
     records = Records(connection)
     await records.deploy()
     machines = [await new_application(records) for _ in range(applications)]

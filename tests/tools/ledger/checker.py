@@ -1,4 +1,4 @@
-"""Judging a history by the table: SQL does it, on the database that the service wrote to."""
+"""Compare a history with the table requirements, in SQL on the service's own database."""
 
 from collections.abc import Container, Iterator
 from dataclasses import dataclass
@@ -13,18 +13,34 @@ from tests.tools.ledger.history import Entry, History
 HERE = Path(__file__).parent
 
 ATTEMPTS = (
-    *("marker", "attempt", "caller", "want", "idempotency_key", "params"),
-    *("application_id", "user_id", "session_id", "sent_at", "saw_at", "outcome", "status", "told", "data"),
+    *("marker", "attempt", "caller", "expected_status", "idempotency_key", "params"),
+    *(
+        "application_id",
+        "user_id",
+        "session_id",
+        "sent_at",
+        "received_at",
+        "outcome",
+        "status",
+        "outcome_header",
+        "data",
+    ),
 )
 RULES = ("subject", "status", "since", "until", "must")
 
-# A client that never came to write what it saw may have had its request carried out.
-_UNSEEN: Entry = {"at": None, "outcome": "unknown", "status": "nothing seen", "told": None, "data": None}
+# A client stopped before it recorded a result: its request may have been executed.
+_NO_RESULT: Entry = {
+    "at": None,
+    "outcome": "unknown",
+    "status": "no result recorded",
+    "outcome_header": None,
+    "data": None,
+}
 
 
 @dataclass(frozen=True, slots=True)
 class Violation:
-    """A promise that was broken: which kind, for which marker, and what tells so."""
+    """A broken guarantee: its kind, the marker of the request, and details."""
 
     kind: str
     marker: str | None
@@ -35,10 +51,10 @@ class Violation:
 
 
 async def check(history: History, dsn: str, *, since: int = 0) -> list[Violation]:
-    """What contradicts the table in the database `dsn`, whose writes must have come to rest.
+    """Return the contradictions between `history` and the database `dsn`, in which no write may be in flight.
 
-    `since` is a position in the history: only what was sent after it is judged, with whatever was sent earlier under
-    the same markers, and rows that are in no history are not looked for.
+    `since` is a position in the history. Only requests sent after it are checked, together with earlier attempts at the
+    same requests; rows without a history entry are then ignored.
     """
     entries = list(history.entries())
     judged = {entry["marker"] for entry in (history.entries(since) if since else entries) if entry["event"] == "sent"}
@@ -55,17 +71,17 @@ async def check(history: History, dsn: str, *, since: int = 0) -> list[Violation
 
 
 def _attempts(entries: list[Entry], judged: Container[str]) -> Iterator[tuple[Any, ...]]:
-    seen = {(entry["marker"], entry["attempt"]): entry for entry in entries if entry["event"] == "saw"}
+    results = {(entry["marker"], entry["attempt"]): entry for entry in entries if entry["event"] == "received"}
     for sent in entries:
         if sent["event"] != "sent" or sent["marker"] not in judged:
             continue
-        saw = seen.get((sent["marker"], sent["attempt"]), _UNSEEN)
+        result = results.get((sent["marker"], sent["attempt"]), _NO_RESULT)
         yield (
             *(sent[name] for name in ATTEMPTS[:5]),
             _json(sent["params"]),
             *sent["recorded_for"],
-            *(sent["at"], saw["at"], saw["outcome"], saw["status"], saw["told"]),
-            None if saw["data"] is None else _json(saw["data"]),
+            *(sent["at"], result["at"], result["outcome"], result["status"], result["outcome_header"]),
+            None if result["data"] is None else _json(result["data"]),
         )
 
 

@@ -1,4 +1,4 @@
-"""What was sent and seen, and what was broken meanwhile: a line of JSON each, on disk before anything goes on."""
+"""Append-only log of requests, results and faults: one JSON object a line, on disk before the client continues."""
 
 import contextlib
 import time
@@ -8,18 +8,18 @@ from typing import Any, Self
 
 import orjson
 
-from tests.tools.ledger.outcomes import Seen
+from tests.tools.ledger.outcomes import AttemptResult
 from tests.tools.ledger.requests import Request
 
 Entry = dict[str, Any]
 
 
 class History:
-    """A file that is only ever added to. Moments are seconds since it was opened."""
+    """An append-only file. Times are seconds since it was opened."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        # Unbuffered: what a client is about to send must be there even if this process is killed.
+        # Unbuffered: the entry must be on disk before the request is sent, even if this process is killed.
         self._file = path.open("ab", buffering=0)
         self._began = time.monotonic()
 
@@ -31,47 +31,47 @@ class History:
 
     @property
     def now(self) -> float:
-        """The present moment."""
+        """Seconds since the file was opened."""
         return time.monotonic() - self._began
 
     @property
     def position(self) -> int:
-        """Where the next entry will stand, for `entries` to begin at."""
+        """File position of the next entry; see `entries`."""
         return self._file.tell()
 
     def _add(self, event: str, **facts: Any) -> None:
         self._file.write(orjson.dumps({"event": event, "at": self.now, **facts}, option=orjson.OPT_APPEND_NEWLINE))
 
     def sent(self, request: Request, attempt: int) -> None:
-        """A client is about to send a request, for the `attempt`-th time."""
+        """Record that a client is about to send a request, for the `attempt`-th time."""
         caller = request.caller
         self._add(
             "sent",
             marker=request.marker,
             attempt=attempt,
             caller=caller.name,
-            want=request.want,
+            expected_status=request.expected_status,
             idempotency_key=request.idempotency_key,
             params={name: value for name, value in request.params.items() if name != "token"},
             recorded_for=[caller.application_id, caller.user_id, caller.session_id],
         )
 
-    def saw(self, request: Request, attempt: int, seen: Seen) -> None:
-        """How that attempt ended for the client."""
+    def received(self, request: Request, attempt: int, result: AttemptResult) -> None:
+        """Record the result of that attempt."""
         self._add(
-            "saw",
+            "received",
             marker=request.marker,
             attempt=attempt,
-            outcome=seen.outcome,
-            status=seen.status,
-            code=seen.code,
-            told=seen.told,
-            data=seen.data,
+            outcome=result.outcome,
+            status=result.status,
+            code=result.code,
+            outcome_header=result.outcome_header,
+            data=result.data,
         )
 
     @contextlib.contextmanager
     def bracket(self, fault: str) -> Iterator[None]:
-        """Note when a fault begins and ends."""
+        """Record when a fault starts and ends."""
         self._add("began", fault=fault)
         try:
             yield
@@ -79,14 +79,14 @@ class History:
             self._add("ended", fault=fault)
 
     def rule(self, subject: str, status: str, since: float, until: float | None = None, *, must: bool) -> None:
-        """Something was changed: answers to `subject`, a caller's name or "everyone", are `status` in this time.
+        """Record a change: in this period, requests of `subject` (a caller's name or "everyone") may get `status`.
 
-        Where they `must` be, no request sent and answered in it may succeed; else they may be.
+        With `must`, a request that is sent and answered within the period must not succeed.
         """
         self._add("rule", subject=subject, status=status, since=since, until=until, must=must)
 
     def entries(self, position: int = 0) -> Iterator[Entry]:
-        """What was written from `position` on."""
+        """Yield the entries from `position` on."""
         with self.path.open("rb") as lines:
             lines.seek(position)
             for line in lines:

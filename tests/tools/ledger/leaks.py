@@ -1,4 +1,4 @@
-"""What a service must have given back once it is at rest: connections, file handles, memory, requests under way."""
+"""Resources that the service must have released when idle: connections, file handles, memory, requests in flight."""
 
 import asyncio
 import contextlib
@@ -8,12 +8,12 @@ from dataclasses import dataclass
 
 import psutil
 
-from tests.tools.ledger.scene import Scene
-from tests.tools.ledger.service import Service, ask
+from tests.tools.ledger.service import Service, http_get
+from tests.tools.ledger.system import SystemUnderTest
 
-# Between one moment and another a worker may hold a few more: a pool's connections, those of Mandrill.
-MORE_HANDLES = 24
-MORE_MEBIBYTES = 128
+# Tolerance: the size of a pool and the number of connections to Mandrill vary over time.
+EXTRA_HANDLES = 24
+EXTRA_MEBIBYTES = 128
 POOL_SIZE = 8
 SETTLE_SECONDS = 15.0
 
@@ -22,8 +22,8 @@ IN_FLIGHT = re.compile(rb"^requirements_requests_in_flight(?:\{[^}]*\})? ([0-9.e
 
 
 @dataclass(frozen=True, slots=True)
-class Use:
-    """What the workers use: the most that any has of handles and memory, and all of them together of the rest."""
+class ResourceUsage:
+    """Resources used by the workers: handles and memory of the largest worker, the rest summed over all."""
 
     handles: int
     mebibytes: int
@@ -31,19 +31,19 @@ class Use:
     in_flight: float | None
 
     @classmethod
-    async def of(cls, scene: Scene) -> "Use":
-        """What they use now."""
-        async with scene.connection() as connection:
+    async def of(cls, system: SystemUnderTest) -> "ResourceUsage":
+        """Measure the current usage."""
+        async with system.connection() as connection:
             connections = await connection.fetchval(CONNECTIONS)
-        handles, memory = _of_processes(scene.service)
-        return cls(handles, memory >> 20, connections, await _in_flight(scene.service))
+        handles, memory = _of_processes(system.service)
+        return cls(handles, memory >> 20, connections, await _in_flight(system.service))
 
-    def leaks(self, earlier: "Use", workers: int) -> list[str]:
-        """What is more than it may be, given what it was at the start."""
+    def leaks(self, earlier: "ResourceUsage", workers: int) -> list[str]:
+        """Return a message for each resource above its limit, given the usage at the start."""
         limits = {
-            "file handles": (self.handles, earlier.handles + MORE_HANDLES),
-            "MiB": (self.mebibytes, earlier.mebibytes + MORE_MEBIBYTES),
-            # The console's process and the mail dispatchers have a few of their own.
+            "file handles": (self.handles, earlier.handles + EXTRA_HANDLES),
+            "MiB": (self.mebibytes, earlier.mebibytes + EXTRA_MEBIBYTES),
+            # The console's process and the mail dispatchers hold a few connections of their own.
             "connections to PostgreSQL": (self.connections, (workers + 1) * POOL_SIZE),
             "requests in flight": (self.in_flight or 0, 0),
         }
@@ -60,17 +60,17 @@ def _of_processes(service: Service) -> tuple[int, int]:
 
 
 async def _in_flight(service: Service) -> float | None:
-    answer = await ask(service.console_port, "/metrics")
+    answer = await http_get(service.console_port, "/metrics")
     found = IN_FLIGHT.findall(answer.body) if answer else []
     return sum(map(float, found)) if found else None
 
 
-async def remaining(scene: Scene, earlier: Use) -> tuple[Use, list[str]]:
-    """What is used once it has settled, and what is too much of it still."""
+async def settled_usage(system: SystemUnderTest, earlier: ResourceUsage) -> tuple[ResourceUsage, list[str]]:
+    """Return the usage and the leaks, once there are none or `SETTLE_SECONDS` have passed."""
     deadline = time.monotonic() + SETTLE_SECONDS
     while True:
-        use = await Use.of(scene)
-        leaks = use.leaks(earlier, scene.service.workers_count)
+        use = await ResourceUsage.of(system)
+        leaks = use.leaks(earlier, system.service.workers_count)
         if not leaks or time.monotonic() > deadline:
             return use, leaks
         await asyncio.sleep(0.25)

@@ -1,4 +1,4 @@
-"""Many clients at once, half of them on one connection each, half on a new one for every request."""
+"""Many concurrent clients: half keep one connection each, half open a new connection for every request."""
 
 import asyncio
 import contextlib
@@ -8,22 +8,22 @@ from urllib.parse import urlsplit
 
 from tests.tools.ledger.callers import Population
 from tests.tools.ledger.history import History
-from tests.tools.ledger.outcomes import NO_ANSWER, NOT_SENT, TOO_LATE, Outcome, Seen, classify
+from tests.tools.ledger.http_client import HttpClient, NoAnswerError, NotSentError
+from tests.tools.ledger.outcomes import NO_ANSWER, NOT_SENT, TIMED_OUT, AttemptResult, Outcome, classify
 from tests.tools.ledger.requests import Request, Requests
-from tests.tools.ledger.wire import NoAnswerError, NotSentError, Wire
 
-# A request has a budget of its own in the service; whoever waits for longer than this was forgotten.
-PATIENCE_SECONDS = 15.0
+# The service limits the time of a request, so a response that takes longer than this is lost.
+TIMEOUT_SECONDS = 15.0
 
-# What a client waits after anything but a success or a refusal that it asked for.
+# Pause of a client after an unexpected result.
 PAUSE_SECONDS = 0.05
 
-ATTEMPTS = 4  # of a request with a key whose outcome is unknown
-REPEATS = 50  # every how many requests a client repeats one that was recorded, or uses its key for another
+ATTEMPTS = 4  # for a keyed request with an unknown outcome
+REPEATS = 50  # one request in this many repeats a recorded request, and one reuses its key
 
 
 class Load:
-    """The clients; `load` makes them. They can be paused: then each ends what it has begun, and begins nothing."""
+    """A set of clients; created by `load`. While paused, clients finish the current request and send no other."""
 
     def __init__(self, url: str, requests: Requests, history: History) -> None:
         parts = urlsplit(url)
@@ -31,62 +31,62 @@ class Load:
         self.requests = requests
         self.history = history
         self.counts: Counter[Outcome] = Counter()
-        self.oks: list[float] = []  # when each success was seen, on the history's clock
+        self.success_times: list[float] = []  # times of successes, on the history's clock
         self._attempts: Counter[str] = Counter()
         self._recorded: deque[Request] = deque(maxlen=200)
         self._running = asyncio.Event()
         self._running.set()
-        self._turns = 0
-        self._busy = 0
+        self._choices = 0
+        self._active = 0
         self._idle = asyncio.Event()
         self._idle.set()
 
     async def pause(self) -> None:
-        """Return once no client has a request under way."""
+        """Pause the clients; return once no request is in flight."""
         self._running.clear()
         await self._idle.wait()
 
     def resume(self) -> None:
-        """Go on after a pause."""
+        """End a pause."""
         self._running.set()
 
-    def wire(self, *, keep: bool = False) -> Wire:
-        """A connection for whoever wants to ask beside the clients."""
-        return Wire(*self.address, keep=keep)
+    def http_client(self, *, keep_alive: bool = False) -> HttpClient:
+        """Return an HTTP client for requests besides those of the clients."""
+        return HttpClient(*self.address, keep_alive=keep_alive)
 
     def begin(self, request: Request) -> int:
-        """Note that a request is about to be sent; the number of this attempt."""
+        """Record that a request is about to be sent; return the number of this attempt."""
         self._attempts[request.marker] += 1
         attempt = self._attempts[request.marker]
         self.history.sent(request, attempt)
         return attempt
 
-    def end(self, request: Request, attempt: int, seen: Seen) -> Seen:
-        """Note how an attempt ended."""
-        self.history.saw(request, attempt, seen)
-        self.counts[seen.outcome] += 1
-        if seen.outcome == "ok":
-            self.oks.append(self.history.now)
-        return seen
+    def end(self, request: Request, attempt: int, result: AttemptResult) -> AttemptResult:
+        """Record the result of an attempt."""
+        self.history.received(request, attempt, result)
+        self.counts[result.outcome] += 1
+        if result.outcome == "ok":
+            self.success_times.append(self.history.now)
+        return result
 
-    async def attempt(self, request: Request, wire: Wire) -> Seen:
-        """Send a request and see what comes of it, both in the history."""
+    async def attempt(self, request: Request, client: HttpClient) -> AttemptResult:
+        """Send a request, record it, and return its result."""
         attempt = self.begin(request)
         try:
-            seen = classify(await wire.ask(request.message, PATIENCE_SECONDS))
+            result = classify(await client.send(request.message, TIMEOUT_SECONDS))
         except NotSentError:
-            seen = NOT_SENT
+            result = NOT_SENT
         except NoAnswerError:
-            seen = NO_ANSWER
+            result = NO_ANSWER
         except TimeoutError:
-            seen = TOO_LATE
-        return self.end(request, attempt, seen)
+            result = TIMED_OUT
+        return self.end(request, attempt, result)
 
     @contextlib.asynccontextmanager
     async def clients(self, count: int) -> AsyncIterator[None]:
-        """So many clients more meanwhile; at the end each ends what it has begun."""
+        """Run `count` more clients until the context ends; each finishes its current request."""
         ending = asyncio.Event()
-        tasks = [asyncio.create_task(self._client(ending, keep=number % 2 == 0)) for number in range(count)]
+        tasks = [asyncio.create_task(self._client(ending, keep_alive=number % 2 == 0)) for number in range(count)]
         try:
             yield
         finally:
@@ -94,43 +94,43 @@ class Load:
             self.resume()
             await asyncio.gather(*tasks)
 
-    async def _client(self, ending: asyncio.Event, *, keep: bool) -> None:
-        wire = self.wire(keep=keep)
+    async def _client(self, ending: asyncio.Event, *, keep_alive: bool) -> None:
+        client = self.http_client(keep_alive=keep_alive)
         while not ending.is_set():
             await self._running.wait()
-            self._busy += 1
+            self._active += 1
             self._idle.clear()
             try:
-                await self._turn(wire)
+                await self._send_next(client)
             finally:
-                self._busy -= 1
-                if not self._busy:
+                self._active -= 1
+                if not self._active:
                     self._idle.set()
-        wire.close()
+        client.close()
 
-    async def _turn(self, wire: Wire) -> None:
+    async def _send_next(self, client: HttpClient) -> None:
         request = self._choose()
         for _ in range(ATTEMPTS):
-            seen = await self.attempt(request, wire)
-            if seen.outcome == "unknown" or seen.status not in (request.want, "mandrill-email-failed"):
+            result = await self.attempt(request, client)
+            if result.outcome == "unknown" or result.status not in (request.expected_status, "mandrill-email-failed"):
                 await asyncio.sleep(PAUSE_SECONDS)
-            if seen.outcome != "unknown" or request.idempotency_key is None:
+            if result.outcome != "unknown" or request.idempotency_key is None:
                 break
-        if request.idempotency_key and seen.outcome == "ok":
+        if request.idempotency_key and result.outcome == "ok":
             self._recorded.append(request)
 
     def _choose(self) -> Request:
-        turn = self._turns = (self._turns + 1) % REPEATS
+        turn = self._choices = (self._choices + 1) % REPEATS
         if turn > 1 or not self._recorded:
             return self.requests.next()
-        return self._recorded[0] if turn else self.requests.clash(self._recorded[-1])
+        return self._recorded[0] if turn else self.requests.reuse_key(self._recorded[-1])
 
 
 @contextlib.asynccontextmanager
 async def load(
     url: str, population: Population, history: History, *, clients: int = 64, seed: int = 1
 ) -> AsyncIterator[Load]:
-    """A load on the service at `url`; at the end each client ends what it has begun."""
+    """Run a load on the service at `url` until the context ends; each client finishes its current request."""
     made = Load(url, Requests(population, seed), history)
     async with made.clients(clients):
         yield made

@@ -1,4 +1,4 @@
-"""The stand-in for Mandrill, which can be switched off and on."""
+"""A fake Mandrill that can be stopped and started."""
 
 import contextlib
 from collections.abc import Iterator
@@ -11,7 +11,7 @@ RECIPIENT = "team@example.com"
 
 
 class Mandrill:
-    """A server that is always at the same address, when it is there at all."""
+    """A server that keeps its address over restarts."""
 
     def __init__(self) -> None:
         self._server = MandrillServer()
@@ -20,7 +20,7 @@ class Mandrill:
 
     @property
     def environ(self) -> dict[str, str]:
-        """What makes a service send its e-mails here."""
+        """Environment variables that make a service send its e-mails to this server."""
         return {
             "REQUIREMENTS__MANDRILL__API_KEY": "md-ledger",
             "REQUIREMENTS__MANDRILL__RECIPIENTS": RECIPIENT,
@@ -30,7 +30,7 @@ class Mandrill:
         }
 
     async def start(self) -> None:
-        """Accept e-mails, from now on at the address of before."""
+        """Accept e-mails, at the previous address if there is one."""
         await self._stack.enter_async_context(mandrill_server.running(self._server, self._port))
         self._port = urlsplit(self._server.url).port or 0
 
@@ -40,7 +40,7 @@ class Mandrill:
 
     @contextlib.contextmanager
     def behaving(self, behaviour: Behaviour) -> Iterator[None]:
-        """Behave otherwise meanwhile; what was sent is forgotten, since nobody asks for it."""
+        """Use `behaviour` until the context ends, then discard the received e-mails to save memory."""
         self._server.behaviour = behaviour
         try:
             yield

@@ -1,28 +1,28 @@
-"""The result as a table, for people."""
+"""Format the result of a run as a table."""
 
 from collections import Counter
 from collections.abc import Iterator
 
-from tests.tools.ledger.leaks import Use
+from tests.tools.ledger.leaks import ResourceUsage
 from tests.tools.ledger.outcomes import Outcome
-from tests.tools.ledger.running import Result, Row
+from tests.tools.ledger.runner import RunResult, StepResult
 
-HEADS = ("fault", "ok", "fail", "unknown", "at most", "violations", "recovery")
-MOST_TOLD = 20
-
-
-def report(result: Result, *, coloured: bool) -> str:
-    """Every fault, what was left over, and the verdict."""
-    return "\n".join([*_table(result.rows), "", *_uses(result), "", *_verdict(result, coloured=coloured)])
+HEADINGS = ("fault", "ok", "fail", "unknown", "max unknown", "violations", "recovery")
+MAX_LISTED = 20
 
 
-def _table(rows: list[Row]) -> Iterator[str]:
+def report(result: RunResult, *, coloured: bool) -> str:
+    """Return a line for each fault, the resource usage, and the verdict."""
+    return "\n".join([*_table(result.rows), "", *_usage_lines(result), "", *_verdict(result, coloured=coloured)])
+
+
+def _table(rows: list[StepResult]) -> Iterator[str]:
     totals: Counter[Outcome] = sum((row.counts for row in rows), Counter())
-    unknowns = sum(row.bound for row in rows)
+    unknowns = sum(row.max_unknowns for row in rows)
     lines = [
-        HEADS,
-        *(_cells(row.name, row.counts, row.bound, len(row.broken), _seconds(row.recovery_seconds)) for row in rows),
-        _cells("all", totals, unknowns, sum(len(row.broken) for row in rows), ""),
+        HEADINGS,
+        *map(_row, rows),
+        _cells("all", totals, unknowns, sum(len(row.violations) for row in rows), ""),
     ]
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
     for name, *figures in lines:
@@ -30,8 +30,12 @@ def _table(rows: list[Row]) -> Iterator[str]:
         yield "  ".join([name.ljust(widths[0]), *aligned]).rstrip()
 
 
-def _cells(name: str, counts: Counter[Outcome], bound: int, broken: int, recovery: str) -> tuple[str, ...]:
-    figures = (counts["ok"], counts["fail"], counts["unknown"], bound, broken)
+def _row(row: StepResult) -> tuple[str, ...]:
+    return _cells(row.name, row.counts, row.max_unknowns, len(row.violations), _seconds(row.recovery_seconds))
+
+
+def _cells(name: str, counts: Counter[Outcome], max_unknowns: int, violations: int, recovery: str) -> tuple[str, ...]:
+    figures = (counts["ok"], counts["fail"], counts["unknown"], max_unknowns, violations)
     return (name, *(f"{figure:,}" for figure in figures), recovery)
 
 
@@ -39,24 +43,24 @@ def _seconds(seconds: float | None) -> str:
     return "never" if seconds is None else f"{seconds:.2f} s"
 
 
-def _uses(result: Result) -> Iterator[str]:
-    for stage, before, after in result.uses:
-        yield f"left over, {stage}: {_use(before)}; at the end {_use(after)}"
+def _usage_lines(result: RunResult) -> Iterator[str]:
+    for variant, before, after in result.usage:
+        yield f"resource usage, {variant}: {_format_usage(before)}; at the end {_format_usage(after)}"
 
 
-def _use(use: Use) -> str:
+def _format_usage(use: ResourceUsage) -> str:
     in_flight = "unknown" if use.in_flight is None else f"{use.in_flight:.0f}"
     return (
-        f"{use.handles} file handles and {use.mebibytes} MiB in a worker at the most, "
-        f"{use.connections} connections to PostgreSQL, {in_flight} requests under way"
+        f"{use.handles} file handles and {use.mebibytes} MiB in the largest worker, "
+        f"{use.connections} connections to PostgreSQL, {in_flight} requests in flight"
     )
 
 
-def _verdict(result: Result, *, coloured: bool) -> Iterator[str]:
-    broken = [*(f"{row.name}: {text}" for row in result.rows for text in row.broken), *result.broken]
-    yield from (f"BROKEN {text[:400]}" for text in broken[:MOST_TOLD])
+def _verdict(result: RunResult, *, coloured: bool) -> Iterator[str]:
+    violations = [*(f"{row.name}: {text}" for row in result.rows for text in row.violations), *result.violations]
+    yield from (f"VIOLATION {text[:400]}" for text in violations[:MAX_LISTED])
     kinds = len({row.name for row in result.rows})
-    what = f"{result.writes:,} requests under {kinds} kinds of fault, in {result.seconds:.0f} s of load"
-    word = "every promise kept" if result.faultless else f"BROKEN {len(broken)} times"
-    colour = "32" if result.faultless else "31"
-    yield f"{what}: \033[1;{colour}m{word}\033[0m" if coloured else f"{what}: {word}"
+    summary = f"{result.requests:,} requests under {kinds} kinds of fault, in {result.seconds:.0f} s of load"
+    verdict = "no violations" if result.passed else f"{len(violations)} violations"
+    colour = "32" if result.passed else "31"
+    yield f"{summary}: \033[1;{colour}m{verdict}\033[0m" if coloured else f"{summary}: {verdict}"

@@ -1,10 +1,10 @@
-"""The requests of the load, each with a marker of its own, from a seed."""
+"""Generate the requests of the load from a seed, each with a unique marker."""
 
 import base64
 import random
 import secrets
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import orjson
@@ -13,11 +13,11 @@ from tests.factories import CREATE
 from tests.tools.ledger.callers import Caller, Population
 
 SUCCESS = "action-successful"
-NOBODY = Caller("nobody", "a token of nobody's")
+UNKNOWN_CALLER = Caller("unknown caller", "an unknown token")
 KEYS = (None, "", "tier", "clé", "k" * 255)
 TAILS = ("", " gold", " žluťoučký kůň 🐎", " " + "x" * 1000)
 
-# Each breaks one rule, by replacing one param.
+# Each replaces one param with an invalid value.
 BAD_PARAMS: tuple[tuple[str, object, str], ...] = (
     ("required", {"type": "User", "id": "5"}, "invalid-param"),
     ("required", {"type": "Planet", "id": 5}, "invalid-param"),
@@ -30,12 +30,12 @@ BAD_PARAMS: tuple[tuple[str, object, str], ...] = (
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """A create. `want` is its status where nothing is broken; `idempotency_key` lets it be sent again."""
+    """A create request. `expected_status` is its status without faults; with `idempotency_key` it can be retried."""
 
     marker: str
     caller: Caller
     params: dict[str, Any]
-    want: str = SUCCESS
+    expected_status: str = SUCCESS
     idempotency_key: str | None = None
     encoded: bool = False
     head: bytes = field(init=False)
@@ -56,12 +56,12 @@ class Request:
 
     @property
     def message(self) -> bytes:
-        """The whole request, as it goes over the wire."""
+        """The whole request as bytes."""
         return self.head + self.body
 
 
 class Requests:
-    """Makes requests of a population, the same ones for the same seed but for their markers, which begin with `run`."""
+    """Generator of requests. The same seed gives the same requests, but new markers, which begin with `run`."""
 
     def __init__(self, population: Population, seed: int) -> None:
         self._population = population
@@ -70,27 +70,27 @@ class Requests:
         self._made = 0
 
     def next(self) -> Request:
-        """One of the load: mostly good ones, a third of these with a key, and some that must fail."""
-        dice = self._random.random()
-        if dice < 0.03:
-            return self.make(caller=NOBODY, want="invalid-token")
-        if dice < 0.06:
+        """Return a request: mostly valid ones, a third of these with a key, and some that must be refused."""
+        roll = self._random.random()
+        if roll < 0.03:
+            return self.make(caller=UNKNOWN_CALLER, expected_status="invalid-token")
+        if roll < 0.06:
             absent = {"type": "User", "id": 2**62 + self._made}
-            return self.make(want="invalid-param", keyed=dice < 0.04, changes={"required": absent})
-        if dice < 0.10:
-            name, value, want = self._random.choice(BAD_PARAMS)
-            return self.make(want=want, changes={name: value})
-        return self.make(keyed=dice > 0.7)
+            return self.make(expected_status="invalid-param", keyed=roll < 0.04, changes={"required": absent})
+        if roll < 0.10:
+            name, value, expected_status = self._random.choice(BAD_PARAMS)
+            return self.make(expected_status=expected_status, changes={name: value})
+        return self.make(keyed=roll > 0.7)
 
     def make(
         self,
         *,
         caller: Caller | None = None,
-        want: str = SUCCESS,
+        expected_status: str = SUCCESS,
         keyed: bool = False,
         changes: Mapping[str, object] | None = None,
     ) -> Request:
-        """One by `caller`, or anyone; `changes` replace params, but never the value, which holds the marker."""
+        """Return a request by `caller` (default: any). `changes` replace params, never the value (marker)."""
         choose = self._random.choice
         caller = caller or choose(self._population.callers)
         self._made += 1
@@ -105,9 +105,9 @@ class Requests:
             **(changes or {}),
         }
         encoded = self._random.random() < 0.3
-        return Request(marker, caller, params, want, f"key-{marker}" if keyed else None, encoded)
+        return Request(marker, caller, params, expected_status, f"key-{marker}" if keyed else None, encoded)
 
-    def clash(self, earlier: Request) -> Request:
-        """Another requirement under the key of an `earlier` one that was recorded."""
-        other = self.make(caller=earlier.caller, want="invalid-param")
-        return Request(other.marker, other.caller, other.params, other.want, earlier.idempotency_key, other.encoded)
+    def reuse_key(self, earlier: Request) -> Request:
+        """Return a different request with the key of an `earlier` recorded one."""
+        other = self.make(caller=earlier.caller, expected_status="invalid-param")
+        return replace(other, idempotency_key=earlier.idempotency_key)

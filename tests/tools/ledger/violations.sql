@@ -1,5 +1,5 @@
--- Every way in which the history of a run and the table contradict each other, one row each.
--- $1: whether the history is all of it, so that each row of the table must be in there.
+-- Return one row for each contradiction between the history of a run and the table requirements.
+-- $1 boolean: the history is complete, so that every row of the table must be in it.
 WITH recorded AS MATERIALIZED (
     SELECT
         requirements.*,
@@ -12,7 +12,7 @@ WITH recorded AS MATERIALIZED (
             'value', value,
             'created_at', to_char(created_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'),
             'updated_at', to_char(updated_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')
-        ) AS told
+        ) AS record
     FROM requirements
 ),
 counted AS (
@@ -25,7 +25,7 @@ intents AS MATERIALIZED (
         marker,
         bool_or(outcome = 'ok') AS acknowledged,
         bool_or(outcome = 'unknown') AS unsettled,
-        count(*) FILTER (WHERE outcome = 'ok' AND told = 'created') AS created,
+        count(*) FILTER (WHERE outcome = 'ok' AND outcome_header = 'created') AS created,
         count(DISTINCT data ->> 'id') AS answered_ids,
         count(*) AS attempts,
         bool_and(idempotency_key IS NULL) AS unkeyed,
@@ -34,35 +34,35 @@ intents AS MATERIALIZED (
     LEFT JOIN counted USING (marker)
     GROUP BY marker
 ),
--- A verdict about a caller or a route that was neither expected nor brought about by a change at the time.
-misjudged AS (
+-- Refusals of a caller or route that were neither expected nor explained by a concurrent change.
+unexpected_refusals AS (
     SELECT attempts.*
     FROM attempts
     WHERE outcome = 'fail'
-        AND status NOT IN ('application-crash', 'identify-request-error', 'not sent', 'body never sent whole')
-        AND status <> want
+        AND status NOT IN ('application-crash', 'identify-request-error', 'not sent', 'body incomplete')
+        AND status <> expected_status
         AND NOT EXISTS (
             SELECT FROM rules
             WHERE subject IN (attempts.caller, 'everyone') AND rules.status = attempts.status
-                AND since <= saw_at AND sent_at <= until
+                AND since <= received_at AND sent_at <= until
         )
 )
-SELECT 'acknowledged, but not there' AS kind, marker, NULL AS details
+SELECT 'acknowledged, but no row' AS kind, marker, NULL AS details
 FROM intents WHERE acknowledged AND rows = 0
 UNION ALL
 SELECT 'more than one row', marker, counted.ids::text
 FROM intents JOIN counted USING (marker) WHERE counted.rows > 1
 UNION ALL
-SELECT 'failed, but there', marker, counted.ids::text
+SELECT 'failed, but row exists', marker, counted.ids::text
 FROM intents JOIN counted USING (marker) WHERE NOT acknowledged AND NOT unsettled
 UNION ALL
-SELECT 'answered unlike its row', marker, format('answered %s, is %s', attempts.data, recorded.told)
+SELECT 'answer differs from row', marker, format('answered %s, row is %s', attempts.data, recorded.record)
 FROM attempts JOIN recorded USING (marker)
-WHERE attempts.outcome = 'ok' AND attempts.data <> recorded.told
+WHERE attempts.outcome = 'ok' AND attempts.data <> recorded.record
 UNION ALL
-SELECT 'recorded unlike what was sent', marker, format('sent %s, is %s', attempts.params, recorded.told)
+SELECT 'row differs from request', marker, format('sent %s, row is %s', attempts.params, recorded.record)
 FROM attempts JOIN recorded USING (marker)
-WHERE NOT attempts.params @> (recorded.told - '{id,created_at,updated_at}'::text[])
+WHERE NOT attempts.params @> (recorded.record - '{id,created_at,updated_at}'::text[])
     OR (attempts.application_id, attempts.user_id, attempts.session_id)
         IS DISTINCT FROM (recorded.application_id, recorded.user_id, recorded.session_id)
 UNION ALL
@@ -81,15 +81,15 @@ UNION ALL
 SELECT 'not in the history', recorded.marker, format('id %s', id)
 FROM recorded WHERE $1 AND NOT EXISTS (SELECT FROM attempts WHERE attempts.marker = recorded.marker)
 UNION ALL
-SELECT 'no answer that the contract knows', marker, format('%s %s', status, told)
+SELECT 'answer violates the contract', marker, format('%s %s', status, outcome_header)
 FROM attempts WHERE outcome = 'violation'
 UNION ALL
-SELECT 'succeeded, but must not', marker, format('wanted %s', want)
-FROM attempts WHERE outcome = 'ok' AND want <> 'action-successful'
+SELECT 'succeeded, but must be refused', marker, format('expected %s', expected_status)
+FROM attempts WHERE outcome = 'ok' AND expected_status <> 'action-successful'
 UNION ALL
-SELECT 'misjudged', marker, format('%s: %s instead of %s', caller, status, want)
-FROM misjudged
+SELECT 'unexpected refusal', marker, format('%s: %s instead of %s', caller, status, expected_status)
+FROM unexpected_refusals
 UNION ALL
-SELECT 'succeeded against a rule', marker, format('%s: must be %s', subject, rules.status)
+SELECT 'succeeded after a change forbade it', marker, format('%s: must be %s', subject, rules.status)
 FROM attempts JOIN rules ON subject IN (attempts.caller, 'everyone')
-WHERE must AND outcome = 'ok' AND since <= sent_at AND saw_at <= until;
+WHERE must AND outcome = 'ok' AND since <= sent_at AND received_at <= until;

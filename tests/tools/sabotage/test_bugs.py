@@ -1,4 +1,4 @@
-"""The planted bugs fit the tree as it is: what `make sabotage` would find out later is told at once."""
+"""The planted bugs match the current code."""
 
 import subprocess
 import sys
@@ -13,7 +13,7 @@ BUGS = load_bugs()
 
 @pytest.mark.parametrize("bug", BUGS, ids=[bug.name for bug in BUGS])
 def test_it_can_be_planted(bug: Bug) -> None:
-    """The text of each edit is there exactly once, and what comes of it is still Python where it was."""
+    """Each text to replace occurs exactly once, and an edited Python file still compiles."""
     for edit in bug.edits:
         text = edit.applied(REPOSITORY)
         if edit.file.endswith(".py"):
@@ -21,7 +21,7 @@ def test_it_can_be_planted(bug: Bug) -> None:
 
 
 def test_every_named_test_is_there() -> None:
-    """Each test that is to catch a bug is found by its id."""
+    """Pytest collects each test that must catch a bug."""
     tests = sorted({test for bug in BUGS for test in bug.tests})
     found = subprocess.run(  # noqa: S603 - our own tests
         [sys.executable, "-m", "pytest", "--collect-only", "-q", "-p", "no:cacheprovider", *tests],

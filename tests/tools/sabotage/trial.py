@@ -1,4 +1,4 @@
-"""Running tests in a copy of the repository, and what their ends say."""
+"""Run tests in a copy of the repository and interpret their outcomes."""
 
 import contextlib
 import shutil
@@ -13,69 +13,69 @@ from pathlib import Path
 from xml.etree import ElementTree as ET
 
 from tests.serving.process import REPOSITORY, environment
-from tests.tools.sabotage.bugs import Bug, DriftError
+from tests.tools.sabotage.bugs import Bug, EditMismatchError
 
-# What a copy does without: what is not of the repository, and what tools keep.
-LEFT_OUT = shutil.ignore_patterns(".*", "__pycache__", "build", "dist")
-PATIENCE_SECONDS, FAREWELL_SECONDS = 120.0, 20.0
+# Not copied: caches, build results and hidden files.
+EXCLUDED = shutil.ignore_patterns(".*", "__pycache__", "build", "dist")
+TIMEOUT_SECONDS, STOP_TIMEOUT_SECONDS = 120.0, 20.0
 ALL_PASSED, SOME_FAILED = 0, 1
 
-# Without what none of these tests needs, and takes as long to load as all the rest.
+# The schemathesis plugin is not needed, and doubles the start-up time.
 PYTEST = (sys.executable, "-m", "pytest", "-q", "--tb=line", "-p", "no:cacheprovider", "-p", "no:schemathesis")
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """Whether all went as it has to, how long it took, and why not where it did not."""
+    """Whether a trial passed, its duration, and the reason if it failed."""
 
-    fine: bool
+    passed: bool
     seconds: float
     reason: str = ""
 
 
 @contextlib.contextmanager
-def copied(repository: Path = REPOSITORY) -> Iterator[Path]:
-    """A copy of the repository, gone at the end."""
+def repository_copy(repository: Path = REPOSITORY) -> Iterator[Path]:
+    """Copy the repository to a temporary folder, and delete it on exit."""
     with tempfile.TemporaryDirectory(prefix="sabotage-") as folder:
         tree = Path(folder) / "tree"
-        shutil.copytree(repository, tree, ignore=LEFT_OUT)
+        shutil.copytree(repository, tree, ignore=EXCLUDED)
         yield tree
 
 
-def unharmed(tests: Sequence[str]) -> Verdict:
-    """Whether all of these pass in a copy in which nothing is planted."""
-    with copied() as tree:
+def run_unmodified(tests: Sequence[str]) -> Verdict:
+    """Run the tests in a copy without a planted bug; pass if all tests pass."""
+    with repository_copy() as tree:
         began = time.monotonic()
-        code, _, output = _pytest(tree, tests, PATIENCE_SECONDS * 3)
+        code, _, output = _pytest(tree, tests, TIMEOUT_SECONDS * 3)
     return Verdict(code == ALL_PASSED, time.monotonic() - began, output)
 
 
-def caught(bug: Bug) -> Verdict:
-    """Whether each test named for `bug` fails with it planted.
+def run_with_bug(bug: Bug) -> Verdict:
+    """Plant `bug` in a copy and run its tests; pass if each of them fails.
 
-    That something else goes wrong proves nothing: a tree that cannot be imported breaks every test.
+    A test error does not count: a tree that cannot be imported breaks every test.
     """
-    with copied() as tree:
+    with repository_copy() as tree:
         began = time.monotonic()
         try:
             for edit in bug.edits:
                 edit.make(tree)
-        except DriftError as error:
-            return Verdict(fine=False, seconds=0, reason=str(error))
-        code, ends, output = _pytest(tree, bug.tests, PATIENCE_SECONDS)
-        if code == SOME_FAILED and "error" in ends:
-            # A busy machine did not start a server in time, say: that deserves another attempt.
-            code, ends, output = _pytest(tree, bug.tests, PATIENCE_SECONDS)
+        except EditMismatchError as error:
+            return Verdict(passed=False, seconds=0, reason=str(error))
+        code, outcomes, output = _pytest(tree, bug.tests, TIMEOUT_SECONDS)
+        if code == SOME_FAILED and "error" in outcomes:
+            # Retry once: on a busy machine a server may not start in time.
+            code, outcomes, output = _pytest(tree, bug.tests, TIMEOUT_SECONDS)
         seconds = time.monotonic() - began
-    if code not in (ALL_PASSED, SOME_FAILED) or "error" in ends:
-        return Verdict(fine=False, seconds=seconds, reason=f"the tests could not be run:\n{output}")
-    missed = ends.count("passed")
-    reason = f"{missed} of {len(ends)} tests named for it did not notice" if missed else output
+    if code not in (ALL_PASSED, SOME_FAILED) or "error" in outcomes:
+        return Verdict(passed=False, seconds=seconds, reason=f"the tests could not run:\n{output}")
+    missed = outcomes.count("passed")
+    reason = f"{missed} of {len(outcomes)} listed tests did not catch it" if missed else output
     return Verdict(not missed, seconds, reason)
 
 
-def _pytest(tree: Path, tests: Sequence[str], patience_seconds: float) -> tuple[int, list[str], str]:
-    """The exit code, how each test ended (`passed`, `failed`, `error`), and what was printed."""
+def _pytest(tree: Path, tests: Sequence[str], timeout_seconds: float) -> tuple[int, list[str], str]:
+    """Run pytest; return its exit code, the outcome of each test (`passed`, `failed`, `error`), and its output."""
     report = tree.parent / "report.xml"
     report.unlink(missing_ok=True)
     process = subprocess.Popen(  # noqa: S603 - our own tests
@@ -87,37 +87,37 @@ def _pytest(tree: Path, tests: Sequence[str], patience_seconds: float) -> tuple[
         stderr=subprocess.STDOUT,
         text=True,
     )
-    output = _output(process, patience_seconds)
-    return process.returncode, _ends(report), output
+    output = _output(process, timeout_seconds)
+    return process.returncode, _outcomes(report), output
 
 
 def _environment(tree: Path) -> dict[str, str]:
-    """Ours, but for what would lead out of the tree, or to a database that two runs at once would share."""
+    """Return our environment without paths out of the tree, and without a database shared by parallel trials."""
     ours = environment({"PYTHONPATH": str(tree), "PYTHONDONTWRITEBYTECODE": "1"})
     ours.pop("TEST_DATABASE_URL", None)
     return ours
 
 
-def _output(process: subprocess.Popen[str], patience_seconds: float) -> str:
+def _output(process: subprocess.Popen[str], timeout_seconds: float) -> str:
     try:
-        return process.communicate(timeout=patience_seconds)[0]
+        return process.communicate(timeout=timeout_seconds)[0]
     except subprocess.TimeoutExpired:
-        # As Ctrl-C does: what the tests have started is stopped.
+        # Like Ctrl-C, so that the tests stop the processes they started.
         process.send_signal(signal.SIGINT)
     try:
-        return process.communicate(timeout=FAREWELL_SECONDS)[0]
+        return process.communicate(timeout=STOP_TIMEOUT_SECONDS)[0]
     except subprocess.TimeoutExpired:
         process.kill()
     return process.communicate()[0]
 
 
-def _ends(report: Path) -> list[str]:
+def _outcomes(report: Path) -> list[str]:
     if not report.is_file():
         return ["error"]
-    return [_end(case) for case in ET.parse(report).iter("testcase")]  # noqa: S314 - pytest's own
+    return [_outcome(case) for case in ET.parse(report).iter("testcase")]  # noqa: S314 - written by pytest
 
 
-def _end(case: ET.Element) -> str:
+def _outcome(case: ET.Element) -> str:
     if case.find("error") is not None:
         return "error"
     return "failed" if case.find("failure") is not None else "passed"

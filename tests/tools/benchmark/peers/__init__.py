@@ -1,1 +1,1 @@
-"""What the service is compared with over HTTP."""
+"""Servers that the service is compared with over HTTP."""

@@ -1,4 +1,4 @@
-"""aiohttp at its fastest with JSON in and out: what no service on it can exceed. `echo PORT PROCESSES`."""
+"""A minimal aiohttp server that echoes JSON: the upper limit for any aiohttp service. Arguments: PORT PROCESSES."""
 
 import asyncio
 import os
@@ -42,7 +42,7 @@ def _start(listener: socket.socket) -> int:
 
 
 def main() -> None:
-    """Serve in processes that share one socket, as the service's workers do, until SIGTERM."""
+    """Serve in processes that share one socket, like the service's workers, until SIGTERM."""
     port, processes = map(int, sys.argv[1:])
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
     listener = socket.create_server(("127.0.0.1", port), backlog=1024)

@@ -1,7 +1,7 @@
-"""The same create as users of FastAPI and asyncpg write it: one query after another, in a transaction.
+"""The same create with FastAPI and asyncpg, written in their usual way: sequential queries in a transaction.
 
-It makes the same checks and does the same work but for what only the service promises: an Idempotency-Key, routes that
-can be withdrawn, answers that always are envelopes.
+It does the same checks and the same work, except for what only the service guarantees: an Idempotency-Key, routes that
+can be withdrawn, and answers that are always envelopes.
 """
 
 import os
@@ -48,7 +48,7 @@ class CreateRequirement(BaseModel):
 
 
 class Requirement(BaseModel):
-    """The record of a requirement."""
+    """A requirement's record."""
 
     id: int
     required: Reference
@@ -60,7 +60,7 @@ class Requirement(BaseModel):
 
 
 class Answer(BaseModel):
-    """What a create answers."""
+    """The answer to a create."""
 
     status: str
     message: str
@@ -69,7 +69,7 @@ class Answer(BaseModel):
 
 
 class Caller(BaseModel):
-    """Who calls."""
+    """The caller of a request."""
 
     application_id: int | None
     user_id: int | None = None
@@ -78,7 +78,7 @@ class Caller(BaseModel):
 
 @asynccontextmanager
 async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-    """Keep a pool of connections."""
+    """Keep a pool of connections open."""
     async with asyncpg.create_pool(os.environ["DATABASE_URL"]) as pool:
         app.state.pool = pool
         yield
@@ -88,7 +88,7 @@ app = FastAPI(lifespan=lifespan)
 
 
 async def authenticate(connection: PoolConnectionProxy, token: str) -> Caller:
-    """The caller whose token this is."""
+    """Return the caller with this token."""
     application = await connection.fetchrow(
         """
         SELECT applications.id, applications.active, application_tokens.revoked_at
@@ -105,7 +105,7 @@ async def authenticate(connection: PoolConnectionProxy, token: str) -> Caller:
 
 
 async def authenticate_session(connection: PoolConnectionProxy, token: str) -> Caller:
-    """The caller whose session has this token; the session's use is recorded once a minute."""
+    """Return the caller with this session token; record the session's use once a minute."""
     session = await connection.fetchrow(
         """
         SELECT sessions.*, applications.active, now() AS now
@@ -136,8 +136,8 @@ async def authenticate_session(connection: PoolConnectionProxy, token: str) -> C
 
 
 async def check_reference(connection: PoolConnectionProxy, name: str, reference: Reference) -> None:
-    """Hold the row that is referred to."""
-    query = f"SELECT 1 FROM {TABLES[reference.type]} WHERE id = $1 FOR KEY SHARE"  # noqa: S608 - names of our own
+    """Lock the referenced row."""
+    query = f"SELECT 1 FROM {TABLES[reference.type]} WHERE id = $1 FOR KEY SHARE"  # noqa: S608 - fixed table names
     if await connection.fetchval(query, reference.id) is None:
         raise HTTPException(400, f"{name}.id does not exist")
 
@@ -159,7 +159,7 @@ async def create(params: CreateRequirement, request: Request) -> Answer:
 
 
 async def insert(connection: PoolConnectionProxy, params: CreateRequirement, caller: Caller) -> asyncpg.Record:
-    """The new row, as far as the database knows better."""
+    """Insert the row; return the columns that the database sets."""
     rows = await connection.fetch(
         """
         INSERT INTO requirements (

@@ -1,4 +1,4 @@
--- A thousand of everything that requests refer to and call with, with the ids 1 to 1,000; application n has the token
+-- Insert 1,000 services, applications and tokens, with the ids 1 to 1,000. Application n has the token
 -- benchmark-application-n, n padded with zeros to 21 digits.
 INSERT INTO services (name) SELECT 'benchmark-' || n FROM generate_series(1, 1000) AS n;
 

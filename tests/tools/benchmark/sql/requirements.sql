@@ -1,4 +1,4 @@
--- The requirements $1 to $2, as if they had come in over the last years: request_uid is led by the time.
+-- Insert the requirements $1 to $2, with time-ordered request_uids as if created over several years.
 INSERT INTO requirements (
     request_uid, required_type, required_id, requireable_type, requireable_id, key, value, application_id
 )

@@ -1,4 +1,4 @@
--- The users $1 to $2: all are clients, every tenth is an employee as well.
+-- Insert the users $1 to $2: all are clients, every tenth is also an employee.
 WITH made AS (
     INSERT INTO users (email)
     SELECT 'benchmark-' || n || '@example.com' FROM generate_series($1::bigint, $2::bigint) AS n

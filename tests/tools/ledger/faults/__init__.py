@@ -1,9 +1,9 @@
-"""All faults, by name; a file for each thing that breaks."""
+"""All faults, by name. Each module holds the faults of one component."""
 
 from types import ModuleType
 
 from tests.tools.ledger.faults import changes, clients, clock, disk, mandrill, network, postgres, workers
-from tests.tools.ledger.faults.kinds import Fault
+from tests.tools.ledger.faults.fault import Fault
 
 MODULES: tuple[ModuleType, ...] = (workers, postgres, network, clients, changes, disk, mandrill, clock)
 

@@ -1,114 +1,117 @@
-"""Faults of those who call: they leave, repeat themselves, come in crowds, or say nothing."""
+"""Faults of clients: they disconnect, repeat requests, send too many, or stay idle."""
 
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 
 from tests.factories import CREATE
-from tests.tools.ledger.faults.kinds import fault, repeating
-from tests.tools.ledger.outcomes import CUT_SHORT, GONE, Seen
+from tests.tools.ledger.faults.fault import fault, repeating
+from tests.tools.ledger.http_client import NotSentError
+from tests.tools.ledger.outcomes import BODY_INCOMPLETE, CLIENT_LEFT, AttemptResult
 from tests.tools.ledger.requests import Request
-from tests.tools.ledger.scene import Scene
-from tests.tools.ledger.wire import NotSentError
+from tests.tools.ledger.system import SystemUnderTest
 
-AT_ONCE = 16
-CROWD = 1_900
+CONCURRENT = 16
+OVERLOAD_CLIENTS = 1_900
 
 
-async def _leave(scene: Scene, request: Request, part: bytes, seconds: float, seen: Seen) -> None:
-    """Send a part of a request, all of it perhaps, and hang up after some time."""
-    wire = scene.load.wire()
-    attempt = scene.load.begin(request)
+async def _leave(system: SystemUnderTest, request: Request, part: bytes, seconds: float, result: AttemptResult) -> None:
+    """Send all or part of a request, and disconnect after `seconds`."""
+    client = system.load.http_client()
+    attempt = system.load.begin(request)
     with contextlib.suppress(NotSentError, OSError):
-        _, writer = await wire.connected()
+        _, writer = await client.connect()
         writer.write(part)
         await writer.drain()
         await asyncio.sleep(seconds)
-    wire.close()
-    scene.load.end(request, attempt, seen)
+    client.close()
+    system.load.end(request, attempt, result)
 
 
-@fault(1, unknowns=0)
-async def leave_before_the_body_ends(scene: Scene) -> AsyncIterator[None]:
-    """Clients that hang up in the middle of their request."""
+@fault(1, unknowns_per_second=0)
+async def leave_before_the_body_ends(system: SystemUnderTest) -> AsyncIterator[None]:
+    """Clients disconnect in the middle of a request body."""
 
     async def leave() -> None:
-        requests = [scene.load.requests.make() for _ in range(AT_ONCE)]
+        requests = [system.load.requests.make() for _ in range(CONCURRENT)]
         parts = [request.head + request.body[: len(request.body) // 2] for request in requests]
         await asyncio.gather(
-            *(_leave(scene, request, part, 0.01, CUT_SHORT) for request, part in zip(requests, parts, strict=True))
+            *(
+                _leave(system, request, part, 0.01, BODY_INCOMPLETE)
+                for request, part in zip(requests, parts, strict=True)
+            )
         )
 
     async with repeating(leave, 0.05):
         yield
 
 
-@fault(2, unknowns=1_000)
-async def leave_before_the_answer(scene: Scene) -> AsyncIterator[None]:
-    """Clients that hang up once they have asked, at once or a little later; those with a key ask again."""
+@fault(2, unknowns_per_second=1_000)
+async def leave_before_the_answer(system: SystemUnderTest) -> AsyncIterator[None]:
+    """Clients disconnect after sending a request, at once or up to 20 ms later; keyed requests are retried."""
 
     async def leave_and_return(request: Request) -> None:
-        await _leave(scene, request, request.message, scene.random.choice((0, 0.001, 0.005, 0.02)), GONE)
+        await _leave(system, request, request.message, system.random.choice((0, 0.001, 0.005, 0.02)), CLIENT_LEFT)
         if request.idempotency_key:
-            await scene.load.attempt(request, scene.load.wire())
+            await system.load.attempt(request, system.load.http_client())
 
     async def leave() -> None:
-        requests = [scene.load.requests.make(keyed=number % 2 == 0) for number in range(AT_ONCE)]
+        requests = [system.load.requests.make(keyed=number % 2 == 0) for number in range(CONCURRENT)]
         await asyncio.gather(*map(leave_and_return, requests))
 
     async with repeating(leave, 0.05):
         yield
 
 
-@fault(1, unknowns=0)
-async def retry_64_at_once(scene: Scene) -> AsyncIterator[None]:
-    """One request with a key, 64 times at the same time, again and again."""
+@fault(1, unknowns_per_second=0)
+async def retry_64_at_once(system: SystemUnderTest) -> AsyncIterator[None]:
+    """Send one keyed request 64 times concurrently, repeatedly."""
 
     async def retry() -> None:
-        request = scene.load.requests.make(keyed=True)
-        await asyncio.gather(*(scene.load.attempt(request, scene.load.wire()) for _ in range(64)))
+        request = system.load.requests.make(keyed=True)
+        await asyncio.gather(*(system.load.attempt(request, system.load.http_client()) for _ in range(64)))
 
     async with repeating(retry, 0.05):
         yield
 
 
 @fault(4, long=30)
-async def overload(scene: Scene) -> AsyncIterator[None]:
-    """Thirty times the clients: more than may wait for the database, so that some are refused at once."""
-    async with scene.load.clients(CROWD):
+async def overload(system: SystemUnderTest) -> AsyncIterator[None]:
+    """Thirty times as many clients: more than may wait for the database, so some requests are refused at once."""
+    async with system.load.clients(OVERLOAD_CLIENTS):
         yield
 
 
-@fault(2, long=20, unknowns=0)
-async def idle_connections(scene: Scene) -> AsyncIterator[None]:
-    """A thousand connections on which nothing is ever asked, and bodies that come a byte at a time."""
-    wires = [scene.load.wire() for _ in range(5_000 if scene.thorough else 1_000)]
+@fault(2, long=20, unknowns_per_second=0)
+async def idle_connections(system: SystemUnderTest) -> AsyncIterator[None]:
+    """Open a thousand idle connections, and send bodies one byte at a time."""
+    clients = [system.load.http_client() for _ in range(5_000 if system.thorough else 1_000)]
     try:
-        for wire in wires:
-            await wire.connected()
-        async with _dripping(scene):
+        for client in clients:
+            await client.connect()
+        async with _dripping(system):
             yield
     finally:
-        for wire in wires:
-            wire.close()
+        for client in clients:
+            client.close()
 
 
 @contextlib.asynccontextmanager
-async def _dripping(scene: Scene) -> AsyncIterator[None]:
+async def _dripping(system: SystemUnderTest) -> AsyncIterator[None]:
     head = f"POST {CREATE} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 99\r\n\r\n"
-    wires = [scene.load.wire() for _ in range(50)]
-    writers = [(await wire.connected())[1] for wire in wires]
+    clients = [system.load.http_client() for _ in range(50)]
+    writers = [(await client.connect())[1] for client in clients]
     for writer in writers:
         writer.write(head.encode())
 
     async def drip() -> None:
         for writer in writers:
-            if not writer.is_closing():  # the service may have had enough of it
+            if not writer.is_closing():  # the service may have timed the request out
                 writer.write(b" ")
 
     try:
         async with repeating(drip, 0.2):
             yield
     finally:
-        for wire in wires:
-            wire.close()
+        for client in clients:
+            client.close()

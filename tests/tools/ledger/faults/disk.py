@@ -1,4 +1,4 @@
-"""A disk that is full, for real: a small file system of its own, as only root can have it."""
+"""A full disk: a small tmpfs for the table, which only root can mount."""
 
 import contextlib
 import os
@@ -7,24 +7,24 @@ import tempfile
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
-from tests.tools.ledger.faults.kinds import fault
-from tests.tools.ledger.scene import Scene
+from tests.tools.ledger.faults.fault import fault
+from tests.tools.ledger.system import SystemUnderTest
 
 SIZE = "256m"
 CHUNK = bytes(1 << 16)
 
 
 @fault(5, long=15)
-async def fill_the_disk(scene: Scene) -> AsyncIterator[None]:
-    """The table's disk is full, and then has room again."""
-    with _small_disk(scene.postgres.folder / "postgres") as disk:
-        await scene.execute(
+async def fill_the_disk(system: SystemUnderTest) -> AsyncIterator[None]:
+    """Fill the disk of the table requirements, then free it."""
+    with _small_disk(system.postgres.folder / "postgres") as disk:
+        await system.execute(
             f"CREATE TABLESPACE small LOCATION '{disk}'",
             "ALTER TABLE requirements SET TABLESPACE small",
         )
         with _full(disk):
             yield
-        await scene.execute("ALTER TABLE requirements SET TABLESPACE pg_default", "DROP TABLESPACE small")
+        await system.execute("ALTER TABLE requirements SET TABLESPACE pg_default", "DROP TABLESPACE small")
 
 
 @contextlib.contextmanager
@@ -38,7 +38,7 @@ def _small_disk(cluster: Path) -> Iterator[Path]:
         os.chown(place, owner.st_uid, owner.st_gid)
         yield place
     finally:
-        # A server keeps files open that it has done away with: they go when it lets go of them.
+        # The server keeps deleted files open; a lazy unmount completes once it closes them.
         subprocess.run(["umount", "--lazy", folder], check=True)  # noqa: S603, S607
         folder.rmdir()
 

@@ -3,54 +3,54 @@
 import contextlib
 from collections.abc import AsyncIterator
 
-from tests.tools.ledger.faults.kinds import fault, repeating
-from tests.tools.ledger.scene import Scene
+from tests.tools.ledger.faults.fault import fault, repeating
+from tests.tools.ledger.system import SystemUnderTest
 
 
 @fault(5, long=15)
-async def black_hole(scene: Scene) -> AsyncIterator[None]:
-    """Nothing arrives and nobody is told; what was sent meanwhile arrives late."""
-    with scene.proxy.black_hole():
+async def black_hole(system: SystemUnderTest) -> AsyncIterator[None]:
+    """Packets are held back without an error, and delivered when the fault ends."""
+    with system.proxy.black_hole():
         yield
 
 
 @fault(1)
-async def reset_connections(scene: Scene) -> AsyncIterator[None]:
-    """All connections reset, again and again."""
+async def reset_connections(system: SystemUnderTest) -> AsyncIterator[None]:
+    """Reset all connections, repeatedly."""
 
     async def reset() -> None:
-        scene.proxy.reset()
+        system.proxy.reset()
 
     async with repeating(reset, 0.2):
         yield
 
 
-@fault(2, long=10, unknowns=0)
-async def delay(scene: Scene) -> AsyncIterator[None]:
-    """Everything takes 200 ms longer, either way."""
-    scene.proxy.delay_seconds = 0.2
+@fault(2, long=10, unknowns_per_second=0)
+async def delay(system: SystemUnderTest) -> AsyncIterator[None]:
+    """Delay all traffic by 200 ms in each direction."""
+    system.proxy.delay_seconds = 0.2
     try:
         yield
     finally:
-        scene.proxy.delay_seconds = 0.0
+        system.proxy.delay_seconds = 0.0
 
 
 @fault(2, long=10)
-async def lose_replies(scene: Scene) -> AsyncIterator[None]:
-    """The reply to a write is lost, again and again: the write is committed, and the service cannot know."""
-    async with _losing(scene, most_bytes=0):
+async def lose_replies(system: SystemUnderTest) -> AsyncIterator[None]:
+    """Lose the reply to a write, repeatedly: the write is committed, and the service cannot know."""
+    async with _losing_replies(system, max_bytes=0):
         yield
 
 
 @fault(2, long=10)
-async def cut_replies(scene: Scene) -> AsyncIterator[None]:
-    """The same, but after some of the reply's bytes have passed."""
-    async with _losing(scene, most_bytes=1_500):
+async def cut_replies(system: SystemUnderTest) -> AsyncIterator[None]:
+    """Lose the reply to a write after some of its bytes, repeatedly."""
+    async with _losing_replies(system, max_bytes=1_500):
         yield
 
 
-def _losing(scene: Scene, most_bytes: int) -> contextlib.AbstractAsyncContextManager[None]:
+def _losing_replies(system: SystemUnderTest, max_bytes: int) -> contextlib.AbstractAsyncContextManager[None]:
     async def lose() -> None:
-        scene.proxy.lose_replies(scene.load.requests.run, 2, passing=scene.random.randint(0, most_bytes))
+        system.proxy.lose_replies(system.load.requests.run, 2, passing=system.random.randint(0, max_bytes))
 
     return repeating(lose, 0.1)

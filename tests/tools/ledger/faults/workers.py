@@ -4,29 +4,29 @@ import os
 import signal
 from collections.abc import AsyncIterator
 
-from tests.tools.ledger.faults.kinds import fault
-from tests.tools.ledger.scene import Scene
+from tests.tools.ledger.faults.fault import fault
+from tests.tools.ledger.system import SystemUnderTest
 
 
 @fault(0.5)
-async def kill_one_worker(scene: Scene) -> AsyncIterator[None]:
-    """Kill -9 of a worker."""
-    os.kill(scene.random.choice(scene.service.workers()), signal.SIGKILL)
+async def kill_one_worker(system: SystemUnderTest) -> AsyncIterator[None]:
+    """Kill a worker with SIGKILL."""
+    os.kill(system.random.choice(system.service.workers()), signal.SIGKILL)
     yield
 
 
 @fault(0.5)
-async def kill_all_workers(scene: Scene) -> AsyncIterator[None]:
-    """Kill -9 of all workers at once."""
-    for pid in scene.service.workers():
+async def kill_all_workers(system: SystemUnderTest) -> AsyncIterator[None]:
+    """Kill all workers with SIGKILL at once."""
+    for pid in system.service.workers():
         os.kill(pid, signal.SIGKILL)
     yield
 
 
 @fault(5)
-async def halt_a_worker(scene: Scene) -> AsyncIterator[None]:
-    """A worker that stands still, with everything it has begun."""
-    pid = scene.random.choice(scene.service.workers())
+async def halt_a_worker(system: SystemUnderTest) -> AsyncIterator[None]:
+    """Suspend a worker with SIGSTOP in the middle of its work."""
+    pid = system.random.choice(system.service.workers())
     os.kill(pid, signal.SIGSTOP)
     try:
         yield
@@ -34,10 +34,10 @@ async def halt_a_worker(scene: Scene) -> AsyncIterator[None]:
         os.kill(pid, signal.SIGCONT)
 
 
-@fault(1, unknowns=0)
-async def restart_workers(scene: Scene) -> AsyncIterator[None]:
-    """A rolling restart by SIGHUP: nobody is to notice."""
-    before = set(scene.service.workers())
-    os.kill(scene.service.supervisor, signal.SIGHUP)
+@fault(1, unknowns_per_second=0)
+async def restart_workers(system: SystemUnderTest) -> AsyncIterator[None]:
+    """Restart all workers with SIGHUP: clients must not notice."""
+    before = set(system.service.workers())
+    os.kill(system.service.supervisor, signal.SIGHUP)
     yield
-    await scene.service.replaced(before)
+    await system.service.wait_replaced(before)

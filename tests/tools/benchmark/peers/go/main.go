@@ -1,7 +1,7 @@
-// The same create as users of Go write it with net/http and pgx: one query after another, in a transaction.
+// The same create with net/http and pgx, written in their usual way: sequential queries in a transaction.
 //
-// It makes the same checks and does the same work as the FastAPI peer. DATABASE_URL names the database, PORT the port,
-// POOL_SIZE how many connections it may have; the standard output tells when it is ready.
+// It does the same checks and the same work as the FastAPI peer. Environment: DATABASE_URL, PORT, and POOL_SIZE (the
+// maximum number of connections). It prints a line when it is ready.
 package main
 
 import (
@@ -31,7 +31,7 @@ type Reference struct {
 	ID   int64  `json:"id"`
 }
 
-// Params are those of a create.
+// Params are the params of a create.
 type Params struct {
 	Token           string    `json:"token"`
 	Required        Reference `json:"required"`
@@ -42,7 +42,7 @@ type Params struct {
 	ApplicationView *string   `json:"application_view"`
 }
 
-// Requirement is the record of one.
+// Requirement is a requirement's record.
 type Requirement struct {
 	ID          int64     `json:"id"`
 	Required    Reference `json:"required"`
@@ -53,7 +53,7 @@ type Requirement struct {
 	UpdatedAt   time.Time `json:"updated_at"`
 }
 
-// Answer is what a create answers.
+// Answer is the answer to a create.
 type Answer struct {
 	Status    string       `json:"status"`
 	Message   string       `json:"message"`
@@ -61,7 +61,7 @@ type Answer struct {
 	RequestID string       `json:"request_id"`
 }
 
-// Refusal is an answer that is no success.
+// Refusal is an answer with a status other than success.
 type Refusal struct {
 	code            int
 	status, message string
@@ -119,17 +119,17 @@ func create(pool *pgxpool.Pool, request *http.Request, writer http.ResponseWrite
 func answer(writer http.ResponseWriter, row *Requirement, err error) int {
 	requestID := make([]byte, 16)
 	rand.Read(requestID)
-	code, told := http.StatusOK, Answer{"action-successful", "The requirement is recorded.", row, hex.EncodeToString(requestID)}
+	code, body := http.StatusOK, Answer{"action-successful", "The requirement is recorded.", row, hex.EncodeToString(requestID)}
 	var refusal *Refusal
 	if errors.As(err, &refusal) {
-		code, told.Status, told.Message, told.Data = refusal.code, refusal.status, refusal.message, nil
+		code, body.Status, body.Message, body.Data = refusal.code, refusal.status, refusal.message, nil
 	} else if err != nil {
 		log.Print(err)
-		code, told.Status, told.Message, told.Data = 500, "application-crash", "Something went wrong.", nil
+		code, body.Status, body.Message, body.Data = 500, "application-crash", "Something went wrong.", nil
 	}
 	writer.Header().Set("Content-Type", "application/json")
 	writer.WriteHeader(code)
-	json.NewEncoder(writer).Encode(told)
+	json.NewEncoder(writer).Encode(body)
 	return code
 }
 

@@ -19,7 +19,7 @@ var tables = map[string]string{
 	"User":        "users",
 }
 
-// Caller is who calls.
+// Caller is the caller of a request.
 type Caller struct {
 	ApplicationID, UserID, SessionID *int64
 }
@@ -41,7 +41,7 @@ func authenticate(ctx context.Context, tx pgx.Tx, token string) (Caller, error) 
 	return Caller{ApplicationID: &id}, err
 }
 
-// authenticateSession also records the session's use, once a minute.
+// authenticateSession also records the session's use once a minute.
 func authenticateSession(ctx context.Context, tx pgx.Tx, token string) (Caller, error) {
 	var id, userID int64
 	var applicationID *int64
@@ -78,7 +78,7 @@ func authenticateSession(ctx context.Context, tx pgx.Tx, token string) (Caller, 
 	return Caller{applicationID, &userID, &id}, err
 }
 
-// checkReference holds the row that is referred to.
+// checkReference locks the referenced row.
 func checkReference(ctx context.Context, tx pgx.Tx, name string, reference Reference) error {
 	var found int
 	query := "SELECT 1 FROM " + tables[reference.Type] + " WHERE id = $1 FOR KEY SHARE"

@@ -1,4 +1,4 @@
-"""Python imports this by itself where its folder is on the path: the service, with no batching."""
+"""Disable batching in the service. Python imports this module automatically if its folder is on the path."""
 
 from collections.abc import Callable, Coroutine, Sequence
 from typing import Any
@@ -8,14 +8,14 @@ from service.database.batcher import Batcher, Item, Result
 
 
 class Unbatched(Batcher[Item, Result]):
-    """Runs each item at once and alone, in the task that wants it. Only the statement's own timeout bounds it."""
+    """Runs each item immediately and alone, in the caller's task. Only the statement's own timeout applies."""
 
     def __init__(self, run: Callable[[Sequence[Item]], Coroutine[Any, Any, Sequence[Result]]]) -> None:
         super().__init__(run)
         self._run_alone = run
 
     async def submit(self, item: Item, deadline: float) -> Result:  # type: ignore[override]  # noqa: ARG002
-        """The result of `item`."""
+        """Run `item` and return its result."""
         self.batches += 1
         self.items += 1
         (result,) = await self._run_alone([item])

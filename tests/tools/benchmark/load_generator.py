@@ -1,6 +1,6 @@
-"""The load generator, a process of its own: takes one order a line on its input, tells one outcome a line.
+"""The load generator, a separate process: reads a load specification per line and prints an outcome per line.
 
-Every connection has one request in flight. All latencies are kept, so the percentiles are exact.
+Each connection has one request in flight. All latencies are kept, so percentiles are exact.
 """
 
 import asyncio
@@ -17,7 +17,7 @@ from typing import cast
 import orjson
 import uvloop
 
-from tests.tools.benchmark.bare import time_creates
+from tests.tools.benchmark.bare_statement import time_creates
 from tests.tools.benchmark.figures import percentile
 from tests.tools.benchmark.payloads import requests
 from tests.tools.benchmark.plan import Callers
@@ -29,8 +29,8 @@ _OK = b"HTTP/1.1 200 "
 
 
 @dataclass(frozen=True, slots=True)
-class Order:
-    """A load to put on a server at `port`, or, where `url` names a database, on that without any server."""
+class LoadSpec:
+    """A load on the server at `port`, or, if `url` is set, on the database there without a server."""
 
     connections: int
     seconds: float
@@ -42,7 +42,7 @@ class Order:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What came of it. `rate` counts answers within the time, `answers` also those that came just after it."""
+    """Outcome of a load. `rate` counts answers within the time, `answers` also the last ones after it."""
 
     connections: int
     rate: float
@@ -54,9 +54,9 @@ class Outcome:
 
 
 class _Run:
-    def __init__(self, order: Order, messages: Iterator[bytes]) -> None:
+    def __init__(self, spec: LoadSpec, messages: Iterator[bytes]) -> None:
         self._messages = messages
-        self._seconds = order.seconds
+        self._seconds = spec.seconds
         self._busy = 0
         self.idle = asyncio.Event()
         self.latencies: list[float] = []
@@ -121,16 +121,16 @@ class _Connection(asyncio.Protocol):
             self._run.ended(self, "a connection was closed")
 
 
-async def _put(order: Order, messages: Iterator[bytes]) -> tuple[int, list[float], dict[str, int]]:
+async def _send_load(spec: LoadSpec, messages: Iterator[bytes]) -> tuple[int, list[float], dict[str, int]]:
     loop = asyncio.get_running_loop()
-    run = _Run(order, messages)
+    run = _Run(spec, messages)
     connections = []
-    for _ in range(order.connections):
-        _, connection = await loop.create_connection(lambda: _Connection(run), "127.0.0.1", order.port)
+    for _ in range(spec.connections):
+        _, connection = await loop.create_connection(lambda: _Connection(run), "127.0.0.1", spec.port)
         connections.append(connection)
     run.begin(connections)
     try:
-        await asyncio.wait_for(run.idle.wait(), order.seconds + DRAIN_SECONDS)
+        await asyncio.wait_for(run.idle.wait(), spec.seconds + DRAIN_SECONDS)
     except TimeoutError:
         run.failures["no answer"] += sum(connection.busy for connection in connections)
     for connection in connections:
@@ -139,29 +139,29 @@ async def _put(order: Order, messages: Iterator[bytes]) -> tuple[int, list[float
     return run.in_time, run.latencies, dict(run.failures)
 
 
-async def _carry_out(order: Order, messages: Iterator[bytes]) -> Outcome:
+async def _run_spec(spec: LoadSpec, messages: Iterator[bytes]) -> Outcome:
     used = process_time()
-    if order.url:
-        latencies = await time_creates(order.url, order.seconds, order.callers, order.population)
+    if spec.url:
+        latencies = await time_creates(spec.url, spec.seconds, spec.callers, spec.population)
         in_time, failures = len(latencies), dict[str, int]()
     else:
-        in_time, latencies, failures = await _put(order, messages)
+        in_time, latencies, failures = await _send_load(spec, messages)
     used = process_time() - used
     latencies.sort()
     p50, p99 = (percentile(latencies, percent) if latencies else None for percent in (50, 99))
-    return Outcome(order.connections, in_time / order.seconds, len(latencies), p50, p99, failures, used)
+    return Outcome(spec.connections, in_time / spec.seconds, len(latencies), p50, p99, failures, used)
 
 
 def main() -> None:
-    """Carry out orders until the input ends."""
+    """Run loads until the input ends."""
     gc.disable()
     prepared: dict[tuple[str, int, int], Iterator[bytes]] = {}
     for line in sys.stdin.buffer:
-        order = Order(**orjson.loads(line))
-        kind = (order.callers, order.population, order.port)
+        spec = LoadSpec(**orjson.loads(line))
+        kind = (spec.callers, spec.population, spec.port)
         if kind not in prepared:
             prepared[kind] = cycle(requests(*kind))
-        outcome = uvloop.run(_carry_out(order, prepared[kind]))
+        outcome = uvloop.run(_run_spec(spec, prepared[kind]))
         sys.stdout.buffer.write(orjson.dumps(asdict(outcome)) + b"\n")
         sys.stdout.buffer.flush()
 

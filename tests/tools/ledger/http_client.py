@@ -1,4 +1,4 @@
-"""A small HTTP client over plain sockets, that tells a request never sent from one that got no answer."""
+"""A small HTTP client that distinguishes a request never sent from one without an answer."""
 
 import asyncio
 import contextlib
@@ -7,37 +7,37 @@ from tests.tools.ledger.outcomes import Answer
 
 
 class NotSentError(Exception):
-    """There was no connection to send on."""
+    """No connection could be opened."""
 
 
 class NoAnswerError(Exception):
-    """The request, or a part of it, was sent, and the connection ended without an answer."""
+    """All or part of the request was sent, and the connection ended without an answer."""
 
 
-class Wire:
-    """A connection to one server, opened when it is needed and kept for as long as the server wants."""
+class HttpClient:
+    """A client with one connection, opened when needed and kept while the server allows it."""
 
-    def __init__(self, host: str, port: int, *, keep: bool) -> None:
-        """With `keep`, the connection serves request after request, else a single one."""
+    def __init__(self, host: str, port: int, *, keep_alive: bool) -> None:
+        """With `keep_alive`, reuse the connection, else open one for each request."""
         self._address = (host, port)
-        self._keep = keep
+        self._keep_alive = keep_alive
         self._streams: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
 
-    async def ask(self, message: bytes, seconds: float) -> Answer:
-        """The answer to a request.
+    async def send(self, message: bytes, seconds: float) -> Answer:
+        """Send a request and return the answer.
 
-        Raises `NotSentError`, `NoAnswerError`, or TimeoutError when it takes longer; the connection is closed then.
+        Raises `NotSentError`, `NoAnswerError` or TimeoutError; the connection is then closed.
         """
         try:
             async with asyncio.timeout(seconds):
-                reader, writer = await self.connected()
+                reader, writer = await self.connect()
                 return await self._exchange(reader, writer, message)
         except BaseException:
             self.close()
             raise
 
-    async def connected(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-        """The open connection's streams. Raises `NotSentError`."""
+    async def connect(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        """Return the streams of an open connection. Raises `NotSentError`."""
         if self._streams is not None and not (self._streams[0].at_eof() or self._streams[1].is_closing()):
             return self._streams
         self.close()
@@ -53,20 +53,20 @@ class Wire:
             answer = await read_answer(reader)
         except (OSError, asyncio.IncompleteReadError) as error:
             raise NoAnswerError(str(error)) from error
-        if not self._keep or answer.headers.get("connection", "").lower() == "close":
+        if not self._keep_alive or answer.headers.get("connection", "").lower() == "close":
             self.close()
         return answer
 
     def close(self) -> None:
-        """End the connection."""
+        """Close the connection."""
         if self._streams is not None:
-            with contextlib.suppress(RuntimeError):  # the loop may be at its end
+            with contextlib.suppress(RuntimeError):  # the event loop may be closed
                 self._streams[1].close()
             self._streams = None
 
 
 async def read_answer(reader: asyncio.StreamReader) -> Answer:
-    """The next answer. Raises OSError or asyncio.IncompleteReadError when the connection ends before it does."""
+    """Read the next answer. Raises OSError or asyncio.IncompleteReadError if the connection ends first."""
     head = await reader.readuntil(b"\r\n\r\n")
     first, *lines = head.decode("latin-1").split("\r\n")[:-2]
     pairs = (line.partition(":") for line in lines)

@@ -1,4 +1,4 @@
-"""What stands for a whole run, whatever service runs before it: PostgreSQL, the way to it, Mandrill, the history."""
+"""Everything that outlives one service process in a run: PostgreSQL, its proxy, Mandrill, callers and history."""
 
 import contextlib
 from collections.abc import AsyncIterator
@@ -17,20 +17,20 @@ from tests.tools.ledger.callers import Population, populate
 from tests.tools.ledger.history import History
 from tests.tools.ledger.mandrill import Mandrill
 
-# What a service must be started with for a fault to matter: a fault of Mandrill's is none without e-mails.
-Stage = Literal["plain", "with e-mails", "8 days ahead", "8 days behind"]
+# How the service is configured: a fault of Mandrill, for example, needs a service that sends e-mails.
+Variant = Literal["plain", "with e-mails", "8 days ahead", "8 days behind"]
 
 FAKETIME = Path("/usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1")
-DAYS: dict[Stage, str] = {"8 days ahead": "+8d", "8 days behind": "-8d"}
+DAYS: dict[Variant, str] = {"8 days ahead": "+8d", "8 days behind": "-8d"}
 
 
 class UnavailableError(Exception):
-    """Something that a run needs is not on this machine; the message says what."""
+    """A program or library that a run needs is not installed. The message names it."""
 
 
 @dataclass
-class Backdrop:
-    """The parts, the code `tree` whose service is run before them, and whether the run is a long one."""
+class Infrastructure:
+    """The parts of a run, the source tree of the service, and whether the run is a long one."""
 
     postgres: Postgres
     proxy: Proxy
@@ -40,22 +40,24 @@ class Backdrop:
     tree: Path
     thorough: bool
 
-    def environ(self, stage: Stage) -> dict[str, str]:
-        """What the service is started with: in a long run with the shipped limits, else with shorter ones."""
+    def environ(self, variant: Variant) -> dict[str, str]:
+        """Environment variables of the service: default time limits in a long run, else shorter ones."""
         environ = {"DATABASE_URL": self.proxy.url, **({} if self.thorough else QUICK)}
-        if stage == "with e-mails":
+        if variant == "with e-mails":
             return environ | self.mandrill.environ
-        if stage in DAYS:
+        if variant in DAYS:
             if not FAKETIME.exists():
-                raise UnavailableError("a wrong clock takes libfaketime: apt-get install libfaketime")
-            faked = {"LD_PRELOAD": str(FAKETIME), "FAKETIME": DAYS[stage], "FAKETIME_DONT_FAKE_MONOTONIC": "1"}
+                raise UnavailableError("faults of the clock need libfaketime: apt-get install libfaketime")
+            faked = {"LD_PRELOAD": str(FAKETIME), "FAKETIME": DAYS[variant], "FAKETIME_DONT_FAKE_MONOTONIC": "1"}
             return environ | faked
         return environ
 
 
 @contextlib.asynccontextmanager
-async def standing(folder: Path, history: History, tree: Path, *, thorough: bool) -> AsyncIterator[Backdrop]:
-    """All of it, with a durable PostgreSQL that is kept in `folder`."""
+async def run_infrastructure(
+    folder: Path, history: History, tree: Path, *, thorough: bool
+) -> AsyncIterator[Infrastructure]:
+    """Run the infrastructure, with a durable PostgreSQL whose data is in `folder`."""
     postgres, mandrill = Postgres(folder / "data", settings={}), Mandrill()
     async with contextlib.AsyncExitStack() as stack:
         await postgres.start()
@@ -67,4 +69,4 @@ async def standing(folder: Path, history: History, tree: Path, *, thorough: bool
         await migrate(connection, load_migrations(resource("sql") / "migrations"))
         population = await populate(connection)
         await connection.close()
-        yield Backdrop(postgres, proxy, mandrill, population, history, tree, thorough)
+        yield Infrastructure(postgres, proxy, mandrill, population, history, tree, thorough)

@@ -1,4 +1,4 @@
-"""What a caller was told, held against what is in the database: RELIABILITY in one function."""
+"""Compare an answer with the rows in the database, by the rules of the contract's RELIABILITY section."""
 
 import math
 from collections.abc import Sequence
@@ -11,7 +11,7 @@ import asyncpg
 from tests.api.exchange import ApiResponse, success
 from tests.tools.injection.faults import Fault
 
-GONE = (aiohttp.ClientError, ConnectionError, TimeoutError)
+CONNECTION_ERRORS = (aiohttp.ClientError, ConnectionError, TimeoutError)
 RECORDED = ("action-successful", "mandrill-email-failed")
 
 ROWS = """
@@ -22,21 +22,21 @@ FROM requirements WHERE value = $1
 
 @dataclass(frozen=True)
 class Exchange:
-    """One request by its `marker`, and its answer; None where the connection ended without one."""
+    """A request by its `marker`, and its answer; None if the connection ended without one."""
 
     marker: str
     answer: ApiResponse | None
 
     @property
-    def told(self) -> str:
-        """The outcome in the ledger's words: ok, fail or unknown."""
+    def outcome(self) -> str:
+        """The outcome: ok, fail or unknown."""
         if self.answer is None or self.answer.outcome == "unknown":
             return "unknown"
         return "ok" if self.answer.status in RECORDED else "fail"
 
 
 def violations(exchange: Exchange, rows: Sequence[asyncpg.Record], fault: Fault, *, emails: bool) -> list[str]:
-    """Whatever is wrong with an answer, given the rows that hold its marker."""
+    """Return what is wrong with an answer, given the rows with its marker."""
     found = [*_of_rows(exchange, rows), *_of_answer(exchange, fault)]
     if any(row["emails"] != emails for row in rows):
         found.append(f"{[row['emails'] for row in rows]} e-mails")
@@ -44,13 +44,13 @@ def violations(exchange: Exchange, rows: Sequence[asyncpg.Record], fault: Fault,
 
 
 def _of_rows(exchange: Exchange, rows: Sequence[asyncpg.Record]) -> list[str]:
-    least, most = {"ok": (1, 1), "fail": (0, 0), "unknown": (0, 1)}[exchange.told]
+    least, most = {"ok": (1, 1), "fail": (0, 0), "unknown": (0, 1)}[exchange.outcome]
     if not least <= len(rows) <= most:
         return [f"{len(rows)} rows"]
-    if exchange.told == "ok":
+    if exchange.outcome == "ok":
         assert exchange.answer is not None
         expected = success(rows[0])[1]["data"]
-        return [] if exchange.answer.data == expected else [f"told {exchange.answer.data}, not {expected}"]
+        return [] if exchange.answer.data == expected else [f"answered {exchange.answer.data}, not {expected}"]
     return []
 
 
@@ -64,32 +64,32 @@ def _of_answer(exchange: Exchange, fault: Fault) -> list[str]:
         expected["invalid-param"] = 400
     found = []
     if expected.get(answer.status) != code:
-        found.append("told by another status")
-    if exchange.told == "unknown" and fault.refusal:
-        found.append("the server's refusal is no unknown outcome")
-    if answer.status == "application-crash" and exchange.told == "fail" and answer.headers.get("Retry-After") != "1":
+        found.append("unexpected status")
+    if exchange.outcome == "unknown" and fault.refusal:
+        found.append("outcome is unknown, though the server refused the statement")
+    if answer.status == "application-crash" and exchange.outcome == "fail" and answer.headers.get("Retry-After") != "1":
         found.append("no Retry-After")
     return found
 
 
 def summary(exchange: Exchange) -> str:
-    """One exchange in a few words."""
+    """Return a short description of an exchange."""
     answer = exchange.answer
     return "no answer" if answer is None else f"{answer.code} {answer.status} {answer.outcome}"
 
 
 class Leaks:
-    """What is held when nothing is going on, remembered when it begins."""
+    """Resources in use when idle, recorded at the start."""
 
     def __init__(self, semaphores: Sequence[Any]) -> None:
         self._held = [(semaphore, semaphore._value) for semaphore in semaphores]  # noqa: SLF001
 
     def found(self, pools: Sequence[Any]) -> list[str]:
-        """Whatever was not given back."""
+        """Return what has not been released since."""
         leaked = [f"a semaphore at {it._value}" for it, value in self._held if it._value != value]  # noqa: SLF001
         holders = [holder for pool in pools for holder in pool._holders]  # noqa: SLF001
         in_use = sum(holder._in_use is not None for holder in holders)  # noqa: SLF001
         queued = sum(pool._queue.qsize() for pool in pools)  # noqa: SLF001
         if in_use or (holders and not math.isclose(queued, len(holders))):
-            leaked.append(f"{in_use} connections in use, {queued} of {len(holders)} to be had")
+            leaked.append(f"{in_use} connections in use, {queued} of {len(holders)} available")
         return leaked

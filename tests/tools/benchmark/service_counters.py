@@ -1,4 +1,4 @@
-"""What the service itself counts: its requests, and the statements that it sent for them."""
+"""Read the service's own counters of requests and database statements."""
 
 import asyncio
 from typing import NamedTuple
@@ -6,21 +6,21 @@ from typing import NamedTuple
 import aiohttp
 from prometheus_client.parser import text_string_to_metric_families
 
-# It counts its statements every quarter of a second.
+# The service updates its statement counter every 0.25 seconds.
 SETTLE_SECONDS = 0.3
 
 REQUESTS, STATEMENTS = "requirements_requests_total", "requirements_database_statements_total"
 
 
-class Sent(NamedTuple):
-    """Since the service was started."""
+class ServiceCounters(NamedTuple):
+    """Totals since the service started."""
 
     requests: float
     statements: float
 
 
-async def sent(console: int) -> Sent:
-    """What the service says that has its console at this port."""
+async def read_service_counters(console: int) -> ServiceCounters:
+    """Read the counters of the service with its console at this port."""
     await asyncio.sleep(SETTLE_SECONDS)
     async with aiohttp.ClientSession() as http, http.get(f"http://127.0.0.1:{console}/metrics") as response:
         families = text_string_to_metric_families(await response.text())
@@ -28,4 +28,4 @@ async def sent(console: int) -> Sent:
     requests, statements = (
         sum(sample.value for sample in samples if sample.name == name) for name in (REQUESTS, STATEMENTS)
     )
-    return Sent(requests, statements)
+    return ServiceCounters(requests, statements)

@@ -1,4 +1,4 @@
-"""What there is to break: the service, what it stands on, and who calls it."""
+"""The system under test: what a fault can act on."""
 
 import contextlib
 from collections.abc import AsyncIterator
@@ -9,18 +9,18 @@ import asyncpg
 
 from tests.proxy import Proxy
 from tests.serving.postgres import Postgres
-from tests.tools.ledger.backdrop import Backdrop
 from tests.tools.ledger.history import History
+from tests.tools.ledger.infrastructure import Infrastructure
 from tests.tools.ledger.load import Load
 from tests.tools.ledger.mandrill import Mandrill
 from tests.tools.ledger.service import Service
 
 
 @dataclass
-class Scene:
-    """A service before its backdrop, under load. It reaches PostgreSQL by way of the proxy; we go straight to it."""
+class SystemUnderTest:
+    """A service under load, with its infrastructure. Only the service connects to PostgreSQL through the proxy."""
 
-    backdrop: Backdrop
+    infrastructure: Infrastructure
     service: Service
     load: Load
     random: Random = field(default_factory=Random)
@@ -28,31 +28,31 @@ class Scene:
     @property
     def postgres(self) -> Postgres:
         """The database server."""
-        return self.backdrop.postgres
+        return self.infrastructure.postgres
 
     @property
     def proxy(self) -> Proxy:
-        """The service's way there."""
-        return self.backdrop.proxy
+        """The proxy between the service and PostgreSQL."""
+        return self.infrastructure.proxy
 
     @property
     def mandrill(self) -> Mandrill:
-        """Where e-mails go."""
-        return self.backdrop.mandrill
+        """The fake Mandrill."""
+        return self.infrastructure.mandrill
 
     @property
     def history(self) -> History:
-        """What was sent and seen."""
-        return self.backdrop.history
+        """The log of requests and results."""
+        return self.infrastructure.history
 
     @property
     def thorough(self) -> bool:
-        """Whether this is a long run: then there is more of everything."""
-        return self.backdrop.thorough
+        """Whether this is a long run, with larger faults."""
+        return self.infrastructure.thorough
 
     @contextlib.asynccontextmanager
     async def connection(self) -> AsyncIterator[asyncpg.Connection]:
-        """A connection as some other process has one; it may be gone at the end."""
+        """Open a connection outside the service; it may break before the context ends."""
         connection = await asyncpg.connect(self.postgres.url, timeout=10, command_timeout=60)
         try:
             yield connection
@@ -61,7 +61,7 @@ class Scene:
                 await connection.close(timeout=5)
 
     async def execute(self, *statements: str) -> None:
-        """Run statements as some other process does, each on its own."""
+        """Execute statements outside the service, each in its own transaction."""
         async with self.connection() as connection:
             for statement in statements:
                 await connection.execute(statement)

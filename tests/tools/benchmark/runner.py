@@ -1,4 +1,4 @@
-"""Playing the scenarios: every contestant in turn, round by round, and what was used meanwhile."""
+"""Run the scenarios, all contestants in turn in each round, and measure their costs."""
 
 import asyncio
 import time
@@ -8,19 +8,19 @@ from resource import RUSAGE_SELF, getrusage
 
 from tests.tools.benchmark import machine
 from tests.tools.benchmark.contestants import Contestant
-from tests.tools.benchmark.database import Counters, Say
-from tests.tools.benchmark.load import Outcome
-from tests.tools.benchmark.plan import USUAL, Form, Scenario, Size
-from tests.tools.benchmark.sent import Sent, sent
+from tests.tools.benchmark.database import Counters, Log
+from tests.tools.benchmark.load_generator import Outcome
+from tests.tools.benchmark.plan import STANDARD, Plan, Scenario, Size
+from tests.tools.benchmark.service_counters import ServiceCounters, read_service_counters
 
-# PostgreSQL tells of what an idle connection has done after ten seconds.
+# PostgreSQL publishes the statistics of an idle connection after up to ten seconds.
 SETTLE_SECONDS = 11.0
 COUNTED_SECONDS = 3.0
 
 
 @dataclass(frozen=True, slots=True)
 class Measurement:
-    """One contestant's turn in one round. `costs` are per request, by name; what could not be measured is absent."""
+    """Result of a contestant in one round. `costs` are per request, by name; those not measured are absent."""
 
     scenario: Scenario
     contestant: str
@@ -31,17 +31,17 @@ class Measurement:
 
     @property
     def failures(self) -> dict[str, int]:
-        """What went wrong, and how often."""
+        """Number of failures by kind."""
         missing = round(self.costs["rows"] * self.outcome.answers) - self.outcome.answers if "rows" in self.costs else 0
         return self.outcome.failures | ({"rows fewer than answers": -missing} if missing < 0 else {})
 
 
 @dataclass(frozen=True, slots=True)
-class _Used:
-    """What had been used at one moment."""
+class _Usage:
+    """Resources used up to one moment."""
 
     at: float
-    ours: float | None
+    own: float | None
     postgres: float | None
     machine: float | None
     harness: float
@@ -49,10 +49,10 @@ class _Used:
     counters: Counters | None
 
 
-async def _used(contestant: Contestant) -> _Used:
+async def _measure_usage(contestant: Contestant) -> _Usage:
     target, program = contestant.target, contestant.program
     harness = getrusage(RUSAGE_SELF)
-    return _Used(
+    return _Usage(
         time.perf_counter(),
         machine.cpu_seconds(program.pid if program else None),
         machine.cpu_seconds(target.postmaster if target else None),
@@ -64,19 +64,19 @@ async def _used(contestant: Contestant) -> _Used:
 
 
 async def measure(contestant: Contestant, scenario: Scenario, size: Size, seconds: float) -> Measurement:
-    """One turn of a contestant, with what it cost."""
-    before = await _used(contestant)
+    """Run a contestant once and measure its costs."""
+    before = await _measure_usage(contestant)
     outcome = await contestant.run(scenario, seconds)
-    after = await _used(contestant)
+    after = await _measure_usage(contestant)
     costs = _costs(before, after, outcome)
     return Measurement(scenario, contestant.name, size, outcome, costs, _foreign_cores(before, after, outcome))
 
 
-def _costs(before: _Used, after: _Used, outcome: Outcome) -> dict[str, float]:
+def _costs(before: _Usage, after: _Usage, outcome: Outcome) -> dict[str, float]:
     answers = max(outcome.answers, 1)
     costs = {"generator_us": outcome.cpu_seconds * 1e6 / answers, "log_lines": (after.lines - before.lines) / answers}
-    if before.ours is not None and after.ours is not None:
-        costs["ours_us"] = (after.ours - before.ours) * 1e6 / answers
+    if before.own is not None and after.own is not None:
+        costs["own_us"] = (after.own - before.own) * 1e6 / answers
     if before.postgres is not None and after.postgres is not None:
         costs["postgres_us"] = (after.postgres - before.postgres) * 1e6 / answers
     if before.counters is not None and after.counters is not None:
@@ -86,90 +86,92 @@ def _costs(before: _Used, after: _Used, outcome: Outcome) -> dict[str, float]:
     return costs
 
 
-def _foreign_cores(before: _Used, after: _Used, outcome: Outcome) -> float | None:
-    """How many cores were busy with what is no part of this."""
+def _foreign_cores(before: _Usage, after: _Usage, outcome: Outcome) -> float | None:
+    """Return the average number of cores used by other programs."""
     if before.machine is None or after.machine is None:
         return None
     known = outcome.cpu_seconds + after.harness - before.harness
-    known += (after.ours or 0) - (before.ours or 0) + (after.postgres or 0) - (before.postgres or 0)
+    known += (after.own or 0) - (before.own or 0) + (after.postgres or 0) - (before.postgres or 0)
     return max(after.machine - before.machine - known, 0.0) / (after.at - before.at)
 
 
 class Run:
-    """A run of a form: its measurements, and what else was found."""
+    """A run of a plan: its measurements and other results."""
 
-    def __init__(self, form: Form, found: Mapping[tuple[str, Size], Contestant], say: Say, deadline: float) -> None:
-        """`found` are all who take part, `deadline` is on the monotonic clock."""
-        self.form = form
+    def __init__(self, plan: Plan, found: Mapping[tuple[str, Size], Contestant], log: Log, deadline: float) -> None:
+        """`found` are all contestants, `deadline` is on the monotonic clock."""
+        self.plan = plan
         self.measurements: list[Measurement] = []
-        # By contestant and connections, each worker's at the end of such a load.
+        # By contestant and connections: the memory of each worker after that load.
         self.memory: dict[tuple[str, int], list[machine.Memory]] = {}
-        # A request, by the service's own count.
+        # Statements per request, by the service's own count.
         self.statements: dict[tuple[str, Size, Scenario], float] = {}
         self.transactions: dict[str, float] = {}
         self.cut_short = False
         self._found = found
-        self._say = say
+        self._log = log
         self._deadline = deadline
 
-    async def play(self) -> None:
-        """Measure everything, or what there is time for."""
-        for name in self.form.counted:
+    async def run_all(self) -> None:
+        """Run all scenarios, or as many as there is time for."""
+        for name in self.plan.counted:
             await self._count_transactions(name)
-        for scenario in self.form.scenarios:
+        for scenario in self.plan.scenarios:
             if not self.cut_short:
-                self._say(f"{scenario}: {scenario.rounds} rounds of {scenario.seconds:g} s each")
-                counted = await self._sent(scenario)
-                await self._play(scenario)
-                self._weigh(scenario)
+                self._log(f"{scenario}: {scenario.rounds} rounds of {scenario.seconds:g} s each")
+                counted = await self._service_counters(scenario)
+                await self._run_scenario(scenario)
+                self._measure_memory(scenario)
                 await self._count_statements(scenario, counted)
 
-    def _taking_part(self, scenario: Scenario) -> list[tuple[Contestant, Size]]:
+    def _contestants_of(self, scenario: Scenario) -> list[tuple[Contestant, Size]]:
         wanted = ((name, size) for name in scenario.contestants for size in scenario.sizes)
         return [(self._found[one], one[1]) for one in wanted if one in self._found]
 
-    async def _play(self, scenario: Scenario) -> None:
-        taking_part = self._taking_part(scenario)
-        for target in {id(one.target): one.target for one, _ in taking_part if one.target}.values():
+    async def _run_scenario(self, scenario: Scenario) -> None:
+        contestants = self._contestants_of(scenario)
+        for target in {id(one.target): one.target for one, _ in contestants if one.target}.values():
             await target.prepare()
-        for contestant, _ in taking_part:
-            if contestant.program is not None:  # the others begin anew with each turn
-                await contestant.run(scenario, self.form.warm_up_seconds)
+        for contestant, _ in contestants:
+            if contestant.program is not None:  # the others start anew for each run
+                await contestant.run(scenario, self.plan.warm_up_seconds)
         for number in range(1, scenario.rounds + 1):
             if time.monotonic() > self._deadline:
                 self.cut_short = True
-                self._say(f"  time is up after {number - 1} of {scenario.rounds} rounds")
+                self._log(f"  time limit reached after {number - 1} of {scenario.rounds} rounds")
                 return
-            turns = [await measure(one, scenario, size, scenario.seconds) for one, size in taking_part]
+            turns = [await measure(one, scenario, size, scenario.seconds) for one, size in contestants]
             self.measurements += turns
-            self._say(f"  {number}: " + "  ".join(f"{_label(turn)} {turn.outcome.rate:,.0f}/s" for turn in turns))
+            self._log(f"  {number}: " + "  ".join(f"{_label(turn)} {turn.outcome.rate:,.0f}/s" for turn in turns))
 
-    def _weigh(self, scenario: Scenario) -> None:
-        for contestant, _ in self._taking_part(scenario):
+    def _measure_memory(self, scenario: Scenario) -> None:
+        for contestant, _ in self._contestants_of(scenario):
             if contestant.program is not None:
                 workers = machine.workers(contestant.program.pid)
                 found = [memory for pid in workers if (memory := machine.memory(pid))]
                 self.memory.setdefault((contestant.name, scenario.connections), []).extend(found)
 
-    async def _sent(self, scenario: Scenario) -> dict[tuple[str, Size], Sent]:
-        taking_part = [(one, size) for one, size in self._taking_part(scenario) if one.console is not None]
-        found = await asyncio.gather(*(sent(one.console) for one, _ in taking_part if one.console is not None))
-        return {(one.name, size): counted for (one, size), counted in zip(taking_part, found, strict=True)}
+    async def _service_counters(self, scenario: Scenario) -> dict[tuple[str, Size], ServiceCounters]:
+        contestants = [(one, size) for one, size in self._contestants_of(scenario) if one.console is not None]
+        found = await asyncio.gather(
+            *(read_service_counters(one.console) for one, _ in contestants if one.console is not None)
+        )
+        return {(one.name, size): counted for (one, size), counted in zip(contestants, found, strict=True)}
 
-    async def _count_statements(self, scenario: Scenario, before: Mapping[tuple[str, Size], Sent]) -> None:
-        for one, after in (await self._sent(scenario)).items():
+    async def _count_statements(self, scenario: Scenario, before: Mapping[tuple[str, Size], ServiceCounters]) -> None:
+        for one, after in (await self._service_counters(scenario)).items():
             if requests := after.requests - before[one].requests:
                 self.statements[*one, scenario] = (after.statements - before[one].statements) / requests
 
     async def _count_transactions(self, name: str) -> None:
-        size = self.form.sizes[0]
+        size = self.plan.sizes[0]
         contestant = self._found[name, size]
         target = contestant.target
         if target is None:
             return
-        self._say(f"counting the transactions of {name}, which takes {COUNTED_SECONDS + SETTLE_SECONDS:g} s")
+        self._log(f"counting the transactions of {name}, which takes {COUNTED_SECONDS + SETTLE_SECONDS:g} s")
         before = await target.counters()
-        scenario = Scenario(USUAL, "application", (name,), (size,), 1, COUNTED_SECONDS)
+        scenario = Scenario(STANDARD, "application", (name,), (size,), 1, COUNTED_SECONDS)
         outcome = await contestant.run(scenario, COUNTED_SECONDS)
         await asyncio.sleep(SETTLE_SECONDS)
         after = await target.counters()

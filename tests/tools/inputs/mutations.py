@@ -1,4 +1,4 @@
-"""Requests spoiled as bytes: bits flipped, pieces inserted, cut out, doubled, and spliced from two."""
+"""Mutate requests as bytes: flip bits, insert, delete, duplicate, and splice two requests."""
 
 from collections.abc import Iterator
 from random import Random
@@ -6,7 +6,7 @@ from random import Random
 from tests.api.bad_inputs.cases import Request, chunked, with_header, with_param
 from tests.factories import CREATE
 
-# Of nobody: whatever becomes of these requests, none of them writes.
+# The token is unknown, so none of these requests can write.
 _REFUSED = with_param(token='"of-nobody"')
 _CHUNKED = chunked(_REFUSED.body, size=50)
 
@@ -50,8 +50,8 @@ _PIECES = [
 ]
 
 
-def mutated(random: Random) -> Iterator[bytes]:
-    """Spoiled requests without end, most of them in one place."""
+def mutated_requests(random: Random) -> Iterator[bytes]:
+    """Yield mutated requests without end, most of them with one mutation."""
     while True:
         octets = random.choice(VALID)
         for _ in range(random.choice((1, 1, 1, 2, 3))):
@@ -60,7 +60,7 @@ def mutated(random: Random) -> Iterator[bytes]:
 
 
 def _changed(octets: bytes, random: Random) -> bytes:
-    # Most of the places that matter are in the head.
+    # Most mutations go into the head, where framing is decided.
     heads = max(octets.find(b"\r\n\r\n") + 4, 1)
     at = random.randrange(heads if random.random() < 0.7 else len(octets) or 1)
     length = random.choice((1, 1, 2, 4, 20))

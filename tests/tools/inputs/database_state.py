@@ -1,4 +1,4 @@
-"""What the database holds, as far as it decides about answers: who may call, and what there is to refer to."""
+"""The database as the model of the contract knows it: callers by token, and the records requirements can refer to."""
 
 import secrets
 from collections.abc import Mapping
@@ -14,24 +14,24 @@ Caller = Literal["application", "session", "expired", "without-role"]
 
 
 @dataclass(frozen=True)
-class World:
-    """`callers` are those behind tokens: any other token is nobody's, and `dead_tokens` no longer anyone's.
+class DatabaseState:
+    """`callers` maps tokens to callers; `revoked_tokens` and all other tokens are invalid.
 
-    `ids` are the records of each association type.
+    `ids` holds the ids of the records of each association type.
     """
 
     callers: Mapping[str, Caller]
-    dead_tokens: tuple[str, ...]
+    revoked_tokens: tuple[str, ...]
     ids: Mapping[str, frozenset[int]]
 
     @property
     def token(self) -> str:
-        """A token that may call."""
+        """The token of a valid caller."""
         return next(token for token, caller in self.callers.items() if caller == "application")
 
 
-async def populate(records: Records) -> World:
-    """Make one of each kind of caller, and records of every type, in an empty database with the route deployed."""
+async def populate(records: Records) -> DatabaseState:
+    """Create each kind of caller and records of every type in an empty database, and deploy the route."""
     await records.deploy()
     application = await records.application()
     session = await records.session("client", application_id=application.id)
@@ -39,9 +39,11 @@ async def populate(records: Records) -> World:
     callers[(await records.session("employee", age=timedelta(days=8))).token] = "expired"
     callers[(await records.session("liaison", idle=timedelta(hours=73))).token] = "expired"
     callers[await _without_role(records)] = "without-role"
-    dead_tokens = (await _revoked(records, application.id), await _inactive(records))
+    revoked_tokens = (await _revoked(records, application.id), await _inactive(records))
     tables = load_config(None, {}).associations
-    return World(callers, dead_tokens, {name: await _ids(records, table) for name, table in tables.items()})
+    return DatabaseState(
+        callers, revoked_tokens, {name: await _ids(records, format_table) for name, format_table in tables.items()}
+    )
 
 
 async def _without_role(records: Records) -> str:
@@ -65,6 +67,6 @@ async def _inactive(records: Records) -> str:
     return application.token
 
 
-async def _ids(records: Records, table: str) -> frozenset[int]:
-    rows = await records.connection.fetch(f'SELECT id FROM "{table}"')  # noqa: S608 - a table of the shipped settings
+async def _ids(records: Records, format_table: str) -> frozenset[int]:
+    rows = await records.connection.fetch(f'SELECT id FROM "{format_table}"')  # noqa: S608 - a table name from the default configuration
     return frozenset(row["id"] for row in rows)

@@ -1,4 +1,4 @@
-"""The programs of a cluster: what runs them, what they are run as, and what is missing."""
+"""Run the programs of a cluster, and find the missing ones."""
 
 import asyncio
 import os
@@ -16,12 +16,12 @@ _AS_ACCOUNT: Mapping[str, Any] = {} if os.geteuid() else {"user": ACCOUNT, "grou
 
 
 def missing_packages() -> list[str]:
-    """The Debian packages to install before a cluster can run."""
+    """Return the Debian packages to install before a cluster can run."""
     return [package for program, package in PACKAGES.items() if shutil.which(program) is None]
 
 
 def make_folder(folder: Path) -> Path:
-    """A new folder that the programs may write to."""
+    """Create a folder that the programs can write to."""
     folder.mkdir(mode=0o700)
     if not os.geteuid():
         shutil.chown(folder, ACCOUNT, ACCOUNT)
@@ -31,7 +31,7 @@ def make_folder(folder: Path) -> Path:
 async def run(
     arguments: Sequence[str], folder: Path, environ: Mapping[str, str] | None = None
 ) -> asyncio.subprocess.Process:
-    """Start a program in `folder`, its output in `program.log` there, with nothing of our own environment but PATH."""
+    """Start a program in `folder` with its output in `program.log`. Only PATH is taken from our environment."""
     with (folder / "program.log").open("ab") as log:
         return await asyncio.create_subprocess_exec(
             *arguments,
@@ -46,5 +46,5 @@ async def run(
 
 
 def last_lines(folder: Path, count: int = 5) -> Iterator[str]:
-    """What a program in `folder` said last."""
+    """Yield the last lines of a program's output."""
     yield from (folder / "program.log").read_text(errors="replace").splitlines()[-count:]

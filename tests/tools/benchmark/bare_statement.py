@@ -1,4 +1,4 @@
-"""The statement of a create, one create after another, without HTTP: what every request takes at the least."""
+"""Time the statement of a create alone, one after another, without HTTP: the lower limit of a request's latency."""
 
 import dataclasses
 from time import perf_counter
@@ -14,7 +14,7 @@ from tests.tools.benchmark.plan import Callers
 
 
 async def time_creates(url: str, seconds: float, callers: Callers, population: int) -> list[float]:
-    """The seconds that each create took: the service's own statement, awaited over its pool."""
+    """Return the latency of each create in seconds: the service's own statement over its own pool."""
     config = load_config(None, {})
     latencies = []
     async with open_database(dataclasses.replace(config.database, url=url), url) as database:
