@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from aiohttp import web
 
-from service.domain.schemas import MAX_ID, Reference
+from service.domain.references import MAX_ID, Reference
 
 FORM_TYPE = "application/x-www-form-urlencoded"
 MAX_TEXT = 300

@@ -6,7 +6,7 @@ from service.admin import keys
 from service.admin.console.forms import Form, read_query
 from service.admin.console.rendering import page
 from service.database.pool import Database
-from service.domain.schemas import Reference
+from service.domain.references import Reference
 from service.storage import requirement_pages
 from service.storage.pages import LAST_ID, Page
 
