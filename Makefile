@@ -1,10 +1,10 @@
-# Each target sets up what it needs by itself. `make` alone lists them.
+# Each target installs what it needs. `make` without a target lists them.
 
 .DEFAULT_GOAL := help
 .PHONY: help run test test-postgres15 test-browser soak fuzz sabotage ledger ledger-long ledger-failover check lint format types layers bench bench-full bench-mail lock clean runtime peers tools
 
 BIN := .venv/bin/python -m
-# Most tests wait for something most of the time. JOBS=1 runs them one after another.
+# Tests mostly wait, so there are more jobs than cores. JOBS=1 runs them sequentially.
 JOBS := 4
 PYTEST := pytest -n $(JOBS) --dist loadfile
 ON_POSTGRES := admin api cli mail security serving storage tools/injection
@@ -16,73 +16,73 @@ help: ## Print this help
 	awk -F ':.*## ' -v on="$$on" -v off="$$off" \
 		'/^[a-z0-9-]+:.*## / { printf "  %s%-16s%s %s\n", on, $$1, off, $$2 }' $(MAKEFILE_LIST)
 
-run: runtime ## Serve the API with demo records on an embedded PostgreSQL, or as it is on DATABASE_URL
+run: runtime ## Serve the API on an embedded PostgreSQL with demo records, or on DATABASE_URL without them
 	@exec $(BIN) service serve $(if $(DATABASE_URL),,--demo)
 
-test: tools ## Run the tests on the embedded PostgreSQL; ARGS="-k create" runs some of them
+test: tools ## Run the tests on the embedded PostgreSQL (6 to 8 minutes); ARGS="-k create" selects some
 	@$(BIN) $(PYTEST) $(ARGS)
 
-test-postgres15: tools ## Run the tests that touch tables on an installed PostgreSQL 15, the oldest that is served
+test-postgres15: tools ## Run the database tests on an installed PostgreSQL 15, the oldest supported version
 	@bash .ci/postgres15 $(BIN) $(PYTEST) $(addprefix tests/,$(ON_POSTGRES)) $(ARGS)
 
-test-browser: tools ## Drive the console and /docs in a headless Chromium; pictures in build/screenshots
+test-browser: tools ## Test the console and /docs in a headless Chromium; screenshots in build/screenshots
 	@mkdir -p build/screenshots
 	@SCREENSHOTS=build/screenshots $(BIN) pytest tests/browser $(ARGS)
 
-soak: tools ## Create 10,000 requirements against a Mandrill full of faults, and lose or double no e-mail
+soak: tools ## Create 10,000 requirements with a faulty Mandrill and check that no e-mail is lost or sent twice
 	@SOAK_CREATES=10000 $(BIN) pytest tests/mail/test_dispatcher.py -k soak $(ARGS)
 
-fuzz: tools ## Send 100,000 generated requests and judge every answer; FUZZ_SEED=7 sends others
+fuzz: tools ## Send 100,000 generated requests and check every response; FUZZ_SEED=7 sends others
 	@exec $(BIN) tests.inputs
 
-sabotage: tools ## Plant bugs in copies of the code and see each caught by the tests named for it; ARGS=NAME for one
+sabotage: tools ## Plant bugs in copies of the code and check that their tests fail; ARGS=NAME plants one
 	@exec $(BIN) tests.sabotage $(ARGS)
 
-ledger: tools ## Break things under load for 90 s and judge every answer by the table; ARGS="--list" tells which things
+ledger: tools ## Inject faults under load for 90 s and compare every response with the table; ARGS="--list" lists faults
 	@exec $(BIN) tests.ledger $(ARGS)
 
-ledger-long: tools ## The same for MINUTES=30, each fault for longer, with SEED=1 replaying a plan
+ledger-long: tools ## The same for MINUTES=30 with longer faults; SEED=1 repeats a plan
 	@exec $(BIN) tests.ledger --long --minutes $(or $(MINUTES),30) $(if $(SEED),--seed $(SEED)) $(ARGS)
 
-check: lint types layers test ## Run everything that a change has to pass
+check: lint types layers test ## Run lint, types, layers and test
 
-lint: tools ## Check style and SQL migrations
+lint: tools ## Check the style of the code and the SQL migrations
 	@$(BIN) ruff check
 	@$(BIN) ruff format --check
 	@.venv/bin/squawk sql/migrations/*.sql
 
-format: tools ## Format the code and mend what can be mended
+format: tools ## Format the code and apply automatic fixes
 	@$(BIN) ruff format
 	@$(BIN) ruff check --fix
 
 types: tools ## Check types
 	@$(BIN) mypy
 
-layers: tools ## Check that modules import only what stands below them
+layers: tools ## Check that modules import only from lower layers
 	@.venv/bin/python .venv/bin/lint-imports
 
-bench: peers ## Compare the service with its limits and a peer, in under 2 minutes; writes docs/benchmarks/
+bench: peers ## Benchmark the service against pgbench and peers in under 2 minutes; writes docs/benchmarks/
 	@exec $(BIN) tests.benchmark $(ARGS)
 
-bench-full: peers ## The same in under 20 minutes: more rounds, and tables of millions of rows
+bench-full: peers ## The same with more rounds and tables of millions of rows, in under 20 minutes
 	@exec $(BIN) tests.benchmark --full $(ARGS)
 
-bench-mail: tools ## Compare requests without e-mail while Mandrill accepts and while it hangs, in about a minute
+bench-mail: tools ## Benchmark requests without e-mail while Mandrill accepts and while it hangs, in about a minute
 	@$(BIN) tests.benchmark.mail_outage
 
-ledger-failover: tools ## Lose the primary of two PostgreSQL servers under load; needs etcd-server and patroni, in minutes
+ledger-failover: tools ## Lose the primary of two PostgreSQL servers under load, in minutes; needs etcd-server and patroni
 	@exec $(BIN) tests.failover $(ARGS)
 
-lock: tools ## Pin the dependencies of pyproject.toml anew; ARGS=--upgrade takes newer versions
+lock: tools ## Update the lock files from pyproject.toml; ARGS=--upgrade takes newer versions
 	@$(BIN) $(COMPILE) $(ARGS) --output-file requirements.lock
 	@$(BIN) $(COMPILE) $(ARGS) --group bench --constraint requirements.lock --output-file requirements-bench.lock
 	@$(BIN) $(COMPILE) $(ARGS) --group dev --constraint requirements-bench.lock --output-file requirements-dev.lock
 
-clean: ## Remove the virtual environment and what tools keep; the data in .data/ stays
+clean: ## Remove the virtual environment and tool caches, but not the data in .data/
 	rm -rf .venv .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache .schemathesis .coverage* build dist
 	find service tests -name __pycache__ -type d -prune -exec rm -rf {} +
 
-# One environment for all: each lock holds all of the one before, at the same versions.
+# All targets share one environment: each lock file includes the previous one, with the same versions.
 runtime:
 	@PYTHON="$(PYTHON)" sh .ci/venv requirements.lock
 

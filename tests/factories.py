@@ -6,11 +6,15 @@ from datetime import timedelta
 
 import asyncpg
 
+from service.api.actions import ACTIONS
 from service.domain.callers import digest
 from service.storage import applications, registry, users
-from service.storage.demo import ROUTE
 
 CREATE = "/api/v1/requirements/create"
+
+# The route records of create and of all actions: service, version, action.
+ROUTE = ("requirements", "v1", "create")
+ROUTES = [action.route for action in ACTIONS]
 
 
 @dataclass(frozen=True)
@@ -38,9 +42,10 @@ class Records:
     def __init__(self, connection: asyncpg.Connection) -> None:
         self.connection = connection
 
-    async def deploy(self, *, sensitive_params: bool = False) -> None:
-        """Deploy the create route and its service."""
-        await registry.deploy_route(self.connection, ROUTE, sensitive_params=sensitive_params)
+    async def deploy(self, *, sensitive_params: bool = False, route: tuple[str, str, str] | None = None) -> None:
+        """Deploy the routes of all actions, or only `route`, and their service."""
+        for name in [route] if route else ROUTES:
+            await registry.deploy_route(self.connection, name, sensitive_params=sensitive_params)
 
     async def application(self, slug: str | None = None) -> AppRecord:
         """Create an active application with a token."""

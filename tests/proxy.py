@@ -1,4 +1,4 @@
-"""A TCP proxy before PostgreSQL that fails as networks do: cut, reset, slow, silent, or losing what a server says."""
+"""A TCP proxy in front of PostgreSQL that simulates network failures: cuts, resets, delays, silence, lost replies."""
 
 import asyncio
 import contextlib
@@ -11,20 +11,20 @@ Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
 CHUNK_BYTES = 65_536
 
-# What makes closing a connection a reset: nothing lingers, not even for no time.
+# SO_LINGER on with a timeout of 0: closing the socket sends a reset.
 _NO_LINGER = struct.pack("ii", 1, 0)
 
 
-class _Link:
-    """One client's connection, and that to the server made for it."""
+class _Pair:
+    """A client connection and the server connection opened for it."""
 
     def __init__(self, client: Streams, server: Streams) -> None:
         self.client_reader, self.client = client
         self.server_reader, self.server = server
-        self.passes: int | None = None  # how many bytes of the server's still pass; None: all
+        self.passes: int | None = None  # bytes from the server that are still forwarded; None: all
 
     def reset(self) -> None:
-        """End it as a machine that has forgotten it does."""
+        """Reset both connections."""
         for writer in (self.client, self.server):
             sock = writer.get_extra_info("socket")
             if sock.family != socket.AF_UNIX:
@@ -33,10 +33,10 @@ class _Link:
 
 
 class Proxy:
-    """Passes bytes between its clients and one PostgreSQL, until it is told otherwise; `proxied` makes them.
+    """Forwards bytes between clients and one PostgreSQL server. `proxied` starts it.
 
-    `delay_seconds` is what each chunk takes on its way, either way. While `closed`, whoever connects is hung up on.
-    `lost` counts the replies that were lost.
+    `delay_seconds` delays each chunk, in both directions. While `closed` is true, new connections are closed at once.
+    `lost` counts the lost replies.
     """
 
     def __init__(self, database_url: str) -> None:
@@ -47,39 +47,39 @@ class Proxy:
         self._marker, self._losses, self._passing, self._close_then = b"", 0, 0, False
         self._open = asyncio.Event()
         self._open.set()
-        self._links: dict[asyncio.Task[None], _Link | None] = {}
+        self._pairs: dict[asyncio.Task[None], _Pair | None] = {}
 
     @property
     def url(self) -> str:
-        """The address of the database by way of this proxy."""
+        """The URL of the database through this proxy."""
         user, _, _ = self._target.netloc.rpartition("@")
         port = self._server.sockets[0].getsockname()[1]
         return self._target._replace(netloc=f"{user or 'postgres'}@127.0.0.1:{port}", query="").geturl()
 
     async def listen(self) -> None:
-        """Start to accept connections."""
+        """Start accepting connections."""
         self._server = await asyncio.start_server(self._accept, "127.0.0.1", 0)
 
     async def cut(self) -> None:
-        """End every connection and accept no more, for good."""
+        """Close every connection and stop accepting new ones."""
         self._server.close()
         await self.hang_up()
 
     async def hang_up(self) -> None:
-        """End every connection there is."""
-        tasks = list(self._links)
+        """Close every open connection."""
+        tasks = list(self._pairs)
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
     def reset(self) -> None:
-        """Reset every connection there is."""
-        for link in filter(None, list(self._links.values())):
-            link.reset()
+        """Reset every open connection."""
+        for pair in filter(None, list(self._pairs.values())):
+            pair.reset()
 
     @contextlib.contextmanager
     def black_hole(self) -> Iterator[None]:
-        """Pass nothing meanwhile, and hang up on nobody; what was sent then arrives late."""
+        """Forward nothing during the block, but keep the connections. Bytes sent during the block arrive after it."""
         self._open.clear()
         try:
             yield
@@ -87,24 +87,24 @@ class Proxy:
             self._open.set()
 
     def lose_replies(self, marker: str = "", count: int = 0, *, passing: int = 0, close: bool = False) -> None:
-        """Cut the next `count` connections that carry `marker` once `passing` bytes of the reply have passed.
+        """Cut the next `count` connections whose client sends `marker`, after `passing` bytes of the reply.
 
-        Without a marker it is each of the present connections. With `close`, every connection is cut then, and none
-        let through until `closed` is false again.
+        Without a marker, cut every open connection this way. With `close`, all connections are then closed, and new
+        ones are refused until `closed` is false again.
         """
         self._marker, self._losses, self._passing, self._close_then = marker.encode(), count, passing, close
         if not marker:
-            for link in filter(None, self._links.values()):
-                link.passes = passing
+            for pair in filter(None, self._pairs.values()):
+                pair.passes = passing
 
     def lose_nothing(self) -> None:
-        """Lose no reply from now on."""
+        """Stop losing replies."""
         self._losses = 0
 
     def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.create_task(self._serve(reader, writer))
-        self._links[task] = None
-        task.add_done_callback(self._links.pop)
+        self._pairs[task] = None
+        task.add_done_callback(self._pairs.pop)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
@@ -115,14 +115,14 @@ class Proxy:
                 return
             await self._open.wait()
             try:
-                server = await self._reach()
-            except OSError:  # the server is away: so is, to the client, what is behind us
+                server = await self._connect()
+            except OSError:  # the server is down, so the client's connection is closed
                 return
             ending.callback(server[1].transport.abort)
-            self._links[task] = link = _Link((reader, writer), server)
-            await _first(self._forward(link), self._return(link))
+            self._pairs[task] = pair = _Pair((reader, writer), server)
+            await _run_until_first(self._forward(pair), self._return(pair))
 
-    async def _reach(self) -> Streams:
+    async def _connect(self) -> Streams:
         query = parse_qs(self._target.query)
         host = query.get("host", [self._target.hostname or "127.0.0.1"])[0]
         port = int(query.get("port", [str(self._target.port or 5432)])[0])
@@ -130,51 +130,51 @@ class Proxy:
             return await asyncio.open_unix_connection(f"{host}/.s.PGSQL.{port}")
         return await asyncio.open_connection(host, port)
 
-    async def _forward(self, link: _Link) -> None:
+    async def _forward(self, pair: _Pair) -> None:
         def watch(content: bytes) -> bytes:
             if self._losses and self._marker in content:
                 self._losses -= 1
-                link.passes = self._passing
+                pair.passes = self._passing
             return content
 
-        await self._copy(link.client_reader, link.server, watch)
+        await self._copy(pair.client_reader, pair.server, watch)
 
-    async def _return(self, link: _Link) -> None:
-        def curtail(content: bytes) -> bytes | None:
-            if link.passes is None:
+    async def _return(self, pair: _Pair) -> None:
+        def truncate(content: bytes) -> bytes | None:
+            if pair.passes is None:
                 return content
-            passed, link.passes = content[: link.passes], link.passes - len(content)
-            if link.passes >= 0:
+            passed, pair.passes = content[: pair.passes], pair.passes - len(content)
+            if pair.passes >= 0:
                 return passed
-            # What has answered has also committed: a statement of its own is acknowledged after its commit.
+            # The server replies to a statement outside a transaction after the commit, so it is committed.
             self.lost += 1
-            link.client.write(passed)
+            pair.client.write(passed)
             return None
 
-        await self._copy(link.server_reader, link.client, curtail)
-        if link.passes is not None and link.passes < 0 and self._close_then:
+        await self._copy(pair.server_reader, pair.client, truncate)
+        if pair.passes is not None and pair.passes < 0 and self._close_then:
             self.closed = True
-            for task in set(self._links) - {asyncio.current_task()}:
+            for task in set(self._pairs) - {asyncio.current_task()}:
                 task.cancel()
 
     async def _copy(
-        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, judge: Callable[[bytes], bytes | None]
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, transform: Callable[[bytes], bytes | None]
     ) -> None:
         with contextlib.suppress(ConnectionError):
             while content := await reader.read(CHUNK_BYTES):
-                judged = judge(content)
-                if judged is None:
+                forwarded = transform(content)
+                if forwarded is None:
                     return
                 if self.delay_seconds:
                     await asyncio.sleep(self.delay_seconds)
                 await self._open.wait()
-                writer.write(judged)
+                writer.write(forwarded)
                 await writer.drain()
 
 
-async def _first(*ways: Awaitable[None]) -> None:
-    """Return when one way has ended, and end the others."""
-    tasks = [asyncio.ensure_future(way) for way in ways]
+async def _run_until_first(*directions: Awaitable[None]) -> None:
+    """Run until one direction has ended, then cancel the other."""
+    tasks = [asyncio.ensure_future(direction) for direction in directions]
     try:
         await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
     finally:
@@ -185,7 +185,7 @@ async def _first(*ways: Awaitable[None]) -> None:
 
 @contextlib.asynccontextmanager
 async def proxied(database_url: str) -> AsyncIterator[Proxy]:
-    """A proxy before that database, gone at the end."""
+    """Run a proxy in front of the database, and stop it at the end."""
     proxy = Proxy(database_url)
     await proxy.listen()
     try:

@@ -34,6 +34,11 @@ class Action:
         """Whether the action can change the tables."""
         return bool(self.outcomes)
 
+    @property
+    def crash_outcomes(self) -> tuple[Outcome, ...]:
+        """The outcomes that an application-crash of the action can have. A crash of a read is never `unknown`."""
+        return ("none", "unknown") if self.writes else ("none",)
+
     @cached_property
     def path(self) -> str:
         """The path of its URL."""

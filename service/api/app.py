@@ -7,9 +7,9 @@ from aiohttp import web
 from service.api import keys
 from service.api.action import Action
 from service.api.actions import ACTIONS
+from service.api.aiohttp_internals import CatchAllResource, handle_expect
 from service.api.handlers import docs, health
-from service.api.handlers.expect_continue import invite_body
-from service.api.handlers.not_found import NotFoundResource
+from service.api.handlers.not_found import not_found
 from service.api.lifespan import lifespan, stop_dispatching
 from service.api.middlewares import OUTER, through_pipeline
 from service.api.openapi import render_document
@@ -36,12 +36,12 @@ def create_app(
     app.cleanup_ctx.append(lifespan)
     app.on_shutdown.append(stop_dispatching)
 
-    app.router.add_get("/ping", health.ping, expect_handler=invite_body)
-    app.router.add_get("/ready", health.ready, expect_handler=invite_body)
+    app.router.add_get("/ping", health.ping, expect_handler=handle_expect)
+    app.router.add_get("/ready", health.ready, expect_handler=handle_expect)
     app.add_routes(docs.routes(render_document(actions, app[keys.PARAMS_SCHEMAS])))
     for action in actions:
-        app[keys.METRICS].predeclare_errors(action.path, {"none", "unknown"} & set(action.outcomes))
+        app[keys.METRICS].predeclare_errors(action.path, action.crash_outcomes)
         for method in action.methods:
-            app.router.add_route(method, action.path, through_pipeline(action), expect_handler=invite_body)
-    app.router.register_resource(NotFoundResource())
+            app.router.add_route(method, action.path, through_pipeline(action), expect_handler=handle_expect)
+    app.router.register_resource(CatchAllResource(not_found))
     return app

@@ -5,7 +5,7 @@ from aiohttp import hdrs, web
 from multidict import istr
 
 from service.api import keys
-from service.api.response import BufferedResponse
+from service.api.aiohttp_internals import BufferedResponse
 from service.domain import idempotency
 from service.domain.statuses import ActionSuccessful, ApplicationCrash, Status
 

@@ -23,7 +23,7 @@ from service.database.connection import connect
 from service.database.migrations import load_migrations
 from service.database.pool import Database, open_database
 from service.mail.backoff import lease
-from service.mail.lifespan import mailing
+from service.mail.lifespan import open_mail
 from service.observability.background import in_background
 from service.storage.requirements import EmailToQueue, RequirementStore
 
@@ -72,7 +72,7 @@ async def _mail(app: web.Application, database: Database) -> AsyncIterator[None]
             log.warning("no-emails", reason="mandrill.api_key and mandrill.recipients must both be set")
         yield
         return
-    async with mailing(database, settings) as (app[keys.EMAIL_SENDER], app[keys.DISPATCHER]):
+    async with open_mail(database, settings) as (app[keys.EMAIL_SENDER], app[keys.DISPATCHER]):
         yield
 
 

@@ -14,7 +14,8 @@ from service.database.errors import (
     RetryableError,
     StatementTimeout,
 )
-from service.domain.requirements import NewRequirement
+from service.domain import idempotency
+from service.domain.requirements import NewRequirement, Requirement
 from service.domain.statuses import ApplicationCrash, InvalidParam, ParamError
 from service.storage.requirements import InsertResult, RequirementStore
 
@@ -65,11 +66,7 @@ class RequirementWriter:
             try:
                 result = await self._attempt(item, deadline)
             except DatabaseError as error:
-                # With a key, the lock may be held by an abandoned call of the same key.
-                keyed = item.params_digest is not None
-                unknown = (
-                    unknown or isinstance(error, ConnectionLost) or (keyed and isinstance(error, StatementTimeout))
-                )
+                unknown = unknown or _may_be_written(error, item)
                 item = item._replace(retried=unknown)
                 if not _is_retryable(error, unknown=unknown) or _seconds_left(deadline) <= RETRY_PAUSE_SECONDS:
                     raise _refusal(error, unknown=unknown) from error
@@ -141,6 +138,23 @@ class RequirementWriter:
         await self.writes.close()
         if self._single_writes:
             await asyncio.wait(self._single_writes)
+
+
+def requirement_of(item: NewRequirement, result: InsertResult) -> Requirement:
+    """The requirement in the result of writing `item` for an accepted caller.
+
+    Raises `InvalidParam` for a reference that does not exist, or for an Idempotency-Key that was used before with
+    other params; `ApplicationCrash` if there is no row for another reason.
+    """
+    if result.requirement is None:
+        exists = {"required.id": result.required_exists, "requireable.id": result.requireable_exists}
+        absent = [ParamError(param, "does not exist") for param, found in exists.items() if not found]
+        # With both references present, the row of an earlier call was just deleted, or a trigger discarded the new
+        # row: not the caller's fault.
+        raise InvalidParam(*absent) if absent else ApplicationCrash
+    if item.params_digest is not None and result.requirement.params_digest != item.params_digest:
+        raise InvalidParam(ParamError(idempotency.HEADER, "was used before, with other params"))
+    return result.requirement
 
 
 def _may_be_written(error: DatabaseError, item: NewRequirement) -> bool:

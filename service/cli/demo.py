@@ -5,13 +5,11 @@ from urllib.parse import urlsplit
 
 import click
 
+from service.cli.actions import action_routes
 from service.cli.database import run
 from service.cli.options import ConfiguredCommand
 from service.config import Config
 from service.storage.demo import Demo, make_demo
-from service.storage.registry import RouteName
-
-DEMO_ROUTES: tuple[RouteName, ...] = (("requirements", "v1", "create"),)
 
 
 @click.command(cls=ConfiguredCommand)
@@ -22,7 +20,7 @@ def demo(config: Config, yes: bool) -> None:
     if config.database.url is not None and not yes:
         place = urlsplit(config.database.url).hostname or "DATABASE_URL"
         raise click.UsageError(f"this writes demo records into the database at {place}: confirm with --yes")
-    show_demo(run(lambda c: make_demo(c, DEMO_ROUTES), config), base_url(config.server.host, config.server.port))
+    show_demo(run(lambda c: make_demo(c, action_routes()), config), base_url(config.server.host, config.server.port))
 
 
 def show_demo(made: Demo, url: str) -> None:

@@ -1,14 +1,14 @@
 """Output for a person to read: tables and counts."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
 import click
 
 
-def print_records(rows: Iterable[Mapping[str, Any]], *columns: str) -> None:
-    """Print these columns of the rows. The headings are the columns' names, with spaces for underscores."""
+def print_records(rows: Iterable[Any], *columns: str) -> None:
+    """Print these columns of the rows, which are mappings or records. Headings have spaces for underscores."""
     print_table([column.replace("_", " ") for column in columns], ([row[column] for column in columns] for row in rows))
 
 

@@ -21,6 +21,7 @@ from service.config.validators import (
     Port,
     PositiveSeconds,
     Seconds,
+    Visibility,
     postgres_url,
     sentry_dsn,
     unique_email_addresses,
@@ -91,6 +92,13 @@ class MandrillConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class RequirementsConfig:
+    """Who sees which requirements."""
+
+    clients_see: Annotated[str, Visibility]
+
+
+@dataclass(frozen=True, slots=True)
 class SessionsConfig:
     """Updates of a session's `last_used_at`."""
 
@@ -138,6 +146,7 @@ class Config:
     database: DatabaseConfig
     associations: Mapping[str, str]
     mandrill: MandrillConfig
+    requirements: RequirementsConfig
     sessions: SessionsConfig
     registry: RegistryConfig
     retention: RetentionConfig
@@ -200,7 +209,7 @@ def default_workers() -> int:
 
 
 def _check_time_limits(config: Config) -> None:
-    """Raise `ConfigError` unless each timeout is shorter than the one around it.
+    """Raise `ConfigError` unless each timeout is shorter than the one around it, and a stop is short enough.
 
     PostgreSQL must give up before the client does: only its response says whether a statement was carried out.
     """

@@ -14,6 +14,7 @@ Port = validate.Range(min=0, max=65535)
 AtLeastOne = validate.Range(min=1)
 PasswordLength = validate.Length(min=12)
 LogLevel = validate.OneOf(["debug", "info", "warning", "error"])
+Visibility = validate.OneOf(["own", "all"])
 LogFormat = validate.OneOf(["auto", "json", "console"])
 # A bare address: no display name, no list, and no character that could end an e-mail header.
 EmailAddress = validate.Regexp(

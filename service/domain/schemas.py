@@ -26,11 +26,6 @@ def create_params(association_types: Collection[str]) -> ParamsSchema:
     )
 
 
-def read_params(_association_types: Collection[str]) -> ParamsSchema:
-    """The params of `read`."""
-    return _schema("ReadRequirement", id=id_param())
-
-
 def _reference(association_types: Collection[str]) -> type[ParamsSchema]:
     fields = {"type": choice_param(association_types, required=True), "id": id_param()}
     return ParamsSchema.from_dict(fields, name="Reference")  # type: ignore[return-value, arg-type]
@@ -44,4 +39,4 @@ def _schema(name: str, **fields: object) -> ParamsSchema:
             APPLICATION_VIEWS, "The view of the application to return. Null or absent: none."
         ),
     }
-    return ParamsSchema.from_dict({**fields, **views}, name=name)()  # type: ignore[return-value, arg-type, dict-item]
+    return ParamsSchema.from_dict({**fields, **views}, name=name)()  # type: ignore[return-value, dict-item]

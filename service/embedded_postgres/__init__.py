@@ -1,1 +1,1 @@
-"""A PostgreSQL server run as a child process, with its data in a folder."""
+"""An embedded PostgreSQL: a server that runs as a child process, with its data in a folder."""

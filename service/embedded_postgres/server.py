@@ -1,4 +1,4 @@
-"""A real PostgreSQL as our own child process, its data, log and lock in one folder that one process owns."""
+"""An embedded PostgreSQL server: a child process with its data, log and lock in one folder."""
 
 import asyncio
 import contextlib
@@ -18,19 +18,19 @@ from service.embedded_postgres.binaries import (
     EmbeddedPostgresError,
     environment,
     find_binaries,
+    last_error_line,
     run_program,
-    telling_line,
     usable_binaries,
 )
 from service.embedded_postgres.data_folder import (
     PORT,
     FolderTakenError,
     Postmaster,
+    change_owner_of_folder,
     check_version,
-    clear_unfinished,
     create_cluster,
-    hand_over,
-    owned,
+    lock_folder,
+    remove_unfinished_clusters,
     socket_folder,
     stop_orphan,
 )
@@ -39,20 +39,20 @@ __all__ = ["EmbeddedPostgres", "EmbeddedPostgresError", "attach_or_run", "run_em
 
 _DATABASE = "requirements"
 _POLL_SECONDS = 0.01
-_START_SECONDS = 60.0  # recovery after a crash takes its time
+_START_SECONDS = 60.0  # includes recovery after a crash
 _ATTACH_SECONDS = 10.0
 _STOP = ((signal.SIGINT, 3.0), (signal.SIGQUIT, 1.0), (signal.SIGKILL, 1.0))
 
 
 class EmbeddedPostgres:
-    """A running server; `run_embedded` makes them. `url` is for asyncpg."""
+    """A running server, started by `run_embedded`. `url` is for asyncpg."""
 
     def __init__(self, url: str, process: asyncio.subprocess.Process) -> None:
         self.url = url
         self._process = process
 
     async def wait(self) -> int:
-        """Wait until the server ends, by itself or because it is stopped; returns its exit code."""
+        """Wait until the server exits. Returns its exit code."""
         return await self._process.wait()
 
 
@@ -60,27 +60,27 @@ class EmbeddedPostgres:
 async def run_embedded(
     data_folder: Path, *, settings: Mapping[str, str] = MappingProxyType({})
 ) -> AsyncIterator[EmbeddedPostgres]:
-    """Run the PostgreSQL kept in `data_folder`, made when new, until the context ends.
+    """Run the PostgreSQL in `data_folder`, created if it is missing, until the context ends.
 
-    `settings` are parameters of the server. Raises EmbeddedPostgresError when it cannot run.
+    `settings` are server parameters. Raises EmbeddedPostgresError if it cannot run.
     """
     folder = _absolute(data_folder)
     async with contextlib.AsyncExitStack() as stack:
-        with _plain_errors(folder):
-            await stack.enter_async_context(owned(folder))
+        with _translate_errors(folder):
+            await stack.enter_async_context(lock_folder(folder))
             await stop_orphan(folder / "postgres")
             binaries = await _prepare(folder)
             sockets = stack.enter_context(socket_folder(folder, binaries))
-            process = await stack.enter_async_context(_child(folder, binaries, sockets, settings))
-            await _until_ready(process, binaries, sockets, folder)
+            process = await stack.enter_async_context(_run_server(folder, binaries, sockets, settings))
+            await _wait_until_ready(process, binaries, sockets, folder)
         yield EmbeddedPostgres(_url(sockets, PORT), process)
 
 
 @contextlib.asynccontextmanager
 async def attach_or_run(data_folder: Path) -> AsyncIterator[str]:
-    """Yield the URL of the server another process runs in `data_folder`, else of one run for the duration.
+    """Yield the URL of the server that another process runs in `data_folder`, or run one until the context ends.
 
-    Raises EmbeddedPostgresError when there is neither.
+    Raises EmbeddedPostgresError if neither is possible.
     """
     deadline = time.monotonic() + _ATTACH_SECONDS
     async with contextlib.AsyncExitStack() as stack:
@@ -101,17 +101,17 @@ def _absolute(folder: Path) -> Path:
 
 
 @contextlib.contextmanager
-def _plain_errors(folder: Path) -> Iterator[None]:
+def _translate_errors(folder: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
         raise EmbeddedPostgresError(
-            f"cannot keep a PostgreSQL in {folder} ({error.strerror or error}: {error.filename or folder}): "
-            "put that right, or set DATABASE_URL"
+            f"cannot run a PostgreSQL in {folder} ({error.strerror or error}: {error.filename or folder}): "
+            "fix that, or set DATABASE_URL"
         ) from error
     except asyncpg.PostgresError as error:
         raise EmbeddedPostgresError(
-            f"the embedded PostgreSQL refuses us ({telling_line(str(error))}): "
+            f"the embedded PostgreSQL refuses connections ({last_error_line(str(error))}): "
             f"see {folder / 'postgres.log'}, or set DATABASE_URL"
         ) from error
 
@@ -119,11 +119,11 @@ def _plain_errors(folder: Path) -> Iterator[None]:
 async def _prepare(folder: Path) -> Binaries:
     cluster = folder / "postgres"
     binaries = await usable_binaries(find_binaries(), Account.of(cluster if cluster.exists() else folder))
-    hand_over(binaries, folder)
-    clear_unfinished(folder)
+    change_owner_of_folder(binaries, folder)
+    remove_unfinished_clusters(folder)
     if not cluster.exists():
         await create_cluster(binaries, cluster)
-        clear_unfinished(folder)
+        remove_unfinished_clusters(folder)
     check_version(binaries, cluster)
     return binaries
 
@@ -133,29 +133,29 @@ def _url(sockets: Path, port: int) -> str:
 
 
 async def _url_of_running(folder: Path) -> str | None:
-    with _plain_errors(folder), contextlib.suppress(asyncpg.InvalidCatalogNameError):
+    with _translate_errors(folder), contextlib.suppress(asyncpg.InvalidCatalogNameError):
         found = Postmaster.of(folder / "postgres")
-        if found and found.ready and await found.runs():
+        if found and found.ready and await found.is_running():
             url = _url(found.sockets, found.port)
             return url if await _accepts(url) else None
     return None
 
 
 @contextlib.asynccontextmanager
-async def _child(
+async def _run_server(
     folder: Path, binaries: Binaries, sockets: Path, settings: Mapping[str, str]
 ) -> AsyncIterator[asyncio.subprocess.Process]:
-    fixed = {"listen_addresses": "", "unix_socket_permissions": "0700"}
-    parameters = [part for name, value in {**settings, **fixed}.items() for part in ("-c", f"{name}={value}")]
-    places = ["-D", str(folder / "postgres"), "-k", str(sockets), "-p", str(PORT)]
-    with _fresh_log(folder, binaries) as log:
+    required = {"listen_addresses": "", "unix_socket_permissions": "0700"}
+    parameters = [part for name, value in {**settings, **required}.items() for part in ("-c", f"{name}={value}")]
+    paths = ["-D", str(folder / "postgres"), "-k", str(sockets), "-p", str(PORT)]
+    with _new_log(folder, binaries) as log:
         process = await asyncio.create_subprocess_exec(
-            *binaries.command("postgres", *places, *parameters),
+            *binaries.command("postgres", *paths, *parameters),
             stdin=asyncio.subprocess.DEVNULL,
             stdout=log,
             stderr=log,
             env=environment(),
-            start_new_session=True,  # a Ctrl-C is for us: the server must outlive our last statements
+            start_new_session=True,  # Ctrl-C must not stop the server before the service
         )
     try:
         yield process
@@ -164,14 +164,14 @@ async def _child(
 
 
 @contextlib.contextmanager
-def _fresh_log(folder: Path, binaries: Binaries) -> Iterator[int]:
-    """Open a new log for writing; the one of the last run is kept beside it."""
+def _new_log(folder: Path, binaries: Binaries) -> Iterator[int]:
+    """Open a new log for writing. The log of the previous run is kept as `postgres.log.1`."""
     path = folder / "postgres.log"
     with contextlib.suppress(FileNotFoundError):
         path.replace(folder / "postgres.log.1")
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND | os.O_CLOEXEC, 0o600)
     try:
-        binaries.give(path)
+        binaries.change_owner(path)
         yield descriptor
     finally:
         os.close(descriptor)
@@ -190,7 +190,9 @@ async def _stop(process: asyncio.subprocess.Process) -> None:
             process.kill()
 
 
-async def _until_ready(process: asyncio.subprocess.Process, binaries: Binaries, sockets: Path, folder: Path) -> None:
+async def _wait_until_ready(
+    process: asyncio.subprocess.Process, binaries: Binaries, sockets: Path, folder: Path
+) -> None:
     deadline = time.monotonic() + _START_SECONDS
     while process.returncode is None and time.monotonic() < deadline:
         try:
@@ -199,14 +201,14 @@ async def _until_ready(process: asyncio.subprocess.Process, binaries: Binaries, 
         except asyncpg.InvalidCatalogNameError:
             await _create_database(binaries, sockets)
         await asyncio.sleep(_POLL_SECONDS)
-    last = telling_line((folder / "postgres.log").read_text(errors="replace"))
+    reason = last_error_line((folder / "postgres.log").read_text(errors="replace"))
     raise EmbeddedPostgresError(
-        f"the embedded PostgreSQL did not start ({last}): see {folder / 'postgres.log'}, or set DATABASE_URL"
+        f"the embedded PostgreSQL did not start ({reason}): see {folder / 'postgres.log'}, or set DATABASE_URL"
     )
 
 
 async def _accepts(url: str) -> bool:
-    """Whether the server takes connections. Raises asyncpg.InvalidCatalogNameError without our database."""
+    """Whether the server accepts connections. Raises asyncpg.InvalidCatalogNameError if the database is missing."""
     try:
         connection = await asyncpg.connect(url, ssl=False, timeout=_ATTACH_SECONDS)
     except asyncpg.TooManyConnectionsError:
@@ -222,5 +224,5 @@ async def _create_database(binaries: Binaries, sockets: Path) -> None:
     code, output = await run_program(binaries.command("createdb", *connection, _DATABASE))
     if code != 0:
         raise EmbeddedPostgresError(
-            f"cannot create the embedded database ({telling_line(output)}): put that right, or set DATABASE_URL"
+            f"cannot create the embedded database ({last_error_line(output)}): fix that, or set DATABASE_URL"
         )

@@ -1,4 +1,4 @@
-"""The embedded PostgreSQL for as long as the service runs, started again should it end by itself."""
+"""An embedded PostgreSQL that is restarted when it exits."""
 
 import asyncio
 import contextlib
@@ -15,37 +15,36 @@ log = structlog.get_logger()
 
 
 @contextlib.asynccontextmanager
-async def kept_running(data_folder: Path) -> AsyncIterator[str]:
-    """The address of the PostgreSQL kept in `data_folder`. Raises `EmbeddedPostgresError` when it does not start."""
-    async with contextlib.AsyncExitStack() as stack:
-        # The first start is ours to wait for: what is wrong with it is for the person who typed the command.
-        server = await stack.enter_async_context(run_embedded(data_folder))
-        ended = asyncio.create_task(server.wait())
-        first = stack.pop_all()
-    keeping = asyncio.create_task(_keep(data_folder, first, ended))
+async def run_supervised(data_folder: Path) -> AsyncIterator[str]:
+    """Run the PostgreSQL in `data_folder` until the context ends, and restart it when it exits. Yields its URL.
+
+    Raises `EmbeddedPostgresError` if the first start fails. Later failures are logged and retried.
+    """
+    url: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+    supervision = asyncio.create_task(_supervise(data_folder, url))
     try:
-        yield server.url
+        await asyncio.wait((url, supervision), return_when=asyncio.FIRST_COMPLETED)
+        if not url.done():
+            await supervision
+        yield url.result()
     finally:
-        keeping.cancel()
+        supervision.cancel()
         with contextlib.suppress(asyncio.CancelledError):
-            await keeping
+            await supervision
 
 
-async def _keep(data_folder: Path, running: contextlib.AsyncExitStack, ended: "asyncio.Task[int]") -> None:
+async def _supervise(data_folder: Path, url: "asyncio.Future[str]") -> None:
+    """Run the server in a loop. Set `url` after the first start, or raise `EmbeddedPostgresError` if that fails."""
     while True:
-        async with running:
-            log.error("postgres-ended", exit_code=await ended)
-        running, ended = await _restarted(data_folder)
-
-
-async def _restarted(data_folder: Path) -> tuple[contextlib.AsyncExitStack, "asyncio.Task[int]"]:
-    while True:
-        await asyncio.sleep(RESTART_PAUSE_SECONDS)
-        stack = contextlib.AsyncExitStack()
         try:
-            server = await stack.enter_async_context(run_embedded(data_folder))
+            async with run_embedded(data_folder) as server:
+                if url.done():
+                    log.info("postgres-restarted")
+                else:
+                    url.set_result(server.url)
+                log.error("postgres-ended", exit_code=await server.wait())
         except EmbeddedPostgresError as error:
-            log.error("postgres-not-started", reason=str(error))  # noqa: TRY400 - the reason says it all
-        else:
-            log.info("postgres-restarted")
-            return stack, asyncio.create_task(server.wait())
+            if not url.done():
+                raise
+            log.error("postgres-not-started", reason=str(error))  # noqa: TRY400 - the reason is sufficient
+        await asyncio.sleep(RESTART_PAUSE_SECONDS)

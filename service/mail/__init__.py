@@ -1,1 +1,1 @@
-"""Telling people of new requirements by e-mail: through Mandrill, from an outbox."""
+"""E-mails about new requirements, sent through Mandrill from an outbox table."""

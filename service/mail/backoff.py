@@ -1,22 +1,22 @@
-"""How long an e-mail is whose, and when the next attempt at it is due."""
+"""Lease times and retry delays of e-mails."""
 
 from datetime import timedelta
 
-# Beyond the time to send: to record what came of it, also when the database or this process is halted for a while.
+# Added to the send timeout to make a lease: time to store the result even if the database or the process stalls.
 GRACE_SECONDS = 10.0
 
 FIRST_DELAY_SECONDS = 1.0
-LONGEST_DELAY_SECONDS = 300.0
+MAX_DELAY_SECONDS = 300.0
 JITTER = 0.25
 
 
 def lease(seconds: float) -> timedelta:
-    """How long an e-mail is its sender's own, who has `seconds` to send it."""
+    """Return how long an e-mail is leased to a sender whose send timeout is `seconds`."""
     return timedelta(seconds=seconds + GRACE_SECONDS)
 
 
-def retry_delay(attempt: int, chance: float) -> timedelta:
-    """How long after attempt number `attempt` has failed the next one is due; `chance`, from 0 to 1, spreads them."""
+def retry_delay(attempt: int, fraction: float) -> timedelta:
+    """Return the delay after failed attempt number `attempt`. `fraction`, from 0 to 1, is random and adds jitter."""
     doubled = FIRST_DELAY_SECONDS * 2 ** min(attempt - 1, 30)
-    spread = JITTER * chance
-    return timedelta(seconds=min(doubled * (1 + spread), LONGEST_DELAY_SECONDS * (1 - spread)))
+    jitter = JITTER * fraction
+    return timedelta(seconds=min(doubled * (1 + jitter), MAX_DELAY_SECONDS * (1 - jitter)))

@@ -1,10 +1,18 @@
-"""Why an e-mail was not accepted."""
+"""Reasons why Mandrill did not accept an e-mail.
+
+* MandrillError
+  + MandrillUnreachable        no connection, or it failed
+  + MandrillTimeout            no complete response in time
+  + MandrillRefused            a response with a status code other than 200
+  + MandrillResponseInvalid    a response that is not a list of recipients
+  + RecipientsRefused          at least one recipient was not accepted
+"""
 
 from collections.abc import Sequence
 
 
 class MandrillError(Exception):
-    """The e-mail was not accepted for every recipient. The message is a few words of ours that say why."""
+    """The e-mail was not accepted for every recipient. The message is safe to log; `accepted` lists who accepted."""
 
     def __init__(self, reason: str, accepted: Sequence[str] = ()) -> None:
         super().__init__(reason)
@@ -12,20 +20,20 @@ class MandrillError(Exception):
 
 
 class MandrillUnreachable(MandrillError):
-    """No answer came: the connection was refused, or failed."""
+    """The connection to Mandrill could not be opened, or it failed."""
 
 
 class MandrillTimeout(MandrillError):
-    """No whole answer came in time."""
+    """Mandrill sent no complete response in time."""
 
 
 class MandrillRefused(MandrillError):
-    """It answered with another code than 200; redirects are not followed."""
+    """Mandrill responded with a status code other than 200. Redirects are not followed."""
 
 
-class MandrillNonsense(MandrillError):
-    """It answered with what is no list of recipients."""
+class MandrillResponseInvalid(MandrillError):
+    """Mandrill's response is too long or is not a list of recipients."""
 
 
 class RecipientsRefused(MandrillError):
-    """It accepted the e-mail for some recipients at the most."""
+    """Mandrill did not accept the e-mail for at least one recipient."""

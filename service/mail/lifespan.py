@@ -1,4 +1,4 @@
-"""All that sends e-mails, as long as a worker needs it."""
+"""Start and stop the e-mail sender and the dispatcher of a worker."""
 
 import contextlib
 from collections.abc import AsyncIterator
@@ -6,18 +6,18 @@ from collections.abc import AsyncIterator
 from service.config import MandrillConfig
 from service.database.pool import Database
 from service.mail.dispatcher import Dispatcher
-from service.mail.mandrill import connected
+from service.mail.mandrill import open_mandrill
 from service.mail.sender import EmailSender
 
 
 @contextlib.asynccontextmanager
-async def mailing(database: Database, settings: MandrillConfig) -> AsyncIterator[tuple[EmailSender, Dispatcher]]:
-    """E-mails are sent meanwhile: by the courier for requests, and by the dispatcher on its own."""
-    async with connected(settings) as mandrill:
-        courier = EmailSender(mandrill, database, settings)
-        dispatcher = Dispatcher(database, courier, settings)
+async def open_mail(database: Database, settings: MandrillConfig) -> AsyncIterator[tuple[EmailSender, Dispatcher]]:
+    """Run the sender, for first attempts, and the dispatcher, for retries. Both are closed at the end."""
+    async with open_mandrill(settings) as mandrill:
+        sender = EmailSender(mandrill, database, settings)
+        dispatcher = Dispatcher(database, sender, settings)
         dispatcher.start()
         try:
-            yield courier, dispatcher
+            yield sender, dispatcher
         finally:
             await dispatcher.close()

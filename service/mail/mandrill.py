@@ -1,4 +1,4 @@
-"""Handing one e-mail to Mandrill. https://mailchimp.com/developer/transactional/api/messages/ describes the call."""
+"""Client of Mandrill's API. https://mailchimp.com/developer/transactional/api/messages/ describes it."""
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
@@ -9,13 +9,13 @@ import aiohttp
 import orjson
 
 from service.config import MandrillConfig
-from service.mail.errors import MandrillNonsense, MandrillTimeout, MandrillUnreachable, RecipientsRefused
-from service.mail.response_parser import judge
+from service.mail.errors import MandrillResponseInvalid, MandrillTimeout, MandrillUnreachable, RecipientsRefused
+from service.mail.response_parser import check_response
 
-# A recipient takes about 200 bytes of an answer.
-MAX_ANSWER_BYTES = 256 * 1024
+# The response takes about 200 bytes per recipient.
+MAX_RESPONSE_BYTES = 256 * 1024
 
-# Mandrill closes idle connections some time later: no e-mail is sent on one that is about to go.
+# Shorter than Mandrill's own timeout, so that no e-mail is sent on a connection that Mandrill is about to close.
 KEEPALIVE_SECONDS = 10.0
 
 USER_AGENT = "requirements-service"
@@ -24,7 +24,7 @@ Content = Mapping[str, Any]
 
 
 class Mandrill:
-    """One connection pool to one account. `connected` makes them."""
+    """Sends e-mails from one Mandrill account. `open_mandrill` creates it."""
 
     def __init__(self, session: aiohttp.ClientSession, settings: MandrillConfig) -> None:
         self._session = session
@@ -32,38 +32,38 @@ class Mandrill:
         self._api_key = settings.api_key
 
     async def send(self, message: Content, recipients: Sequence[str], seconds: float) -> None:
-        """Have `message` accepted for all `recipients` within `seconds`. Raises a `MandrillError`."""
+        """Send `message` to all `recipients`. Raises a `MandrillError` unless it is accepted within `seconds`."""
         if not recipients:
-            raise RecipientsRefused("there is nobody to send it to")
+            raise RecipientsRefused("the e-mail has no recipients")
         to = [{"email": recipient, "type": "to"} for recipient in recipients]
         body = orjson.dumps({"key": self._api_key, "message": {**message, "to": to}, "async": False})
         try:
-            # A free connection, the connection itself and the answer, however slowly it drips: all within this.
+            # Covers waiting for a free connection, connecting, and reading a response that arrives slowly.
             async with asyncio.timeout(seconds):
-                code, answer = await self._post(body)
+                code, response = await self._post(body)
         except TimeoutError:
-            raise MandrillTimeout("Mandrill did not answer in time") from None
+            raise MandrillTimeout("Mandrill did not respond in time") from None
         except (aiohttp.ClientError, OSError, ValueError) as error:
             raise MandrillUnreachable(f"Mandrill could not be reached: {type(error).__name__}") from error
-        judge(code, answer, recipients)
+        check_response(code, response, recipients)
 
     async def _post(self, body: bytes) -> tuple[int, bytes]:
         async with self._session.post(self._url, data=body, allow_redirects=False) as response:
-            answer = bytearray()
+            content = bytearray()
             async for chunk in response.content.iter_any():
-                answer += chunk
-                if len(answer) > MAX_ANSWER_BYTES:
-                    raise MandrillNonsense("Mandrill's answer is too long")
-            return response.status, bytes(answer)
+                content += chunk
+                if len(content) > MAX_RESPONSE_BYTES:
+                    raise MandrillResponseInvalid("Mandrill's response is too long")
+            return response.status, bytes(content)
 
 
 @asynccontextmanager
-async def connected(settings: MandrillConfig) -> AsyncIterator[Mandrill]:
-    """A client whose connections are shared by all e-mails of this process, closed at the end."""
+async def open_mandrill(settings: MandrillConfig) -> AsyncIterator[Mandrill]:
+    """Open a client with one connection pool for all e-mails of this process. Close it at the end."""
     async with aiohttp.ClientSession(
         connector=aiohttp.TCPConnector(limit=settings.connections, keepalive_timeout=KEEPALIVE_SECONDS),
         cookie_jar=aiohttp.DummyCookieJar(),
-        # An answer in a content coding stays what it is: it could be small here and huge unpacked.
+        # A small compressed response could be huge once decompressed.
         auto_decompress=False,
         headers={"Content-Type": "application/json", "Accept-Encoding": "identity", "User-Agent": USER_AGENT},
         timeout=aiohttp.ClientTimeout(total=None),

@@ -1,4 +1,4 @@
-"""The e-mail on a requirement, as Mandrill takes it. Nothing that a caller sent gets out of its place in it."""
+"""The e-mail about a requirement, as a Mandrill message. Values that a caller sent are escaped."""
 
 from email.utils import format_datetime
 from pathlib import Path
@@ -8,17 +8,17 @@ import jinja2
 
 from service.domain.requirements import Requirement
 
-MOST_OF_FOUR_DIGITS = 0xFFFF
+MAX_FOUR_DIGITS = 0xFFFF
 
 
 def single_line(text: str) -> str:
-    r"""`text` with every character that is not seen, a line's end above all, written as \u000a is."""
-    return "".join(character if character.isprintable() else _escaped(character) for character in text)
+    r"""Return `text` with each non-printable character, such as a line feed, replaced by its escape, such as \u000a."""
+    return "".join(character if character.isprintable() else _escape(character) for character in text)
 
 
-def _escaped(character: str) -> str:
+def _escape(character: str) -> str:
     number = ord(character)
-    return f"\\u{number:04x}" if number <= MOST_OF_FOUR_DIGITS else f"\\U{number:08x}"
+    return f"\\u{number:04x}" if number <= MAX_FOUR_DIGITS else f"\\U{number:08x}"
 
 
 def _templates() -> jinja2.Environment:
@@ -38,10 +38,10 @@ _TEMPLATES = _templates()
 
 
 def compose(email_id: int, requirement: Requirement, sender: str) -> dict[str, Any]:
-    """The message, but for whom it goes to: the same at each attempt."""
-    told = {"requirement": requirement.view()}
+    """Return the message without its recipients. It is the same at each attempt."""
+    context = {"requirement": requirement.view()}
     subject, text, html = (
-        _TEMPLATES.get_template(name).render(told) for name in ("subject.txt", "text.txt", "html.html")
+        _TEMPLATES.get_template(name).render(context) for name in ("subject.txt", "text.txt", "html.html")
     )
     return {
         "from_email": sender,
@@ -50,6 +50,6 @@ def compose(email_id: int, requirement: Requirement, sender: str) -> dict[str, A
         "html": html,
         "headers": {"Date": format_datetime(requirement.created_at)},
         "metadata": {"email_id": email_id, "requirement_id": requirement.id},
-        # Each is told alone, so that a retry to the rest looks no different.
+        # Each recipient sees only their own address, so a retry to the remaining recipients looks the same.
         "preserve_recipients": False,
     }

@@ -1,4 +1,4 @@
-"""What came of an attempt: judged, and recorded however often the database has to be asked."""
+"""Store the result of an attempt in the outbox, with retries while the database is unavailable."""
 
 import asyncio
 import random
@@ -18,59 +18,66 @@ SETTLE_PAUSE_SECONDS = 0.2
 log = structlog.get_logger()
 
 
-def settlement(email: Claimed, fault: MandrillError | None, max_attempts: int, request_id: str | None) -> Settlement:
-    """What is to be recorded of an attempt. `request_id` is given where a request made it: its failure is notified."""
-    if fault is None:
+def settlement(email: Claimed, error: MandrillError | None, max_attempts: int, request_id: str | None) -> Settlement:
+    """Return what to store about an attempt.
+
+    `request_id` is given for the attempt that a request makes. Its failure adds a notification, as does the failure of
+    the last attempt.
+    """
+    if error is None:
         return Settlement(email.recipients)
     dead = email.attempt >= max_attempts
     kind = EMAIL_DEAD if dead else EMAIL_FAILED
     return Settlement(
-        accepted=fault.accepted,
-        reason=str(fault),
+        accepted=error.accepted,
+        reason=str(error),
         dead=dead,
-        delay=retry_delay(email.attempt, random.random()),  # noqa: S311 - nothing secret about when
-        notification=_notification(kind, email, fault, request_id) if dead or request_id is not None else None,
+        delay=retry_delay(email.attempt, random.random()),  # noqa: S311 - jitter need not be secret
+        notification=_notification(kind, email, error, request_id) if dead or request_id is not None else None,
     )
 
 
-def _notification(kind: str, email: Claimed, fault: MandrillError, request_id: str | None) -> Notification:
-    told = f"The e-mail on requirement {email.requirement.id} was not accepted"
+def _notification(kind: str, email: Claimed, error: MandrillError, request_id: str | None) -> Notification:
+    subject = f"The e-mail about requirement {email.requirement.id} was not accepted"
     message = (
-        f"{told} after {email.attempt} attempt{'' if email.attempt == 1 else 's'}, and is not tried again."
+        f"{subject} after {email.attempt} attempt{'' if email.attempt == 1 else 's'}. It will not be retried."
         if kind == EMAIL_DEAD
-        else f"{told}; it is tried again."
+        else f"{subject}. It will be retried."
     )
     details = {
         "email_id": email.id,
         "requirement_id": email.requirement.id,
         "attempt": email.attempt,
-        "reason": str(fault),
+        "reason": str(error),
     }
     return Notification(kind, message, request_id, details)
 
 
 class Outbox:
-    """Where attempts are recorded."""
+    """Stores the results of attempts."""
 
     def __init__(self, database: Database, settings: MandrillConfig) -> None:
         self._database = database
         self._max_attempts = settings.max_attempts
 
     async def settle(
-        self, email: Claimed, fault: MandrillError | None, until: float, request_id: str | None = None
+        self, email: Claimed, error: MandrillError | None, lease_end: float, request_id: str | None = None
     ) -> Settlement:
-        """Record what came of an attempt at `email`, which is ours `until` then on the event loop's clock."""
-        settled = settlement(email, fault, self._max_attempts, request_id)
+        """Store the result of an attempt at `email` and return it. `error` is None if the e-mail was accepted.
+
+        Retries until `lease_end`, a time on the event loop's clock. If the result cannot be stored by then, logs an
+        error; another process sends the e-mail again after the lease expires.
+        """
+        settled = settlement(email, error, self._max_attempts, request_id)
         clock = asyncio.get_running_loop().time
         while True:
             try:
                 await settle_email(self._database, email, settled)
-            except (RetryableError, ConnectionLost, NotConnected) as error:
-                reason = str(error)
+            except (RetryableError, ConnectionLost, NotConnected) as failure:
+                reason = str(failure)
             else:
                 return settled
-            if clock() + SETTLE_PAUSE_SECONDS >= until:
-                # It will be sent again when the lease is over, accepted or not.
-                log.error("email-not-settled", email=email.id, accepted=fault is None, reason=reason)
+            if clock() + SETTLE_PAUSE_SECONDS >= lease_end:
+                log.error("email-not-settled", email=email.id, accepted=error is None, reason=reason)
                 return settled
             await asyncio.sleep(SETTLE_PAUSE_SECONDS)

@@ -1,1 +1,1 @@
-"""What the service tells of itself: log lines and Sentry events, neither of which ever holds a secret."""
+"""Logs and Sentry events, with secrets removed, and background tasks whose failures are reported."""

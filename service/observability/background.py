@@ -1,4 +1,4 @@
-"""Work that goes on beside the requests, and never ends unnoticed."""
+"""Background tasks that are restarted, logged and reported when they fail."""
 
 import asyncio
 import contextlib
@@ -15,9 +15,9 @@ Work = Callable[[], Awaitable[None]]
 
 
 async def run_forever(name: str, work: Work) -> None:
-    """Do `work`; whenever it fails, log and report that under `name`, and a second later begin anew.
+    """Run `work` until it returns. If it raises, log and report the error under `name` and restart it after a second.
 
-    Returns when the work does. For errors that nothing foresaw: `work` is to handle whatever it can expect.
+    This is for unexpected errors: `work` handles the expected ones itself.
     """
     while True:
         try:
@@ -32,7 +32,7 @@ async def run_forever(name: str, work: Work) -> None:
 
 @contextlib.asynccontextmanager
 async def in_background(name: str, work: Work) -> AsyncIterator[None]:
-    """Have `work` go on meanwhile as `run_forever` does it; cancelled at the end."""
+    """Run `work` with `run_forever` in a task for the duration of the block, and cancel the task at the end."""
     task = asyncio.create_task(run_forever(name, work))
     try:
         yield

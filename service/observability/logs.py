@@ -1,4 +1,4 @@
-"""Structured logs: one line an event, JSON for machines or coloured for a person, without secrets."""
+"""Structured logs without secrets: one line per event, as JSON or in a readable form."""
 
 import logging
 import os
@@ -23,7 +23,7 @@ _FRAMES = 30
 _DEPTH = 3
 _BREADTH = 64
 
-# Controls, and the separators that some readers take for the end of a line.
+# Control characters, and the Unicode separators that some readers treat as line breaks.
 _UNPRINTABLE = re.compile("[\x00-\x08\x0a-\x1f\x7f-\x9f\u2028\u2029]")
 _UNPRINTABLE_IN_BLOCK = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029]")
 
@@ -31,7 +31,7 @@ _Render = Callable[[EventDict], bytes]
 
 
 class Logs:
-    """Where log lines go, until it is closed: what is written by `requests`, and all events."""
+    """The log output of a process. `requests` writes request lines to it; structlog events go to it too."""
 
     def __init__(self, sink: LogSink, requests: DirectRequestLog) -> None:
         self._sink = sink
@@ -44,23 +44,23 @@ class Logs:
         self.close()
 
     def close(self) -> None:
-        """Write what is queued, waiting at most 2 seconds, and accept nothing more."""
+        """Write the queued lines, waiting at most 2 seconds. Later lines are discarded."""
         self._sink.close()
 
 
 def configure(
     level: str,
-    format: str,  # noqa: A002  # the name of the setting
+    format: str,  # noqa: A002  # the setting's name
     stream: IO[bytes] | IO[str] | int | None = None,
 ) -> Logs:
-    """Send the log events of structlog and the standard library to `stream`; to be called in each process.
+    """Send the log events of structlog and the standard library to `stream`. Call it once in each process.
 
-    `level` is the least that is logged. `format` is `json` (one object a line), `console` (readable, coloured
-    on a terminal unless NO_COLOR is set), or `auto`: console on a terminal, json elsewhere. `stream` is an
-    open file or a descriptor, standard output unless given. What is returned is to be closed at the process's end.
+    `level` is the lowest level that is logged. `format` is `json` (one object per line), `console` (readable, coloured
+    on a terminal unless NO_COLOR is set), or `auto` (console on a terminal, json elsewhere). `stream` is an open file
+    or a file descriptor, by default standard output. Close the returned `Logs` when the process ends.
 
-    An earlier configuration is replaced and its sink closed; loggers already used follow the new one in all
-    but their level. Raises ValueError for an unknown level or format.
+    A second call replaces the configuration and closes its sink. Loggers that were already used follow it, except for
+    their level. Raises `ValueError` for an unknown level or format.
     """
     if format not in {"auto", "json", "console"}:
         raise ValueError(f"unknown log format: {format}")
@@ -72,14 +72,14 @@ def configure(
     terminal = os.isatty(fd)
     console = format == "console" or (format == "auto" and terminal)
     render = _console_renderer(colors=terminal and not os.environ.get("NO_COLOR")) if console else _json
-    sink = LogSink(fd, lambda dropped: _note(render, "log-lines-dropped", count=dropped))
+    sink = LogSink(fd, lambda dropped: _own_event(render, "log-lines-dropped", count=dropped))
     _configure_structlog(threshold, sink, render)
     _configure_logging(threshold, sink)
     return Logs(sink, DirectRequestLog(sink, render, threshold))
 
 
 def _configure_structlog(threshold: int, sink: LogSink, render: _Render) -> None:
-    # Cached loggers hold on to this very list: changed in place, it takes them along to the new sink.
+    # Cached loggers keep a reference to this list. Changing it in place redirects them to the new sink.
     processors = structlog.get_config()["processors"]
     processors[:] = [
         structlog.contextvars.merge_contextvars,
@@ -107,7 +107,7 @@ def _configure_logging(threshold: int, sink: LogSink) -> None:
 
 
 class _Relay(logging.Handler):
-    """Hands what libraries log to structlog, so that it passes through the same chain."""
+    """Passes log records of libraries to structlog, so that they are cleaned and formatted like other events."""
 
     def __init__(self, sink: LogSink) -> None:
         super().__init__()
@@ -117,7 +117,7 @@ class _Relay(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         try:
             event = record.getMessage()
-        except Exception:  # noqa: BLE001  # arguments that do not fit their message
+        except Exception:  # noqa: BLE001  # the arguments may not match the format string
             event = str(record.msg)
         level = min(record.levelno // 10 * 10, logging.CRITICAL)
         fields = {"exc_info": record.exc_info} if record.exc_info else {}
@@ -129,7 +129,7 @@ class _Relay(logging.Handler):
 
 
 def _add_timestamp(_logger: WrappedLogger, _method: str, fields: EventDict) -> EventDict:
-    # orjson writes a datetime five times faster than structlog's TimeStamper formats one.
+    # orjson serializes a datetime five times faster than structlog's TimeStamper formats one.
     fields["timestamp"] = datetime.now(UTC)
     return fields
 
@@ -138,15 +138,15 @@ def _emitter(sink: LogSink, render: _Render) -> Processor:
     def emit(_logger: WrappedLogger, _method: str, fields: EventDict) -> str:
         try:
             line = render(_clean(fields))
-        except Exception as error:  # noqa: BLE001  # logging never fails its caller
-            line = _note(render, "log-line-failed", error=type(error).__name__)
+        except Exception as error:  # noqa: BLE001  # logging must not raise
+            line = _own_event(render, "log-line-failed", error=type(error).__name__)
         sink.write(line)
         return ""
 
     return emit
 
 
-def _note(render: _Render, event: str, **fields: object) -> bytes:
+def _own_event(render: _Render, event: str, **fields: object) -> bytes:
     return render({"timestamp": datetime.now(UTC), "level": "warning", "event": event, **fields})
 
 

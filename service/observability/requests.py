@@ -1,4 +1,4 @@
-"""The one line that each request gets in the log."""
+"""Request logging: one line per request."""
 
 import logging
 from collections.abc import Callable
@@ -13,34 +13,34 @@ Fields = dict[str, Any]
 
 
 class RequestLog(Protocol):
-    """Writes a request's line; a `quiet` one only where everything is logged."""
+    """Writes one request line. A `quiet` one is logged at level debug, others at info."""
 
     def __call__(self, fields: Fields, *, quiet: bool) -> None:
-        """Write `fields`: words and numbers of our own, and what is clean of secrets."""
+        """Log `fields`. The caller has removed secrets from them."""
 
 
 def log_by_structlog(fields: Fields, *, quiet: bool) -> None:
-    """Write a request's line as any other event."""
+    """Log a request like any other structlog event."""
     log = structlog.get_logger()
     (log.debug if quiet else log.info)("request", **fields)
 
 
 class DirectRequestLog:
-    """Writes a request's line straight to the sink: what is our own word needs none of the cleaning of other events.
+    """Writes request lines to the sink without structlog's processors, whose cleaning they do not need.
 
-    That chain took a twelfth of all the processor time of a request.
+    The processors took a twelfth of a request's processor time.
     """
 
     def __init__(self, sink: LogSink, render: Callable[[Fields], bytes], level: int) -> None:
-        """`level` is the least that is logged."""
+        """`level` is the lowest level that is logged, as a number of the standard library."""
         self._sink = sink
         self._render = render
         self._level = level
 
     def __call__(self, fields: Fields, *, quiet: bool) -> None:
-        """Write `fields` as the event `request`."""
+        """Log `fields` as the event `request`."""
         if self._level > (logging.DEBUG if quiet else logging.INFO):
             return
         level = "debug" if quiet else "info"
-        told = {"timestamp": datetime.now(UTC), "level": level, "event": "request", **fields}
-        self._sink.write(self._render(told))
+        line = {"timestamp": datetime.now(UTC), "level": level, "event": "request", **fields}
+        self._sink.write(self._render(line))

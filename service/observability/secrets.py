@@ -1,4 +1,4 @@
-"""Finding and removing secrets, wherever they stand in what is about to leave the process."""
+"""Find and remove secrets in text and data that leave the process, such as logs and Sentry events."""
 
 import base64
 import json
@@ -14,10 +14,11 @@ _Container = Mapping[Any, object] | Collection[object]
 
 REDACTED = "[redacted]"
 
-# A shorter string is a word of its own in every text; blanking it would let a caller blank our logs.
+# A shorter string may occur in ordinary text: redacting it would let a caller blank parts of the logs.
 _SHORTEST_SECRET = 8
-_REMEMBERED_AT_ONCE = 4
-_RAGGED_END = 2048
+_MAX_REMEMBERED = 4
+# Characters searched beyond a cut and then dropped, as a secret that the cut splits is not recognisable.
+_CUT_MARGIN = 2048
 
 _NAMES = (
     "token|authori[sz]ation|password|passwd|secret|api_?key|dsn|database_?url|cookie|credential|digest|private_?key"
@@ -31,16 +32,16 @@ _ASSIGNED = re.compile(
 )
 _URL_PASSWORD = re.compile(r"://([^\s:/@]*):\S*@")
 _SHAPES = re.compile(
-    r"(?<![\w-])(?=[a-z_-]*[A-Z0-9])[\w-]{43}(?![\w-])"  # secrets.token_urlsafe(32), no snake_case name
+    r"(?<![\w-])(?=[a-z_-]*[A-Z0-9])[\w-]{43}(?![\w-])"  # secrets.token_urlsafe(32), but not a snake_case name
     r"|(?<![0-9a-fA-F])[0-9a-fA-F]{64}(?![0-9a-fA-F])"  # SHA-256
     r"|\be[wy][A-Za-z0-9+/_-]{22,}={0,2}"  # base64 of a JSON object
-    r"|\bmd-[\w-]{22}(?![\w-])",  # a Mandrill key
+    r"|\bmd-[\w-]{22}(?![\w-])",  # a Mandrill API key
 )
 _SHORTEST_SHAPE = 43
 
 
 class Secret:
-    """A string that must not leave the process, with every form it may hide in."""
+    """A string that must not leave the process, and its encoded forms."""
 
     def __init__(self, text: str) -> None:
         self.text = text
@@ -53,7 +54,7 @@ class Secret:
         return tuple(sorted(escaped | encoded, key=len, reverse=True))
 
     def remove(self, text: str) -> str:
-        """Return `text` with each form of this secret replaced."""
+        """Return `text` with each form of this secret redacted."""
         if len(text) <= len(self.text):
             return REDACTED if text == self.text else text
         for form in self.forms:
@@ -62,33 +63,34 @@ class Secret:
         return text
 
 
-LASTING_SECRETS: ContextVar[tuple[Secret, ...]] = ContextVar("LASTING_SECRETS", default=())
-CURRENT_SECRETS: ContextVar[tuple[Secret, ...]] = ContextVar("CURRENT_SECRETS", default=())
+PROCESS_SECRETS: ContextVar[tuple[Secret, ...]] = ContextVar("PROCESS_SECRETS", default=())
+REQUEST_SECRETS: ContextVar[tuple[Secret, ...]] = ContextVar("REQUEST_SECRETS", default=())
 
 
 def remember(secret: str) -> None:
-    """Have `secret`, a request's token, removed from all that this context logs or reports.
+    """Redact `secret`, such as a request's token, in everything that this context logs or reports from now on.
 
-    The latest four are kept. Tasks started from this context inherit them, threads do not.
+    The latest four secrets of a context are kept. Tasks started from the context inherit them, threads do not. Strings
+    of fewer than 8 characters are ignored.
     """
     if len(secret) >= _SHORTEST_SECRET:
-        CURRENT_SECRETS.set((*CURRENT_SECRETS.get(), Secret(secret))[-_REMEMBERED_AT_ONCE:])
+        REQUEST_SECRETS.set((*REQUEST_SECRETS.get(), Secret(secret))[-_MAX_REMEMBERED:])
 
 
 def protect(*secrets: str) -> None:
-    """Name the process's own secrets (API keys, passwords), once, before its event loop starts."""
-    LASTING_SECRETS.set(tuple(Secret(secret) for secret in secrets if len(secret) >= _SHORTEST_SECRET))
+    """Redact the process's own secrets (API keys, passwords). Call it once, before the event loop starts."""
+    PROCESS_SECRETS.set(tuple(Secret(secret) for secret in secrets if len(secret) >= _SHORTEST_SECRET))
 
 
 @lru_cache(maxsize=1024)
 def is_sensitive(name: str) -> bool:
-    """Say whether a field of this name holds a secret: token, password, api_key and their like."""
+    """Return whether a field name suggests a secret, such as token, password or api_key."""
     return _SENSITIVE_NAME.search(name) is not None
 
 
 def redact(text: str) -> str:
-    """Return `text` without known secrets, URL passwords, and whatever is named or shaped like a secret."""
-    for secret in (*CURRENT_SECRETS.get(), *LASTING_SECRETS.get()):
+    """Return `text` without known secrets, URL passwords, and values that are named or shaped like a secret."""
+    for secret in (*REQUEST_SECRETS.get(), *PROCESS_SECRETS.get()):
         text = secret.remove(text)
     if "://" in text:
         text = _URL_PASSWORD.sub(rf"://\1:{REDACTED}@", text)
@@ -106,17 +108,16 @@ def clip(text: str, limit: int) -> str:
     if len(text) <= limit:
         kept = redact(text)
     else:
-        # A secret that the cut runs through is no longer recognisable: the ragged end goes with it.
-        head = redact(text[: limit + _RAGGED_END])
-        kept = f"{head[: max(0, min(limit, len(head) - _RAGGED_END))]}… ({len(text)} characters)"
+        head = redact(text[: limit + _CUT_MARGIN])
+        kept = f"{head[: max(0, min(limit, len(head) - _CUT_MARGIN))]}… ({len(text)} characters)"
     return kept if kept.isascii() else kept.encode("utf-8", "backslashreplace").decode()
 
 
 def plain(value: object, *, limit: int, depth: int, breadth: int) -> object:
-    """Return `value` as plain JSON data without secrets, whatever it is.
+    """Return any value as plain JSON data without secrets.
 
-    Strings are cut to `limit` characters, containers to `breadth` entries and `depth` levels. An object of
-    any other type becomes its text, an integer beyond 64 bits its hexadecimal digits.
+    Strings are cut to `limit` characters, containers to `breadth` entries and `depth` levels. An integer beyond 64 bits
+    becomes its hexadecimal digits, an object of another type its text.
     """
     if isinstance(value, str):
         return clip(value, limit)
@@ -141,10 +142,10 @@ def _container(value: _Container, limit: int, depth: int, breadth: int) -> objec
 
 def _text(value: object, limit: int) -> str:
     if isinstance(value, bytes | bytearray | memoryview):
-        return bytes(value[: limit + _RAGGED_END + 1]).decode("utf-8", "backslashreplace")
+        return bytes(value[: limit + _CUT_MARGIN + 1]).decode("utf-8", "backslashreplace")
     try:
         return str(value)
-    except Exception:  # noqa: BLE001  # __str__ may be broken
+    except Exception:  # noqa: BLE001  # __str__ may raise
         return f"<{type(value).__name__}>"
 
 
@@ -156,18 +157,18 @@ def _escaped(text: str) -> Iterator[str]:
         inner = json.dumps(text, ensure_ascii=ensure_ascii)[1:-1]
         yield inner
         yield inner.replace("/", r"\/")
-    # JavaScript's encodeURIComponent leaves some marks alone.
+    # JavaScript's encodeURIComponent does not escape these marks.
     for escaped in (quote(octets), quote(octets, safe=""), quote(octets, safe="!'()*"), quote_plus(octets)):
         yield escaped
         yield re.sub("%..", lambda match: match[0].lower(), escaped)
 
 
 def _base64_pieces(text: str) -> Iterator[str]:
-    """Yield what `text` looks like inside the base64 of whatever contains it, at each of three alignments."""
+    """Yield the parts of a base64 text that `text` produces inside a longer text, at each of the three alignments."""
     octets = text.encode("utf-8", "surrogatepass")
     for shift in range(3):
         whole = base64.b64encode(bytes(shift) + octets).decode()
-        # The outer characters also hold bits of the neighbouring octets.
+        # The outer characters also encode bits of the neighbouring octets.
         piece = whole[-(-8 * shift // 6) : 8 * (shift + len(octets)) // 6]
         yield piece
         yield quote(piece, safe="")

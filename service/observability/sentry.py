@@ -1,4 +1,4 @@
-"""Reporting of errors to Sentry, with everything removed that could hold a secret or a caller's data."""
+"""Error reports to Sentry, without secrets and without data that a caller sent."""
 
 import re
 import sys
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 _REQUEST_PARTS: Final = {"method", "url"}
 _HEADERS: Final = {"content-type", "content-length", "user-agent", "x-request-id", "host"}
-_CALLERS_DATA: Final = {
+_CALLER_DATA: Final = {
     "query_string",
     "http.query",
     "url.query",
@@ -38,7 +38,7 @@ _LIMIT: Final = 32 * 1024
 _DEPTH: Final = 32
 
 _QUERY = re.compile(r"(\w+://[^\s?#]*)[?#]\S*")
-# PostgreSQL and asyncpg repeat the offending values from here on.
+# From here on, messages of PostgreSQL and asyncpg contain values.
 _SQL_VALUES = re.compile(
     r"(DETAIL:|invalid input for query argument \$\d+:|invalid input syntax for [^:]*:).*", re.DOTALL
 )
@@ -51,11 +51,11 @@ def start(
     *,
     transport: "Transport | type[Transport] | None" = None,
 ) -> None:
-    """Report unhandled and captured errors of this process to `dsn` from now on; without one, do nothing.
+    """Start to report unhandled and captured errors of this process to `dsn`. Without a `dsn`, do nothing.
 
-    Call it in each process, before the application is built. `transport` replaces the sending over HTTPS.
-    Errors that libraries log become events too; log lines of our own do not. Raises
-    sentry_sdk.utils.BadDsn for a malformed `dsn`.
+    Call it in each process, before the application is created. `transport` replaces the HTTPS transport. Errors that
+    libraries log are reported too; the service's own log lines are not. Raises `sentry_sdk.utils.BadDsn` for a
+    malformed `dsn`.
     """
     if not dsn:
         return
@@ -67,10 +67,10 @@ def start(
         before_send=before_send,
         before_send_transaction=before_send_transaction,
         before_breadcrumb=before_breadcrumb,
-        # Personal data stays out by default; saying so with send_default_pii is deprecated.
+        # Personal data is omitted by default; send_default_pii, which says so, is deprecated.
         include_local_variables=False,
         max_request_body_size="never",
-        # Only errors leave the process: no session counts, client reports, or headers on requests to others.
+        # Send only errors: no session counts, no client reports, no tracing headers on outgoing requests.
         auto_session_tracking=False,
         send_client_reports=False,
         enable_metrics=False,
@@ -84,7 +84,7 @@ def start(
 
 
 def _integrations() -> list[Integration]:
-    # A list of our own, as the default one sends the command line and follows whatever is installed.
+    # An explicit list: the default one sends the command line and depends on the installed packages.
     return [
         AioHttpIntegration(transaction_style="method_and_path_pattern"),
         AsyncPGIntegration(record_params=False),
@@ -110,7 +110,7 @@ def before_send(event: "Event", hint: "Hint") -> "Event | None":  # noqa: ARG001
 
 
 def before_send_transaction(event: "Event", hint: "Hint") -> "Event | None":
-    """Return a copy of a transaction cleaned as `before_send` cleans an event, its spans included."""
+    """Return a copy of a transaction, including its spans, cleaned like an event."""
     return before_send(event, hint)
 
 
@@ -126,18 +126,18 @@ def _request(request: dict[str, Any]) -> dict[str, Any]:
 
 
 def _clean(value: object) -> Any:
-    return _without_data(plain(value, limit=_LIMIT, depth=_DEPTH, breadth=sys.maxsize))
+    return _remove_data(plain(value, limit=_LIMIT, depth=_DEPTH, breadth=sys.maxsize))
 
 
-def _without_data(value: object) -> object:
+def _remove_data(value: object) -> object:
     if isinstance(value, str):
         return _QUERY.sub(r"\1", _SQL_VALUES.sub(r"\1 …", value))
     if isinstance(value, list):
-        return [_without_data(item) for item in value]
+        return [_remove_data(item) for item in value]
     if isinstance(value, dict):
-        return {name: _without_data(item) for name, item in value.items() if name not in _CALLERS_DATA}
+        return {name: _remove_data(item) for name, item in value.items() if name not in _CALLER_DATA}
     return value
 
 
 def _flush_quietly(pending: int, timeout: float) -> None:
-    """Stand in for the SDK's message on standard error while it sends its last events."""
+    """Replace the SDK's message on standard error while it sends its last events."""

@@ -1,4 +1,4 @@
-"""The writing of log lines, off the hot path: callers queue a line, a thread writes it."""
+"""Write log lines in a thread, so that a slow reader does not block the caller."""
 
 import os
 import select
@@ -9,16 +9,16 @@ from collections.abc import Callable, Iterable, Iterator
 
 _QUEUED_LINES = 10_000
 _QUEUED_BYTES = 8 * 1024 * 1024
-_GATHER_SECONDS = 0.1
+_BATCH_SECONDS = 0.1
 _CLOSE_SECONDS = 2.0
-_ROOM_MILLISECONDS = 100
+_POLL_MILLISECONDS = 100
 
 
 class LogSink:
-    """A bounded queue of lines and the daemon thread that writes them to a file descriptor.
+    """A bounded queue of lines, and a daemon thread that writes them to a file descriptor.
 
-    Lines that find the queue full, or that the descriptor refuses, are dropped and counted; the line that
-    `report` makes of their number follows as soon as there is room. A forked child starts with none queued.
+    A line is dropped and counted if the queue is full or the descriptor refuses it. `report` formats the number of
+    dropped lines as a line, which is written as soon as possible. A forked child starts with an empty queue.
     """
 
     def __init__(self, fd: int, report: Callable[[int], bytes]) -> None:
@@ -29,7 +29,7 @@ class LogSink:
         _reset_in_child(weakref.ref(self))
 
     def write(self, line: bytes) -> None:
-        """Queue one whole line, its newline included. Never waits; after `close` it does nothing."""
+        """Queue one line, which includes its newline. Never blocks on the descriptor. Does nothing after `close`."""
         with self._lock:
             if self._closing:
                 return
@@ -45,7 +45,7 @@ class LogSink:
                 self._ready.notify()
 
     def close(self) -> None:
-        """Write what is queued, waiting at most 2 seconds, and accept nothing more."""
+        """Write the queued lines, waiting at most 2 seconds. Later lines are discarded."""
         with self._ready:
             self._closing = True
             self._ready.notify()
@@ -54,7 +54,7 @@ class LogSink:
             thread.join(_CLOSE_SECONDS)
 
     def _reset(self) -> None:
-        # Reentrant: the garbage collector may log in the midst of a write.
+        # Reentrant: a finalizer that the garbage collector runs during a write may log.
         self._lock = threading.RLock()
         self._ready = threading.Condition(self._lock)
         self._lines: list[bytes] = []
@@ -70,22 +70,22 @@ class LogSink:
                 self._ready.wait_for(lambda: self._lines or self._closing)
                 closing = self._closing
             if not closing:
-                # Waking once for a crowd of lines leaves the interpreter to the event loop.
-                time.sleep(_GATHER_SECONDS)
+                # Writing lines in batches takes the GIL from the event loop less often.
+                time.sleep(_BATCH_SECONDS)
             self._drain()
 
     def _drain(self) -> None:
         with self._ready:
             lines, self._lines, self._size = self._lines, [], 0
             dropped, self._dropped = self._dropped, 0
-        lost = sum(map(self._deliver, _chunks(lines)))
-        if dropped and self._deliver(self._report(dropped)):
+        lost = sum(map(self._write_chunk, _chunks(lines)))
+        if dropped and self._write_chunk(self._report(dropped)):
             lost += dropped
         with self._ready:
             self._dropped += lost
 
-    def _deliver(self, chunk: bytes) -> int:
-        """Write `chunk` and return how many of its lines were refused."""
+    def _write_chunk(self, chunk: bytes) -> int:
+        """Write `chunk` and return the number of its lines that could not be written."""
         rest = memoryview(chunk)
         try:
             while rest:
@@ -100,20 +100,23 @@ class LogSink:
         except BlockingIOError:
             poll = select.poll()
             poll.register(self._fd, select.POLLOUT)
-            poll.poll(_ROOM_MILLISECONDS)
+            poll.poll(_POLL_MILLISECONDS)
             return 0
 
 
 def _reset_in_child(reference: weakref.ref[LogSink]) -> None:
     def reset() -> None:
         if (sink := reference()) is not None:
-            sink._reset()  # noqa: SLF001  # a fork hook cannot be taken back: it must not keep the sink alive
+            sink._reset()  # noqa: SLF001  # fork hooks cannot be unregistered, so this one holds a weak reference
 
     os.register_at_fork(after_in_child=reset)
 
 
 def _chunks(lines: Iterable[bytes]) -> Iterator[bytes]:
-    """Join lines into writes that the kernel keeps whole, as several processes may share one pipe."""
+    """Join lines into chunks of at most PIPE_BUF bytes, which the kernel writes whole to a pipe that processes share.
+
+    A longer line is a chunk of its own.
+    """
     chunk: list[bytes] = []
     size = 0
     for line in lines:

@@ -1,1 +1,1 @@
-"""Running the application: a supervisor, and worker processes behind one listening socket."""
+"""Server processes: a supervisor, and workers that accept connections from one listening socket."""

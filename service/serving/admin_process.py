@@ -1,4 +1,4 @@
-"""The process of the internal listener: beside the workers, so that nothing that people look at slows a request."""
+"""The process of the internal listener. It is separate from the workers, so that its load does not slow requests."""
 
 import asyncio
 import os
@@ -17,14 +17,14 @@ from service.metrics.files import announced_folder
 from service.observability import logs, sentry
 from service.observability.secrets import protect
 
-# A page that streams what happens never ends by itself.
+# A streaming page never completes, so it is cancelled after this.
 SHUTDOWN_SECONDS = 1.0
 
 
-def show(config: Config, listener: socket.socket, lifeline: int, ready: int) -> None:
-    """Serve the console and the metrics from `listener` until a signal to stop, or until the supervisor is gone.
+def run_console(config: Config, listener: socket.socket, lifeline: int, ready: int) -> None:
+    """Serve the console and the metrics on `listener` until SIGTERM, SIGINT, or the exit of the supervisor.
 
-    A byte is written to `ready` once it serves.
+    The supervisor's exit is end of file on `lifeline`. A byte is written to `ready` once connections are accepted.
     """
     with logs.configure(config.logging.level, config.logging.format):
         protect(*config.secrets, console_password(config))

@@ -1,4 +1,4 @@
-"""How a worker goes: it keeps answering until nobody can have a connection that he believes to be good."""
+"""Graceful worker shutdown: answer with `Connection: close` until every keep-alive connection has closed."""
 
 import asyncio
 import os
@@ -7,61 +7,60 @@ import structlog
 from aiohttp import web
 
 from service.api import keys
+from service.api.aiohttp_internals import close_connections_after_responses
 from service.api.lifespan import stop_dispatching
 from service.config import ServerConfig
-from service.serving.worker_signals import WorkerSignals
+from service.serving.signals import WorkerSignals
 
-# How often it is looked whether there is anything left to wait for; also how long the last connection accepted gets
-# for its request to arrive.
-LOOK_SECONDS = 0.05
+# How often open connections and requests in progress are checked. Also how long the request of the last accepted
+# connection may take to arrive.
+POLL_SECONDS = 0.05
 
 log = structlog.get_logger()
 
 
-async def depart(
-    app: web.Application, server: web.Server, site: web.BaseSite, departure: WorkerSignals, settings: ServerConfig
+async def shut_down_gracefully(
+    app: web.Application, server: web.Server, site: web.BaseSite, signals: WorkerSignals, settings: ServerConfig
 ) -> None:
-    """Go as told: return once nothing is under way, or the time for it is up; idle connections may be left.
+    """Drain connections, stop accepting, and wait for requests in progress.
 
-    Meanwhile every answer says `Connection: close`, so that who keeps a connection asks elsewhere next.
+    Takes at most `drain_seconds` (0 on a fast stop) and then `shutdown_seconds`. Idle connections may remain open.
     """
-    drain_seconds = 0.0 if departure.hurried else settings.drain_seconds
-    event = "worker-stopping" if departure.stopping else "worker-leaving"
+    drain_seconds = 0.0 if signals.fast_stop else settings.drain_seconds
+    event = "worker-stopping" if signals.stopping else "worker-leaving"
     log.info(event, worker=os.getpid(), answers_on_for_seconds=drain_seconds)
     await stop_dispatching(app)
-    _close_connections_after_answers()
-    await _drain(app, server, site, departure, settings.drain_seconds)
-    await _finish(app, settings.shutdown_seconds)
-
-
-def _close_connections_after_answers() -> None:
-    # What an answer falls back on that says nothing of its own, those under way included: costs nothing before.
-    web.StreamResponse._keep_alive = False  # noqa: SLF001 - the only place that is the same for all answers
+    close_connections_after_responses()
+    await _drain(app, server, site, signals, settings.drain_seconds)
+    await _wait_for_requests(app, settings.shutdown_seconds)
 
 
 async def _drain(
-    app: web.Application, server: web.Server, site: web.BaseSite, departure: WorkerSignals, seconds: float
+    app: web.Application, server: web.Server, site: web.BaseSite, signals: WorkerSignals, seconds: float
 ) -> None:
-    """Return with the socket left, once each connection was closed by an answer or has been idle all the time."""
+    """Wait until no connection is open, for at most `seconds` or until a fast stop. Then the site has stopped.
+
+    A replaced worker stops accepting at once; a stopping one accepts until the end, so that no connection is refused.
+    """
     loop = asyncio.get_running_loop()
-    until = loop.time() + seconds
+    deadline = loop.time() + seconds
     accepting = True
-    while not departure.hurried and loop.time() < until and (accepting or server.connections):
-        app[keys.READINESS].stopping = departure.stopping
-        if accepting and departure.leaving:
+    while not signals.fast_stop and loop.time() < deadline and (accepting or server.connections):
+        app[keys.READINESS].stopping = signals.stopping
+        if accepting and signals.replaced:
             await site.stop()
             accepting = False
-        await asyncio.sleep(LOOK_SECONDS)
-    app[keys.READINESS].stopping = departure.stopping
+        await asyncio.sleep(POLL_SECONDS)
+    app[keys.READINESS].stopping = signals.stopping
     if accepting:
         await site.stop()
 
 
-async def _finish(app: web.Application, seconds: float) -> None:
-    """Return once no request is under way, or the time is up."""
+async def _wait_for_requests(app: web.Application, seconds: float) -> None:
+    """Wait until no request is in progress, for at most `seconds`."""
     loop = asyncio.get_running_loop()
-    until = loop.time() + seconds
+    deadline = loop.time() + seconds
     while True:
-        await asyncio.sleep(LOOK_SECONDS)
-        if not app[keys.METRICS].in_flight or loop.time() > until:
+        await asyncio.sleep(POLL_SECONDS)
+        if not app[keys.METRICS].in_flight or loop.time() > deadline:
             return

@@ -1,10 +1,11 @@
-"""The process in charge: starts the workers, replaces them when told to, and ends them together."""
+"""The supervisor: starts the workers and the console process, replaces them on SIGHUP, and stops them."""
 
 import asyncio
+import contextlib
 import os
 import signal
 import socket
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 
 import structlog
@@ -13,12 +14,15 @@ from service.config import Config, ConfigError, load_config
 from service.database.errors import DatabaseError
 from service.metrics.definitions import ProcessMetrics
 from service.metrics.files import metrics_folder, write_as
-from service.serving.admin_supervision import ConsoleKeeping
-from service.serving.child_processes import ChildProcesses
-from service.serving.pipes import lifeline
-from service.serving.process_specs import Roles, stop_seconds
-from service.serving.supervisor_signals import SupervisorSignals
+from service.serving.listener import PortTakenError, listen, url_of
+from service.serving.signals import SupervisorSignals
+from service.serving.supervised_process import ChildProcesses, ProcessSpec, SupervisedProcess
 from service.serving.worker_pool import WorkerPool
+
+# How often binding the internal listener's port is retried.
+PORT_RETRY_SECONDS = 2.0
+
+CONSOLE_STOP_SECONDS = 5.0
 
 Check = Callable[[Config, str], Awaitable[None]]
 
@@ -26,14 +30,14 @@ log = structlog.get_logger()
 
 
 class Supervisor:
-    """Keeps `config.server.workers` processes serving from one listening socket, and one the internal listener."""
+    """Runs `server.workers` workers on one listening socket, and one process for the internal listener."""
 
     def __init__(
         self, config: Config, config_path: Path | None, listener: socket.socket, url: str, check: Check
     ) -> None:
-        """Workers read their settings from `config_path` and the environment, and the database's address from `url`.
+        """The processes read their settings from `config_path` and the environment, and use the database at `url`.
 
-        Before a restart, `check` raises `DatabaseError` for new settings whose database they cannot be used with.
+        `check` is called with new settings before a restart. It raises `DatabaseError` if the database does not fit.
         """
         self._config = config
         self._config_path = config_path
@@ -41,87 +45,120 @@ class Supervisor:
         self._url = url
         self._embedded_url = None if config.database.url else url
         self._check = check
+        self._console: SupervisedProcess | None = None
 
     async def run(
-        self, orders: SupervisorSignals, on_ready: Callable[[], None], on_console: Callable[[str], None]
+        self, signals: SupervisorSignals, on_ready: Callable[[], None], on_console: Callable[[str], None]
     ) -> None:
-        """Serve until `orders` say to stop; the listening socket is closed then.
+        """Serve until `signals.stop` is set, then close the listening socket and stop every process.
 
-        `on_ready` is called once, when the first worker accepts requests, and `on_console` with the internal
-        listener's address once that can be had.
+        `on_ready` is called once, when the first worker accepts connections. `on_console` is called once, with the
+        internal listener's URL, when its port is bound.
         """
-        with lifeline() as line, metrics_folder():
+        with metrics_folder():
             write_as("supervisor")
-            first_ready = asyncio.Event()
-            metrics = ProcessMetrics()
-            children = ChildProcesses(self._config_path, line)
-            roles = Roles(children, metrics, self._listener, first_ready.set)
-            crew, console = WorkerPool(roles, children, metrics), ConsoleKeeping(roles, children, metrics)
-            crew.start(self._config, self._url)
-            tasks = [
-                asyncio.create_task(_announce(first_ready, on_ready)),
-                asyncio.create_task(console.start(self._config, self._url, on_console)),
-                asyncio.create_task(self._follow(orders, crew, console)),
-            ]
-            await orders.stop.wait()
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
-            crew.let_go()
-            console.let_go()
-            await self._stop(children, orders)
+            with ChildProcesses(self._config_path, ProcessMetrics()) as children:
+                await self._run(children, signals, on_ready, on_console)
 
-    async def _follow(self, orders: SupervisorSignals, crew: WorkerPool, console: ConsoleKeeping) -> None:
-        """Carry out each order to restart; whatever is ordered meanwhile is one more."""
+    async def _run(
+        self,
+        children: ChildProcesses,
+        signals: SupervisorSignals,
+        on_ready: Callable[[], None],
+        on_console: Callable[[str], None],
+    ) -> None:
+        pool = WorkerPool(self._listener, children)
+        pool.start(self._config, self._url)
+        tasks = [
+            asyncio.create_task(_call_when_set(pool.first_ready, on_ready)),
+            asyncio.create_task(self._run_console(children, on_console)),
+            asyncio.create_task(self._restart_on_signal(signals, pool)),
+        ]
+        await signals.stop.wait()
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        await self._stop(children, signals)
+
+    async def _run_console(self, children: ChildProcesses, on_console: Callable[[str], None]) -> None:
+        """Start the console process as soon as its port is free. The API does not wait for it."""
+        listener = await _listen_when_free(self._config.console.host, self._config.console.port)
+        on_console(url_of(listener))
+        spec = ProcessSpec("console", (), listener, self._url, CONSOLE_STOP_SECONDS, _while_console_ready)
+        self._console = SupervisedProcess(spec, children)
+
+    async def _restart_on_signal(self, signals: SupervisorSignals, pool: WorkerPool) -> None:
+        """Restart for each SIGHUP. Any number of signals during a restart cause one more."""
         while True:
-            await orders.restart.wait()
-            orders.restart.clear()
+            await signals.restart.wait()
+            signals.restart.clear()
             try:
-                config = self._new_config()
+                config = self._reload_config()
                 url = config.database.url or self._embedded_url or self._url
                 await self._check(config, url)
             except (ConfigError, DatabaseError) as error:
-                _refuse(str(error))
+                _log_refused_restart(str(error))
             else:
-                await self._restart(config, url, crew, console)
+                await self._restart(config, url, pool)
 
-    async def _restart(self, config: Config, url: str, crew: WorkerPool, console: ConsoleKeeping) -> None:
+    async def _restart(self, config: Config, url: str, pool: WorkerPool) -> None:
         log.info("restarting", workers=config.server.workers)
-        if not await crew.replace(config, url):
-            _refuse("a new worker did not become ready")
+        if not await pool.replace(config, url):
+            _log_refused_restart("a new worker did not become ready")
             return
-        await console.restart(url)
         self._config, self._url = config, url
+        if self._console is not None:
+            await self._console.restart(url)
         log.info("restarted", workers=config.server.workers)
 
-    def _new_config(self) -> Config:
-        """The settings as they are now. Raises `ConfigError`, also for what takes a stop and a start."""
+    def _reload_config(self) -> Config:
+        """Read the settings again. Raises `ConfigError`, also for a change that SIGHUP cannot apply."""
         new, old = load_config(self._config_path, os.environ), self._config
         if new.database.url is None and self._embedded_url is None:
-            raise ConfigError("database.url: an embedded database takes a stop and a start")
-        for section, ours, theirs in (("server", old.server, new.server), ("console", old.console, new.console)):
-            if (ours.host, ours.port) != (theirs.host, theirs.port):
-                raise ConfigError(f"{section}: another host or port takes a stop and a start")
+            raise ConfigError("database.url: SIGHUP cannot change to the embedded database: stop and start the service")
+        for section, before, after in (("server", old.server, new.server), ("console", old.console, new.console)):
+            if (before.host, before.port) != (after.host, after.port):
+                raise ConfigError(f"{section}: SIGHUP cannot change the host or port: stop and start the service")
         return new
 
-    async def _stop(self, children: ChildProcesses, orders: SupervisorSignals) -> None:
-        # Workers hold it as long as they accept: with the last of them it is closed, and callers are refused at once.
+    async def _stop(self, children: ChildProcesses, signals: SupervisorSignals) -> None:
+        # The workers hold the socket while they drain. When the last one closes it, connections are refused at once.
         self._listener.close()
-        children.tell_all(signal.SIGTERM)
-        hurry = asyncio.create_task(_hurry(children, orders))
-        await children.all_ended(stop_seconds(self._config))
-        hurry.cancel()
+        fast_stop = asyncio.create_task(_fast_stop(children, signals))
+        await asyncio.gather(*(process.stop(signal.SIGTERM) for process in children.supervised))
+        fast_stop.cancel()
 
 
-async def _hurry(children: ChildProcesses, orders: SupervisorSignals) -> None:
-    await orders.hurry.wait()
-    children.tell_all(signal.SIGINT)
+async def _fast_stop(children: ChildProcesses, signals: SupervisorSignals) -> None:
+    await signals.fast_stop.wait()
+    for process in children.supervised:
+        process.send_signal(signal.SIGINT)
 
 
-async def _announce(first_ready: asyncio.Event, on_ready: Callable[[], None]) -> None:
-    await first_ready.wait()
-    on_ready()
+@contextlib.contextmanager
+def _while_console_ready(pid: int) -> Iterator[None]:
+    log.info("console-ready", process=pid)
+    yield
 
 
-def _refuse(reason: str) -> None:
-    log.error("restart-refused", reason=reason, consequence="the workers that run serve on")
+async def _call_when_set(event: asyncio.Event, callback: Callable[[], None]) -> None:
+    await event.wait()
+    callback()
+
+
+async def _listen_when_free(host: str, port: int) -> socket.socket:
+    """Bind the internal listener's port. Retry while that fails, and log the first failure."""
+    logged = False
+    while True:
+        try:
+            return listen(host, port, "console.port")
+        except (PortTakenError, ConfigError) as error:
+            if not logged:
+                consequence = "serving without the console and the metrics until the port is free"
+                log.warning("console-unavailable", reason=str(error), consequence=consequence)
+            logged = True
+            await asyncio.sleep(PORT_RETRY_SECONDS)
+
+
+def _log_refused_restart(reason: str) -> None:
+    log.error("restart-refused", reason=reason, consequence="the running workers keep serving")

@@ -1,70 +1,82 @@
-"""The workers together: each in its place, replaced one after another."""
+"""The pool of workers, and their replacement one by one."""
 
 import asyncio
+import contextlib
+import signal
+import socket
+from collections.abc import Iterator
+from functools import partial
+
+import structlog
 
 from service.config import Config
-from service.metrics.definitions import ProcessMetrics
-from service.serving.child_processes import ChildProcesses
-from service.serving.process_specs import Roles
-from service.serving.supervised_process import SupervisedProcess
+from service.metrics.files import forget
+from service.serving.supervised_process import ChildProcesses, ProcessSpec, SupervisedProcess
 
-# For a new worker to have the database checked, services and routes read, and to serve.
+# How long a new worker may take to check the database, load the registry and accept connections.
 START_SECONDS = 30.0
+
+# A worker that exceeds its own shutdown times by this is killed.
+STOP_GRACE_SECONDS = 0.75
+
+log = structlog.get_logger()
 
 
 class WorkerPool:
-    """As many workers as the settings say, each kept running."""
+    """`server.workers` supervised workers that accept connections from one socket."""
 
-    def __init__(self, roles: Roles, children: ChildProcesses, metrics: ProcessMetrics) -> None:
-        self._roles = roles
+    def __init__(self, listener: socket.socket, children: ChildProcesses) -> None:
+        self.first_ready = asyncio.Event()
+        self._listener = listener
         self._children = children
-        self._metrics = metrics
-        self._places: dict[int, tuple[str, SupervisedProcess]] = {}
+        self._workers: dict[int, SupervisedProcess] = {}
 
     def start(self, config: Config, url: str) -> None:
-        """Start all of them, whether they are ready to serve yet or not."""
-        for place in range(config.server.workers):
-            self._places[place] = self._hire(place, config, url)
+        """Start every worker. They accept connections even if the database is unavailable."""
+        for index in range(config.server.workers):
+            self._workers[index] = self._start_worker(index, config, url, must_become_ready=False)
 
     async def replace(self, config: Config, url: str) -> bool:
-        """Have each followed by one with `config`; it makes way as soon as that one serves.
+        """Replace each worker by one with `config`, and stop it as soon as the new one accepts connections.
 
-        False once a successor did not come to serve: the rest go on as they were. Returns when all that made way have
-        ended, so that there are never more than twice as many as are wanted.
+        Returns false when a new worker does not become ready: the workers not yet replaced keep running. Returns after
+        every replaced worker has exited, so that at most twice `server.workers` processes run.
         """
-        async with asyncio.TaskGroup() as going:
-            for place in range(config.server.workers):
-                name, successor = self._hire(place, config, url, on_trial=True)
-                if not await _serves(successor):
-                    going.create_task(successor.dismiss())
+        async with asyncio.TaskGroup() as stopping:
+            for index in range(config.server.workers):
+                worker = self._start_worker(index, config, url, must_become_ready=True)
+                if not await worker.wait_until_ready(START_SECONDS):
+                    stopping.create_task(worker.stop(signal.SIGHUP))
                     return False
-                self._vacate(place, going)
-                self._places[place] = name, successor
-            for place in range(config.server.workers, len(self._places)):
-                self._vacate(place, going)
+                self._retire_worker(index, stopping)
+                self._workers[index] = worker
+            for index in range(config.server.workers, len(self._workers)):
+                self._retire_worker(index, stopping)
         return True
 
-    def let_go(self) -> None:
-        """Start no more workers."""
-        for _, keeper in self._places.values():
-            keeper.let_go()
+    def _start_worker(self, index: int, config: Config, url: str, *, must_become_ready: bool) -> SupervisedProcess:
+        # The name labels the worker's metrics. Replacements use two names in turn: the old and the new worker run at
+        # the same time, and counters continue under the same names.
+        old = self._workers.get(index)
+        name = f"{index}b" if old is not None and old.spec.arguments == (str(index),) else str(index)
+        spec = ProcessSpec(
+            "worker", (name,), self._listener, url, stop_seconds(config), self._while_ready, partial(forget, name)
+        )
+        return SupervisedProcess(spec, self._children, must_become_ready=must_become_ready)
 
-    def _hire(self, place: int, config: Config, url: str, *, on_trial: bool = False) -> tuple[str, SupervisedProcess]:
-        # While both live they measure under two names; the one after takes the first again, and goes on from there.
-        taken = self._places[place][0] if place in self._places else None
-        name = str(place) if taken != str(place) else f"{place}b"
-        role = self._roles.worker(name, config, url)
-        return name, SupervisedProcess(role, self._children, self._metrics, on_trial=on_trial)
+    @contextlib.contextmanager
+    def _while_ready(self, pid: int) -> Iterator[None]:
+        log.info("worker-ready", worker=pid)
+        self.first_ready.set()
+        with self._children.metrics.worker_serving():
+            yield
 
-    def _vacate(self, place: int, going: asyncio.TaskGroup) -> None:
-        if place in self._places:
-            _, keeper = self._places.pop(place)
-            going.create_task(keeper.dismiss())
+    def _retire_worker(self, index: int, stopping: asyncio.TaskGroup) -> None:
+        # SIGHUP: it stops accepting at once and drains, because another worker accepts.
+        if index in self._workers:
+            stopping.create_task(self._workers.pop(index).stop(signal.SIGHUP))
 
 
-async def _serves(successor: SupervisedProcess) -> bool:
-    try:
-        return await successor.serves(START_SECONDS)
-    except asyncio.CancelledError:
-        successor.let_go()
-        raise
+def stop_seconds(config: Config) -> float:
+    """How long a worker may take to exit after a signal to stop, before it is killed."""
+    return config.server.drain_seconds + config.server.shutdown_seconds + STOP_GRACE_SECONDS

@@ -19,7 +19,6 @@ from service.storage.users import create_user, find_user, give_role
 
 APPLICATION = "demo"
 EMAIL = "demo@example.com"
-ROUTE = ("requirements", "v1", "create")
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,6 @@
 """The registry: the records of services and routes, and whether each is deployed."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
@@ -64,6 +64,16 @@ async def deploy_route(connection: asyncpg.Connection, name: RouteName, *, sensi
             await connection.execute(QUERIES["deploy_route"], service_id, version, action, sensitive_params)
 
 
+async def deploy_routes(
+    connection: asyncpg.Connection, names: Iterable[RouteName], *, sensitive_params: bool | None
+) -> None:
+    """Deploy several routes in one transaction, as `deploy_route` does."""
+    with translate_statement_errors():
+        async with connection.transaction():
+            for name in names:
+                await deploy_route(connection, name, sensitive_params=sensitive_params)
+
+
 async def withdraw_service(connection: asyncpg.Connection, service: str) -> bool:
     """Withdraw a service. Return whether its record exists."""
     return await fetch_id(connection, QUERIES["withdraw_service"], service) is not None
@@ -72,3 +82,10 @@ async def withdraw_service(connection: asyncpg.Connection, service: str) -> bool
 async def withdraw_route(connection: asyncpg.Connection, name: RouteName) -> bool:
     """Withdraw a route. Return whether its record exists."""
     return await fetch_id(connection, QUERIES["withdraw_route"], *name) is not None
+
+
+async def withdraw_routes(connection: asyncpg.Connection, names: Iterable[RouteName]) -> list[RouteName]:
+    """Withdraw several routes in one transaction. Return those that have a record."""
+    with translate_statement_errors():
+        async with connection.transaction():
+            return [name for name in names if await withdraw_route(connection, name)]

@@ -9,7 +9,7 @@ import orjson
 
 from service.database.pool import Database
 from service.database.queries import QUERIES, quote_identifier, quote_literal
-from service.domain.callers import TokenLookup, Viewer
+from service.domain.callers import TokenLookup
 from service.domain.references import Reference
 from service.domain.requirements import NewRequirement, Requirement
 from service.storage.tokens import LOOKUP_END, lookup_of
@@ -95,14 +95,6 @@ def compose_insert(associations: Mapping[str, str], *, wait: bool) -> str:
     statement = QUERIES["create_requirements"].replace("{existing}", existing)
     statement = statement.replace("{token_verdicts}", QUERIES["token_verdicts"])
     return statement.replace("{references}", "\n    UNION ALL\n    ".join(references))
-
-
-async def read_requirement(
-    database: Database, requirement_id: int, viewer: Viewer, timeout: float
-) -> Requirement | None:
-    """The requirement with this id, if the viewer may see it. `timeout` is in seconds. Raises a `DatabaseError`."""
-    rows = await database.fetch(QUERIES["read_requirement"], requirement_id, *viewer, timeout=timeout)
-    return requirement_of(rows[0]) if rows else None
 
 
 def _input_row(item: NewRequirement) -> dict[str, str | int | None]:

@@ -169,15 +169,3 @@ SELECT
     params_digest
 FROM requirements
 WHERE request_uid = $1;
-
--- name: read_requirement
--- One requirement, if the caller may see it.
---   $1  bigint   id
---   $2  boolean  whether the caller sees all requirements; null counts as false
---   $3  bigint   the user whose requirements the caller sees otherwise
--- The columns are in the order of create_requirements.
-SELECT
-    id, required_type, required_id, requireable_type, requireable_id, key, value, created_at, updated_at,
-    params_digest
-FROM requirements
-WHERE id = $1 AND ($2 OR user_id = $3);

@@ -13,9 +13,9 @@ import pytest
 from service.api.app import create_app
 from service.config import Config
 from service.metrics.definitions import Metrics
-from service.storage.demo import ROUTE, Demo, make_demo
+from service.storage.demo import Demo, make_demo
 from tests.conftest import AppClient, Client, new_database
-from tests.factories import CREATE, Records
+from tests.factories import CREATE, ROUTES, Records
 from tests.serving.process import Serve, serving
 
 
@@ -61,7 +61,7 @@ async def running_service(
 ) -> AsyncIterator[RunningService]:
     """Run a service with two workers on `database_url` and wait until it is ready. `changes` are extra settings."""
     connection = await asyncpg.connect(database_url)
-    demo = await make_demo(connection, [ROUTE])
+    demo = await make_demo(connection, ROUTES)
     await connection.close()
     async with (
         http_session() as http,

@@ -9,15 +9,19 @@ import asyncpg
 from aiohttp import ClientResponse
 from multidict import CIMultiDictProxy
 
+from service.api.actions import ACTIONS
 from service.domain.statuses import Status
 from tests.conftest import Client
-from tests.factories import CREATE
+from tests.factories import CREATE, SessionRecord, params
 
 Body = dict[str, Any]
 CodeAndBody = tuple[int, Body]
 Headers = Mapping[str, str] | list[tuple[str, str]]
 
 IDEMPOTENCY_KEY = "Idempotency-Key"
+
+# The method and path of every action that writes: its answers have an outcome.
+WRITES = {(method, action.path) for action in ACTIONS if action.writes for method in action.methods}
 
 
 @dataclass(frozen=True)
@@ -56,14 +60,19 @@ async def read_envelope(response: ClientResponse) -> ApiResponse:
     assert response.headers["Cache-Control"] == "no-store"
     assert body.pop("request_id") == response.headers["X-Request-ID"]
     assert ("errors" in body) == (body["status"] in ("missing-param", "invalid-param"))
-    on_create = response.method == "POST" and response.url.path == CREATE
-    assert ("Requirement-Outcome" in response.headers) == on_create
+    called = (response.method, response.url.path)
+    assert ("Requirement-Outcome" in response.headers) == (called in WRITES)
     return ApiResponse(response.status, body, response.headers)
 
 
 async def post_create(client: Client, params: object, headers: Headers | None = None) -> ApiResponse:
     """Send a create with these params as JSON."""
     return await read_envelope(await client.post(CREATE, json=params, headers=headers))
+
+
+async def post_create_by(client: Client, session: SessionRecord, **changes: object) -> ApiResponse:
+    """Send a valid create with the session's token, and these params replaced or added."""
+    return await post_create(client, params(session.token, session.user_id, **changes))
 
 
 async def post_raw_create(client: Client, body: str | bytes, content_type: str) -> ApiResponse:

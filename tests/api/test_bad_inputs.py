@@ -1,4 +1,4 @@
-"""Every bad input against the service as it is deployed: a real process, real sockets, requests to the byte."""
+"""Bad inputs against the deployed service: a real process, real sockets, byte-exact requests."""
 
 import asyncio
 import json
@@ -34,18 +34,18 @@ SETTINGS = {
 
 @dataclass(frozen=True)
 class Service:
-    """The service, and a connection to its database."""
+    """The running service, and a connection to its database."""
 
     serve: Serve
     port: int
     connection: asyncpg.Connection
 
     async def count(self) -> int:
-        """How many requirements there are."""
+        """The number of requirements."""
         return await Records(self.connection).count()
 
-    async def ask(self, request: Request) -> Response:
-        """The answer, whose headers are those of every envelope."""
+    async def send(self, request: Request) -> Response:
+        """Send the request; return the response, whose envelope headers are checked."""
         response = await exchange(self.port, request)
         assert response.header("Content-Type") == "application/json; charset=utf-8"
         assert response.header("Cache-Control") == "no-store"
@@ -54,25 +54,25 @@ class Service:
         return response
 
     async def logged(self, request_id: str | None) -> Sequence[Line]:
-        """All log lines of a request that was answered, with the later one's that shows that there are no more."""
-        fence = secrets.token_hex(8)
-        await self.ask(with_header(REQUEST_ID, fence))
+        """All log lines of an answered request. A later request's line shows that no more will follow."""
+        later_request_id = secrets.token_hex(8)
+        await self.send(with_header(REQUEST_ID, later_request_id))
         async with asyncio.timeout(5):
-            while not any(line.get("request_id") == fence for line in self.serve.events):
+            while not any(line.get("request_id") == later_request_id for line in self.serve.events):
                 await asyncio.sleep(0.005)
         return [line for line in self.serve.events if line.get("request_id") == request_id]
 
 
 @pytest.fixture(scope="module")
 async def database(server_url: str, template: str) -> AsyncIterator[str]:
-    """The address of a migrated database for the whole module."""
+    """The URL of a migrated database for the whole module."""
     async with new_database(server_url, template) as url:
         yield url
 
 
 @pytest.fixture(scope="module")
 async def service(database: str, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Service]:
-    """One process that serves the whole module, and what its callers refer to."""
+    """One process for the whole module, with the records that its requests refer to."""
     connection = await asyncpg.connect(database)
     records = Records(connection)
     await records.deploy()
@@ -85,14 +85,14 @@ async def service(database: str, tmp_path_factory: pytest.TempPathFactory) -> As
     await connection.close()
 
 
-def refused(status: type[Status], errors: object, request_id: str | None) -> dict[str, Any]:
-    """The envelope of a refusal."""
+def refusal_body(status: type[Status], errors: object, request_id: str | None) -> dict[str, Any]:
+    """The expected envelope of a refusal."""
     body = {"status": status.name, "message": status.message(), "data": None, "request_id": request_id}
     return body | ({"errors": errors} if errors else {})
 
 
 def at_fault(body: dict[str, Any]) -> tuple[str, ...]:
-    """The params that the errors name, each with a sentence."""
+    """The params that the errors name, each with a message."""
     assert all(set(error) == {"param", "message"} and error["message"] for error in body.get("errors", []))
     return tuple(error["param"] for error in body.get("errors", []))
 
@@ -119,11 +119,11 @@ REFUSED = cases(
 
 @pytest.mark.parametrize("case", REFUSED)
 async def test_refused(service: Service, case: Case) -> None:
-    """A bad input gets the status it is owed, in the envelope and within a second, and leaves no row."""
+    """A bad input gets its status within a second, in the envelope, and stores no row."""
     before = await service.count()
-    response = await service.ask(case.request)
+    response = await service.send(case.request)
     body = response.json()
-    assert body == refused(case.status, body.get("errors"), response.header(REQUEST_ID))
+    assert body == refusal_body(case.status, body.get("errors"), response.header(REQUEST_ID))
     assert (response.http_code, at_fault(body)) == (case.status.http_code, case.params)
     on_create = (case.request.method, unquote(case.request.target)) == ("POST", CREATE)
     assert response.header("Requirement-Outcome") == ("none" if on_create else None)
@@ -132,9 +132,9 @@ async def test_refused(service: Service, case: Case) -> None:
 
 @pytest.mark.parametrize("case", cases(content_types.ACCEPTED, messages.ACCEPTED, bodies.ACCEPTED))
 async def test_accepted(service: Service, case: Case) -> None:
-    """What only looks like a bad input creates one requirement, as any other create does."""
+    """A valid request that looks like a bad input creates one requirement."""
     before = await service.count()
-    response = await service.ask(case.request)
+    response = await service.send(case.request)
     row = await service.connection.fetchrow("SELECT * FROM requirements ORDER BY id DESC LIMIT 1")
     assert row is not None
     code, body = success(row)
@@ -143,20 +143,20 @@ async def test_accepted(service: Service, case: Case) -> None:
     assert await service.count() == before + 1
 
 
-KEPT = [
+STORED_TEXTS = [
     *(
         pytest.param(param, text, id=f"{param} {name}")
-        for param, (name, text) in product(("key", "value"), params.KEPT)
+        for param, (name, text) in product(("key", "value"), params.STORED_TEXTS)
     ),
-    *(pytest.param("value", text, id=f"value {name}") for name, text in params.KEPT_VALUES),
+    *(pytest.param("value", text, id=f"value {name}") for name, text in params.STORED_VALUES),
 ]
 
 
 @pytest.mark.parametrize("ensure_ascii", [True, False])
-@pytest.mark.parametrize(("param", "text"), KEPT)
-async def test_kept(service: Service, param: str, text: str, ensure_ascii: bool) -> None:
-    """A text is stored and returned exactly, sent escaped or as it is, and the request is one line of the log."""
-    response = await service.ask(with_param(**{param: json.dumps(text, ensure_ascii=ensure_ascii)}))
+@pytest.mark.parametrize(("param", "text"), STORED_TEXTS)
+async def test_texts_are_stored_unchanged(service: Service, param: str, text: str, ensure_ascii: bool) -> None:
+    """A text is stored and returned exactly, sent escaped or not, and the request logs one line."""
+    response = await service.send(with_param(**{param: json.dumps(text, ensure_ascii=ensure_ascii)}))
     row = await service.connection.fetchrow("SELECT * FROM requirements ORDER BY id DESC LIMIT 1")
     assert row is not None
     code, body = success(row)
@@ -167,10 +167,10 @@ async def test_kept(service: Service, param: str, text: str, ensure_ascii: bool)
     assert (line["event"], line["status"]) == ("request", "action-successful")
 
 
-@pytest.mark.parametrize("offered", [pytest.param(value, id=name) for name, value in messages.REQUEST_IDS])
-async def test_request_id_replaced(service: Service, offered: str | bytes) -> None:
-    """An X-Request-ID that breaks its rule is replaced by a new one; the request is answered as any other."""
-    response = await service.ask(Request(headers=(("Content-Type", JSON), (REQUEST_ID, offered))))
+@pytest.mark.parametrize("request_id_sent", [pytest.param(value, id=name) for name, value in messages.REQUEST_IDS])
+async def test_request_id_replaced(service: Service, request_id_sent: str | bytes) -> None:
+    """A malformed X-Request-ID is replaced by a new one, and the request is answered as usual."""
+    response = await service.send(Request(headers=(("Content-Type", JSON), (REQUEST_ID, request_id_sent))))
     request_id = response.header(REQUEST_ID)
     assert request_id is not None
     assert len(request_id) == 32
@@ -180,47 +180,47 @@ async def test_request_id_replaced(service: Service, offered: str | bytes) -> No
 
 @pytest.mark.parametrize("path", [CREATE, "/nowhere"])
 async def test_head(service: Service, path: str) -> None:
-    """HEAD where it is not known is refused with the headers alone."""
-    response = await service.ask(Request(method="HEAD", target=path))
+    """HEAD on a path without it is refused without a body."""
+    response = await service.send(Request(method="HEAD", target=path))
     assert (response.http_code, response.body) == (RouteNonExistent.http_code, b"")
 
 
-@pytest.mark.parametrize("octets", [pytest.param(octets, id=name) for name, octets in messages.NO_HTTP])
-async def test_no_http(service: Service, octets: bytes) -> None:
-    """What is not well-formed HTTP gets a bare 400 that tells nothing, and the service serves on."""
+@pytest.mark.parametrize("sent", [pytest.param(sent, id=name) for name, sent in messages.MALFORMED_HTTP])
+async def test_malformed_http(service: Service, sent: bytes) -> None:
+    """Malformed HTTP gets a bare 400, and the service still serves."""
     async with asyncio.timeout(1), connected(service.port) as (reader, writer):
-        writer.write(octets)
+        writer.write(sent)
         response = await receive(reader)
     assert (response.http_code, response.body) == (400, b"400: Bad Request\n")
     assert response.header("Server") == "requirements-service"
-    assert (await service.ask(with_param(token='"x"'))).http_code == InvalidToken.http_code
+    assert (await service.send(with_param(token='"x"'))).http_code == InvalidToken.http_code
 
 
 async def test_pipelined(service: Service) -> None:
-    """Requests sent at once on one connection are answered one after another, each by its own merits."""
+    """Pipelined requests are answered in order, each with its own status."""
     requests = [Request(b"{"), with_param(token='"x"'), Request(target="/nowhere"), Request(b"{}")]
     async with asyncio.timeout(1), connected(service.port) as (reader, writer):
         writer.write(b"".join(request.head + request.body for request in requests))
-        told = [(await receive(reader)).json()["status"] for _ in requests]
-    assert told == ["invalid-encoded-params", "invalid-token", "route-non-existent", "no-params-decoded"]
+        statuses = [(await receive(reader)).json()["status"] for _ in requests]
+    assert statuses == ["invalid-encoded-params", "invalid-token", "route-non-existent", "no-params-decoded"]
 
 
 @pytest.mark.parametrize(
-    ("target", "owed"), [(CREATE, (200, "action-successful")), ("/nowhere", (500, "route-non-existent"))]
+    ("target", "expected"), [(CREATE, (200, "action-successful")), ("/nowhere", (500, "route-non-existent"))]
 )
-async def test_expect_continue(service: Service, target: str, owed: tuple[int, str]) -> None:
-    """A caller that waits to be asked for the body is asked for it, and then answered."""
+async def test_expect_continue(service: Service, target: str, expected: tuple[int, str]) -> None:
+    """A caller that sends Expect: 100-continue gets 100, and then the response."""
     request = replace(with_header("Expect", "100-continue"), target=target)
     async with asyncio.timeout(1), connected(service.port) as (reader, writer):
         writer.write(request.head)
-        asked = await receive(reader)
+        interim = await receive(reader)
         writer.write(request.body)
-        answer = await receive(reader)
-    assert (asked.http_code, answer.http_code, answer.json()["status"]) == (100, *owed)
+        response = await receive(reader)
+    assert (interim.http_code, response.http_code, response.json()["status"]) == (100, *expected)
 
 
-def test_what_is_logged(service: Service) -> None:
-    """Nothing that callers sent broke a line of the log or was our fault, and no token stands in it."""
+def test_log_lines(service: Service) -> None:
+    """No request broke a log line or was logged as a fault of the service, and no log line contains the token."""
     assert [line for line in service.serve.output if not line.startswith("{")] == []
     assert service.serve.events
     assert [line for line in service.serve.events if line["event"] == "request-failed"] == []

@@ -1,4 +1,4 @@
-"""A create and its commit: success is told after it, and only then."""
+"""A create and its commit: success is reported after the commit, never before."""
 
 import asyncio
 
@@ -10,7 +10,7 @@ from tests.api.waiting import wait_for_lock_waiters
 from tests.conftest import Client
 from tests.factories import AppRecord, Records, params
 
-# What a commit still has to do runs when all else of the statement is done.
+# A deferred trigger runs at the commit, after the statement itself.
 AT_COMMIT = """
 CREATE FUNCTION at_commit() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN {}; RETURN NULL; END $$;
 CREATE CONSTRAINT TRIGGER at_commit AFTER INSERT ON requirements DEFERRABLE INITIALLY DEFERRED
@@ -21,24 +21,24 @@ FOR EACH ROW EXECUTE FUNCTION at_commit();
 async def test_success_waits_for_the_commit(
     client: Client, records: Records, application: AppRecord, user_id: int, other: asyncpg.Connection
 ) -> None:
-    """While the commit of a create is held up nothing is told of it; then it is there, and told."""
+    """A create is answered only after its transaction has committed."""
     await records.connection.execute(AT_COMMIT.format("PERFORM pg_advisory_xact_lock(7)"))
     await other.execute("SELECT pg_advisory_lock(7)")
-    asking = asyncio.create_task(post_create(client, params(application.token, user_id)))
+    task = asyncio.create_task(post_create(client, params(application.token, user_id)))
     await wait_for_lock_waiters(records.connection)
-    told, _ = await asyncio.wait([asking], timeout=0.2)
-    assert not told
+    done, _ = await asyncio.wait([task], timeout=0.2)
+    assert not done
     assert await records.count() == 0
     await other.execute("SELECT pg_advisory_unlock(7)")
-    assert (await asking).outcome == "created"
+    assert (await task).outcome == "created"
     assert await records.count() == 1
 
 
-async def test_a_commit_that_fails_is_no_success(
+async def test_a_failed_commit_is_a_crash(
     client: Client, records: Records, application: AppRecord, user_id: int
 ) -> None:
-    """What the database refuses at the very end is a crash that wrote nothing."""
+    """A commit that fails is application-crash with the outcome none."""
     await records.connection.execute(AT_COMMIT.format("RAISE 'not this one'"))
-    answer = await post_create(client, params(application.token, user_id))
-    assert (answer.code_and_body, answer.outcome) == (refusal(ApplicationCrash), "none")
+    response = await post_create(client, params(application.token, user_id))
+    assert (response.code_and_body, response.outcome) == (refusal(ApplicationCrash), "none")
     assert await records.count() == 0

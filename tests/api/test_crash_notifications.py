@@ -1,4 +1,4 @@
-"""Crashes that the team is told of: one notification a minute for each cause, which counts them all."""
+"""Notifications of crashes: one per minute and cause, with a count."""
 
 import asyncio
 import json
@@ -21,8 +21,8 @@ CAUSE = "DatabaseError at service/database/errors.py in translate_statement_erro
 BREAK = "ALTER TABLE requirements RENAME TO broken"
 COUNTED = "SELECT coalesce(sum(count), 0) = $1 FROM notifications"
 
-# In one transaction both are the same moment, as they were before.
-AGE = [
+# Run in one transaction, so that both timestamps stay equal.
+MOVE_BACK = [
     "UPDATE notifications SET created_at = now() - $1 * interval '1 second'",
     "UPDATE notification_windows SET opened_at = now() - $1 * interval '1 second'",
 ]
@@ -30,21 +30,21 @@ AGE = [
 
 @pytest.fixture
 async def database(config: Config, database_url: str) -> AsyncIterator[Database]:
-    """A pool on the test's own database."""
+    """A connection pool on the test's own database."""
     async with open_database(config.database, database_url) as database:
         yield database
 
 
 async def crash(client: Client, application: AppRecord, user_id: int, request_id: str = "the-request") -> None:
-    """A create that crashes, and says nothing of why."""
-    answer = await post_create(client, params(application.token, user_id), {"X-Request-ID": request_id})
-    assert (answer.status, answer.outcome) == ("application-crash", "none")
+    """Send a create that crashes, and check that the response does not reveal the cause."""
+    response = await post_create(client, params(application.token, user_id), {"X-Request-ID": request_id})
+    assert (response.status, response.outcome) == ("application-crash", "none")
 
 
 async def test_a_crash_is_notified(
     client: Client, connection: asyncpg.Connection, application: AppRecord, user_id: int
 ) -> None:
-    """A crash leaves what it was, where, and the id of its request."""
+    """A crash stores its cause, its place and the id of its request."""
     await connection.execute(BREAK)
     await crash(client, application, user_id)
     await wait_until(connection, COUNTED, 1)
@@ -68,7 +68,7 @@ async def test_many_crashes_are_one_notification(
     application: AppRecord,
     user_id: int,
 ) -> None:
-    """Crashes of one cause in two processes within a minute are counted by one row."""
+    """Crashes with one cause in two processes within a minute are counted in one row."""
     clients = [client, await aiohttp_client(create_app(config))]
     await connection.execute(BREAK)
     await asyncio.gather(*(crash(each, application, user_id) for each in clients * 15))
@@ -77,14 +77,14 @@ async def test_many_crashes_are_one_notification(
 
 
 @pytest.mark.parametrize(("seconds", "notifications"), [(58, 1), (61, 2)])
-async def test_the_next_minute_is_another_notification(
+async def test_a_new_notification_after_a_minute(
     database: Database, connection: asyncpg.Connection, seconds: int, notifications: int
 ) -> None:
-    """A minute after a notification was made, crashes make another; just before that they do not."""
+    """Crashes with one cause open a new notification once the current one is a minute old."""
     notification = Notification("application-crash", "Bang.", "r", {})
     await count_notification(database, notification, "a", 3)
     async with connection.transaction():
-        for statement in AGE:
+        for statement in MOVE_BACK:
             await connection.execute(statement, seconds)
     await count_notification(database, notification, "a", 4)
     assert await connection.fetchval("SELECT count(*) FROM notifications") == notifications
@@ -93,10 +93,10 @@ async def test_the_next_minute_is_another_notification(
     assert await connection.fetchval("SELECT count(*) FROM notifications") == notifications + 1
 
 
-async def test_an_acknowledged_crash_that_goes_on_is_unread_again(
+async def test_a_crash_after_acknowledgement_is_unread_again(
     client: Client, connection: asyncpg.Connection, application: AppRecord, user_id: int
 ) -> None:
-    """Nobody has acknowledged what came after."""
+    """A crash after the acknowledgement makes its notification unread again."""
     await connection.execute(BREAK)
     await crash(client, application, user_id)
     await wait_until(connection, COUNTED, 1)
@@ -106,10 +106,10 @@ async def test_an_acknowledged_crash_that_goes_on_is_unread_again(
     assert await connection.fetchval("SELECT acknowledged_at FROM notifications") is None
 
 
-async def test_no_answer_waits_for_a_notification(
+async def test_no_response_waits_for_a_notification(
     client: Client, connection: asyncpg.Connection, other: asyncpg.Connection, application: AppRecord, user_id: int
 ) -> None:
-    """While the table of notifications is locked, crashes are told at once; they are counted when it is free."""
+    """While the notifications table is locked, crashes are answered at once and counted later."""
     await connection.execute(BREAK)
     async with other.transaction():
         await other.execute("LOCK TABLE notifications")
@@ -119,19 +119,19 @@ async def test_no_answer_waits_for_a_notification(
     await wait_until(connection, COUNTED, 20)
 
 
-async def test_crashes_are_kept_until_the_database_takes_them(
+async def test_failed_notifications_are_written_later(
     client: Client, connection: asyncpg.Connection, application: AppRecord, user_id: int
 ) -> None:
-    """What could not be written is written when that is possible again."""
-    await connection.execute(f"{BREAK}; ALTER TABLE notifications RENAME TO away")
+    """Notifications that could not be written are written once the database accepts them."""
+    await connection.execute(f"{BREAK}; ALTER TABLE notifications RENAME TO renamed")
     for _ in range(3):
         await crash(client, application, user_id)
-    await connection.execute("ALTER TABLE away RENAME TO notifications")
+    await connection.execute("ALTER TABLE renamed RENAME TO notifications")
     await wait_until(connection, COUNTED, 3)
 
 
-async def test_a_stop_writes_what_waits(database: Database, connection: asyncpg.Connection) -> None:
-    """Crashes just before a worker ends are not forgotten."""
+async def test_closing_writes_pending_notifications(database: Database, connection: asyncpg.Connection) -> None:
+    """Closing the notifier writes the pending notifications."""
     notifier = CrashNotifier(database)
     for _ in range(5):
         notifier.crashed(ValueError(), "r")
@@ -140,7 +140,7 @@ async def test_a_stop_writes_what_waits(database: Database, connection: asyncpg.
 
 
 async def test_causes_are_bounded(database: Database, connection: asyncpg.Connection) -> None:
-    """However many kinds of crash come at once, no more are kept than anyone could read."""
+    """The notifier keeps at most MAX_CAUSES different causes."""
     notifier = CrashNotifier(database)
     for number in range(MAX_CAUSES + 50):
         notifier.crashed(type(f"Kind{number}", (Exception,), {})(), "r")
@@ -148,6 +148,6 @@ async def test_causes_are_bounded(database: Database, connection: asyncpg.Connec
     assert await connection.fetchval("SELECT count(*) FROM notifications") == MAX_CAUSES
 
 
-def test_a_cause_holds_no_text_of_the_error() -> None:
-    """Crashes are told apart by kind and place; the text of an error may be a caller's."""
+def test_a_cause_contains_no_exception_text() -> None:
+    """A cause is the exception's type and place; it contains no exception text, which may be a caller's."""
     assert cause_of(ValueError("secret")) == "ValueError"

@@ -1,4 +1,4 @@
-"""Creating a requirement, through HTTP: what is accepted, and what is then stored."""
+"""Create a requirement over HTTP: accepted requests, and the rows that they store."""
 
 import base64
 import json
@@ -18,7 +18,7 @@ TEXTS = [
     ("empty", ""),
     ("spaces", "  padded\t "),
     ("line ends", "one\r\ntwo\nthree\r"),
-    ("last of the basic plane", "\uffff"),
+    ("last code point of the basic plane", "\uffff"),
     ("beyond the basic plane", "\U0001f469\u200d\U0001f680 \U0010fffd"),
     ("not normalised", "e\u0301 \u00e9 \ufb01"),
     ("right to left", "\u202egnp.exe"),
@@ -27,18 +27,18 @@ TEXTS = [
     ("SQL", "'; DROP TABLE requirements; -- $1 %s {}"),
     ("escapes", "\\u0041 \\n \x1b[31m\x07\x7f"),
     ("the word null", "null"),
-    ("as long as it gets", "\U0001f600" * 255),
+    ("longest", "\U0001f600" * 255),
 ]
 
 
 async def only_row(records: Records) -> asyncpg.Record:
-    """The one requirement there is."""
+    """The only requirement."""
     (row,) = await records.connection.fetch("SELECT * FROM requirements")
     return row
 
 
-async def test_action_successful_tells_the_record(client: Client, records: Records) -> None:
-    """A create answers with the record as it is in the database."""
+async def test_action_successful_returns_the_requirement(client: Client, records: Records) -> None:
+    """A create returns the requirement as it is stored."""
     application = await records.application()
     user_id, _ = await records.user()
 
@@ -69,55 +69,55 @@ async def test_action_successful_tells_the_record(client: Client, records: Recor
 async def test_an_application_is_recorded_as_the_caller(
     client: Client, records: Records, application: AppRecord, user_id: int
 ) -> None:
-    """With an application token the row names the application, and neither a user nor a session."""
-    answer = await post_create(client, params(application.token, user_id))
+    """With an application token the row has the application, and neither a user nor a session."""
+    response = await post_create(client, params(application.token, user_id))
     row = await only_row(records)
-    assert answer.code_and_body == success(row)
+    assert response.code_and_body == success(row)
     assert (row["application_id"], row["user_id"], row["session_id"]) == (application.id, None, None)
     assert (row["key"], row["value"], row["params_digest"]) == (None, None, None)
 
 
 async def test_a_session_is_recorded_as_the_caller(client: Client, records: Records) -> None:
-    """With the token of a session opened in no application, the row names the user and the session."""
+    """With the token of a session without an application, the row has the user and the session."""
     session = await records.session()
-    answer = await post_create(client, params(session.token, session.user_id))
+    response = await post_create(client, params(session.token, session.user_id))
     row = await only_row(records)
-    assert answer.code_and_body == success(row)
+    assert response.code_and_body == success(row)
     assert (row["application_id"], row["user_id"], row["session_id"]) == (None, session.user_id, session.id)
 
 
 async def test_a_session_in_an_application_is_recorded_with_it(
     client: Client, records: Records, application: AppRecord
 ) -> None:
-    """With the token of a session opened in an application, the row names all three."""
+    """With the token of a session opened in an application, the row has the application, the user and the session."""
     session = await records.session(application_id=application.id)
-    answer = await post_create(client, params(session.token, session.user_id))
+    response = await post_create(client, params(session.token, session.user_id))
     row = await only_row(records)
-    assert answer.code_and_body == success(row)
+    assert response.code_and_body == success(row)
     assert (row["application_id"], row["user_id"], row["session_id"]) == (application.id, session.user_id, session.id)
 
 
 @pytest.mark.parametrize("text", [pytest.param(text, id=name) for name, text in TEXTS])
 @pytest.mark.parametrize("param", ["key", "value"])
-async def test_text_is_kept_to_the_byte(
+async def test_text_is_stored_unchanged(
     client: Client, records: Records, application: AppRecord, user_id: int, param: str, text: str
 ) -> None:
-    """Text is stored and returned as it was sent: nothing is trimmed, normalised or escaped."""
-    answer = await post_create(client, params(application.token, user_id, **{param: text}))
+    """Text is stored and returned exactly as sent: not trimmed, normalised or escaped."""
+    response = await post_create(client, params(application.token, user_id, **{param: text}))
     row = await only_row(records)
-    assert answer.code_and_body == success(row)
-    assert answer.data[param] == row[param] == text
+    assert response.code_and_body == success(row)
+    assert response.data[param] == row[param] == text
 
 
 async def test_unknown_params_are_ignored(
     client: Client, records: Records, application: AppRecord, user_id: int
 ) -> None:
-    """Neither an unknown param nor another key of a reference changes anything."""
+    """Unknown params, and unknown keys of a reference, are ignored."""
     reference = {"type": "User", "id": user_id, "name": "x", "Type": 5}
     sent = params(application.token, user_id, id=77, application_id=99, created_at="1999", errors=[{}])
-    answer = await post_create(client, sent | {"required": reference, "requireable": reference})
+    response = await post_create(client, sent | {"required": reference, "requireable": reference})
     row = await only_row(records)
-    assert answer.code_and_body == success(row)
+    assert response.code_and_body == success(row)
     assert row["id"] == 1
     assert row["application_id"] == application.id
 
@@ -126,44 +126,42 @@ async def test_unknown_params_are_ignored(
 async def test_bearer_token_in_any_case(
     client: Client, records: Records, application: AppRecord, user_id: int, scheme: str
 ) -> None:
-    """The token may come as a header when the body has none, its scheme in any case."""
+    """Without a token in the body the Bearer token is used, with the scheme in any case."""
     sent = params("", user_id)
     del sent["token"]
-    answer = await post_create(client, sent, {"Authorization": f"{scheme} {application.token}"})
-    assert answer.code_and_body == success(await only_row(records))
+    response = await post_create(client, sent, {"Authorization": f"{scheme} {application.token}"})
+    assert response.code_and_body == success(await only_row(records))
 
 
-async def test_the_token_of_the_body_wins(client: Client, application: AppRecord, user_id: int) -> None:
-    """A token in the body is judged, whatever the header holds."""
+async def test_the_token_in_the_body_takes_precedence(client: Client, application: AppRecord, user_id: int) -> None:
+    """A token in the body takes precedence over the Authorization header."""
     good, bad = {"Authorization": f"Bearer {application.token}"}, {"Authorization": "Bearer bad"}
     assert (await post_create(client, params("bad", user_id), good)).code_and_body == refusal(InvalidToken)
     assert (await post_create(client, params(application.token, user_id), bad)).status == "action-successful"
 
 
 @pytest.mark.parametrize("token", [None, ""])
-async def test_an_empty_token_in_the_body_stays_missing(
+async def test_an_empty_token_in_the_body_is_missing(
     client: Client, records: Records, application: AppRecord, user_id: int, token: str | None
 ) -> None:
-    """A null or empty token in the body is missing, even beside a good header."""
+    """A null or empty token in the body is missing, even with a valid Authorization header."""
     sent = params("", user_id) | {"token": token}
-    answer = await post_create(client, sent, {"Authorization": f"Bearer {application.token}"})
-    assert answer.code_and_body == TOKEN_MISSING
+    response = await post_create(client, sent, {"Authorization": f"Bearer {application.token}"})
+    assert response.code_and_body == TOKEN_MISSING
     assert await records.count() == 0
 
 
 @pytest.mark.parametrize("header", ["", "Bearer", "Bearer ", "Basic {token}", "Token {token}", "{token}"])
 async def test_no_bearer_token_is_missing(client: Client, application: AppRecord, user_id: int, header: str) -> None:
-    """An Authorization header without a Bearer token counts as none."""
+    """An Authorization header without a Bearer token is ignored."""
     sent = params("", user_id)
     del sent["token"]
-    answer = await post_create(client, sent, {"Authorization": header.format(token=application.token)})
-    assert answer.code_and_body == TOKEN_MISSING
+    response = await post_create(client, sent, {"Authorization": header.format(token=application.token)})
+    assert response.code_and_body == TOKEN_MISSING
 
 
-async def test_encoded_params_create_as_plain_ones_do(
-    client: Client, records: Records, application: AppRecord, user_id: int
-) -> None:
-    """Base64 of the same JSON, sent as text/plain, is as good on a route that does not ask for it."""
+async def test_encoded_params(client: Client, records: Records, application: AppRecord, user_id: int) -> None:
+    """Base64 of the same JSON, sent as text/plain, creates the same requirement on a route without sensitive params."""
     body = base64.b64encode(json.dumps(params(application.token, user_id, key="\u00e9")).encode())
     response = await client.post(CREATE, data=body, headers={"Content-Type": "text/plain"})
     assert (await read_envelope(response)).code_and_body == success(await only_row(records))

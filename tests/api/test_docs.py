@@ -1,4 +1,4 @@
-"""The page that shows the API: all of it from here, nothing from anywhere else."""
+"""The documentation page: every file is served by this service."""
 
 import hashlib
 import re
@@ -10,11 +10,11 @@ import service
 from service.api.handlers.docs import SWAGGER_UI
 from tests.conftest import Client
 
-STATIC = Path(service.__file__).parent / "api" / "static"  # inside the package, so that a wheel carries it
+STATIC = Path(service.__file__).parent / "api" / "static"  # inside the package, so that the wheel includes it
 VENDORED = STATIC / "swagger-ui"
 PAGE = (STATIC / "docs" / "index.html").read_text("utf-8")
 NOTE = (VENDORED / "VENDORED.md").read_text("utf-8")
-SUMS = dict(re.findall(r"\| `([0-9a-f]{64})` \| `(.+)` \|", NOTE))
+DIGESTS = dict(re.findall(r"\| `([0-9a-f]{64})` \| `(.+)` \|", NOTE))
 
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
@@ -34,22 +34,22 @@ ASSETS = [
         "public, max-age=31536000, immutable",
     ),
 ]
-ADDRESSES = [path for path, _, _ in ASSETS]
+ASSET_PATHS = [path for path, _, _ in ASSETS]
 
 
 def test_vendored_files_are_unchanged() -> None:
-    """Each vendored file is the one that VENDORED.md names, and none is there unnamed."""
+    """The vendored files are exactly those listed in VENDORED.md, with the same SHA-256."""
     files = {path.name: path for path in VENDORED.iterdir() if path.name != "VENDORED.md"}
-    assert {hashlib.sha256(path.read_bytes()).hexdigest(): name for name, path in files.items()} == SUMS
+    assert {hashlib.sha256(path.read_bytes()).hexdigest(): name for name, path in files.items()} == DIGESTS
 
 
 def test_vendored_version_is_the_one_served() -> None:
-    """The version in the addresses, which are cached for ever, is that of the files."""
+    """The version in the URLs, which are cached as immutable, is the version of the vendored files."""
     assert f"`swagger-ui-dist` | {SWAGGER_UI} |" in NOTE
 
 
 async def test_page_is_served_under_a_strict_policy(client: Client) -> None:
-    """The page may load and ask nothing but its own origin, and runs no script that stands in it."""
+    """The page's Content-Security-Policy allows only its own origin and no inline scripts."""
     response = await client.get("/docs")
     assert response.status == 200
     assert await response.text() == PAGE
@@ -59,31 +59,31 @@ async def test_page_is_served_under_a_strict_policy(client: Client) -> None:
 
 
 def test_page_needs_nothing_inline() -> None:
-    """The policy forbids scripts and styles in the page: there are none."""
+    """The page has no inline scripts, styles or event handlers, which its policy forbids."""
     assert not re.search(r"<script(?![^>]*\bsrc=)|<style|\sstyle=|\son\w+=", PAGE)
 
 
 @pytest.mark.parametrize("name", ["index.html", "page.css", "initializer.js"])
-def test_page_names_no_other_place(name: str) -> None:
-    """Whatever the page loads is relative to itself: it works without a network, and behind any gateway."""
+def test_page_has_only_relative_urls(name: str) -> None:
+    """All URLs in the page are relative: it works without internet access and behind any gateway."""
     text = (STATIC / "docs" / name).read_text("utf-8")
     assert not re.search(r"(?:src|href|url)\s*[=:(]\s*[\"']?(?:\w+:)?/", text)
 
 
-def test_nobody_is_asked_to_validate() -> None:
-    """Swagger UI would send the document's address to a validator on the internet, were it not told otherwise."""
+def test_the_online_validator_is_disabled() -> None:
+    """Swagger UI's online validator is disabled."""
     assert "validatorUrl: null" in (STATIC / "docs" / "initializer.js").read_text("utf-8")
 
 
 def test_page_loads_exactly_what_is_served() -> None:
-    """Every address in the page is one of ours, or the document; its icon is no address at all."""
+    """The page loads the served assets and the OpenAPI document, and no other URL."""
     loaded = re.findall(r'(?:src|href)="([^"]+)"', PAGE)
-    assert sorted(loaded) == sorted(["data:,", "openapi.json", *(address.removeprefix("/") for address in ADDRESSES)])
+    assert sorted(loaded) == sorted(["data:,", "openapi.json", *(path.removeprefix("/") for path in ASSET_PATHS)])
 
 
-@pytest.mark.parametrize(("path", "content_type", "cache_control"), ASSETS, ids=ADDRESSES)
+@pytest.mark.parametrize(("path", "content_type", "cache_control"), ASSETS, ids=ASSET_PATHS)
 async def test_assets(client: Client, path: str, content_type: str, cache_control: str) -> None:
-    """Each asset has its type, and is kept by browsers as long as its address can hold nothing else."""
+    """Each asset has its content type, and only versioned assets are cached as immutable."""
     response = await client.get(path)
     assert response.status == 200
     assert response.headers["Content-Type"] == content_type
@@ -91,9 +91,9 @@ async def test_assets(client: Client, path: str, content_type: str, cache_contro
     assert response.headers["X-Content-Type-Options"] == "nosniff"
 
 
-@pytest.mark.parametrize("path", ["/openapi.json", "/docs", *ADDRESSES])
-async def test_what_a_browser_has_is_not_sent_again(client: Client, path: str) -> None:
-    """An answer names its content, and 304 tells that it is still the same."""
+@pytest.mark.parametrize("path", ["/openapi.json", "/docs", *ASSET_PATHS])
+async def test_unchanged_content_is_not_sent_again(client: Client, path: str) -> None:
+    """A request with a matching If-None-Match gets 304 without a body."""
     etag = (await client.get(path)).headers["ETag"]
     again = await client.get(path, headers={"If-None-Match": etag})
     other = await client.get(path, headers={"If-None-Match": '"other"'})
@@ -115,8 +115,8 @@ async def test_what_a_browser_has_is_not_sent_again(client: Client, path: str) -
         ("GET", f"/docs/swagger-ui-{SWAGGER_UI}/VENDORED.md"),
     ],
 )
-async def test_nothing_else_answers_there(client: Client, method: str, path: str) -> None:
-    """Whatever is not an address of the page is route-non-existent, as everywhere."""
+async def test_other_paths_do_not_exist(client: Client, method: str, path: str) -> None:
+    """Any other method or path below /docs is route-non-existent."""
     response = await client.request(method, path)
     assert response.status == 500
     if method != "HEAD":

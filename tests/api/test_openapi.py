@@ -1,4 +1,4 @@
-"""The OpenAPI document: it says what the contract says, and is made from what the service itself goes by."""
+"""The OpenAPI document: it matches the contract and is generated from the service's own definitions."""
 
 import json
 from collections.abc import Iterator
@@ -10,20 +10,22 @@ import schemathesis
 from schemathesis.openapi.checks import JsonSchemaError
 
 from service import __version__
+from service.api.actions import ACTIONS
 from service.api.openapi import render_document
 from service.api.openapi.examples import TOKEN_PLACEHOLDER
-from service.domain.schemas import create_params_schema
 from service.domain.statuses import STATUSES
-from service.storage.demo import ROUTE, make_demo
+from service.storage.demo import make_demo
 from tests.conftest import Client
-from tests.factories import CREATE, Records, params
+from tests.factories import CREATE, ROUTES, Records, params
 
 TYPES = ("Application", "Service", "User")
-DOCUMENT: dict[str, Any] = json.loads(render_document(create_params_schema(TYPES)))
+DOCUMENT: dict[str, Any] = json.loads(
+    render_document(ACTIONS, {action.name: action.params(TYPES) for action in ACTIONS})
+)
 SCHEMAS = DOCUMENT["components"]["schemas"]
 OPERATION = DOCUMENT["paths"][CREATE]["post"]
 CONTENT = OPERATION["requestBody"]["content"]
-ANSWERS = [
+EXAMPLES = [
     (code, name, example["value"])
     for code, response in OPERATION["responses"].items()
     for name, example in response["content"]["application/json"]["examples"].items()
@@ -31,33 +33,33 @@ ANSWERS = [
 HEADERS = {"X-Request-ID": ["1"], "Cache-Control": ["no-store"], "Requirement-Outcome": ["none"]}
 
 
-def told(code: int, body: object) -> schemathesis.Response:
-    """An answer of the create route."""
+def schemathesis_response(code: int, body: object) -> schemathesis.Response:
+    """A schemathesis response of the create route."""
     request = requests.Request("POST", f"http://127.0.0.1{CREATE}").prepare()
     headers = HEADERS | {"Content-Type": ["application/json; charset=utf-8"]}
     return schemathesis.Response(code, headers, json.dumps(body).encode(), request, elapsed=0, verify=False)
 
 
-def hold_to_document(code: int, body: object) -> None:
-    """Fail unless the document allows a create to be answered so."""
-    schemathesis.openapi.from_dict(DOCUMENT)[CREATE]["POST"].validate_response(told(code, body))
+def validate(code: int, body: object) -> None:
+    """Raise unless the document allows this response of a create."""
+    schemathesis.openapi.from_dict(DOCUMENT)[CREATE]["POST"].validate_response(schemathesis_response(code, body))
 
 
-def constants(schema: dict[str, Any]) -> set[str]:
+def status_names(schema: dict[str, Any]) -> set[str]:
     """The names of the statuses that a response's schema allows."""
     names = {choice["$ref"].rpartition("/")[2] for choice in schema.get("oneOf", [schema])}
     return {SCHEMAS[name]["properties"]["status"]["const"] for name in names}
 
 
 def test_it_is_openapi_3_1() -> None:
-    """The document fits the meta-schema of the version that it names, and tells which build it is of."""
+    """The document is valid OpenAPI 3.1 and has the version of the service."""
     assert DOCUMENT["openapi"].startswith("3.1.")
     assert DOCUMENT["info"]["version"] == __version__
     schemathesis.openapi.from_dict(DOCUMENT).validate()
 
 
-def test_it_lists_exactly_what_answers() -> None:
-    """Every path and method of the contract is there, and no other."""
+def test_it_lists_exactly_the_routes() -> None:
+    """The document has exactly the paths and methods of the contract."""
     assert {path: set(operations) for path, operations in DOCUMENT["paths"].items()} == {
         CREATE: {"post"},
         "/ping": {"get", "head"},
@@ -67,10 +69,10 @@ def test_it_lists_exactly_what_answers() -> None:
     }
 
 
-def test_every_status_stands_under_its_code() -> None:
-    """The schemas of a create's answers are those of the contract's statuses, each under the one code it has."""
+def test_every_status_is_under_its_code() -> None:
+    """Each status of the contract is documented under its HTTP code, and under no other."""
     assert {
-        code: constants(response["content"]["application/json"]["schema"])
+        code: status_names(response["content"]["application/json"]["schema"])
         for code, response in OPERATION["responses"].items()
     } == {
         "200": {"action-successful"},
@@ -88,16 +90,16 @@ def test_every_status_stands_under_its_code() -> None:
 
 
 def test_every_status_has_an_example() -> None:
-    """One example for each status, called by its name."""
-    assert {name: value["status"] for _, name, value in ANSWERS} == {status.name: status.name for status in STATUSES}
+    """Every status has one example, named after it."""
+    assert {name: value["status"] for _, name, value in EXAMPLES} == {status.name: status.name for status in STATUSES}
 
 
-@pytest.mark.parametrize(("code", "name", "value"), ANSWERS, ids=[name for _, name, _ in ANSWERS])
+@pytest.mark.parametrize(("code", "name", "value"), EXAMPLES, ids=[name for _, name, _ in EXAMPLES])
 def test_every_example_fits_its_schema(code: str, name: str, value: dict[str, Any]) -> None:
-    """What is shown of an answer is an answer that the document allows, for this status and no other."""
-    hold_to_document(int(code), value)
+    """Each example is valid for its own status only."""
+    validate(int(code), value)
     with pytest.raises(JsonSchemaError):
-        hold_to_document(int(code), value | {"status": f"not-{name}"})
+        validate(int(code), value | {"status": f"not-{name}"})
 
 
 @pytest.mark.parametrize(
@@ -113,14 +115,14 @@ def test_every_example_fits_its_schema(code: str, name: str, value: dict[str, An
     ids=["no record", "fields missing", "errors on a success", "unknown member", "unknown view", "no request_id"],
 )
 def test_no_other_envelope_is_allowed(changes: dict[str, Any]) -> None:
-    """The envelope's schema is exact: it forbids what the contract does."""
-    (success,) = (value for _, status, value in ANSWERS if status == "action-successful")
+    """The envelope's schema rejects missing, additional and contradictory members."""
+    (success,) = (value for _, status, value in EXAMPLES if status == "action-successful")
     with pytest.raises(JsonSchemaError):
-        hold_to_document(200, success | changes)
+        validate(200, success | changes)
 
 
-def test_headers_of_answers() -> None:
-    """Every answer to a create documents its headers; Retry-After stands where application-crash does."""
+def test_headers_of_responses() -> None:
+    """Every response documents its headers; Retry-After only with application-crash."""
     always = {"X-Request-ID", "Cache-Control", "Requirement-Outcome"}
     assert {code: set(response["headers"]) for code, response in OPERATION["responses"].items()} == {
         "200": always,
@@ -129,12 +131,12 @@ def test_headers_of_answers() -> None:
         "404": always,
         "500": always | {"Retry-After"},
     }
-    outcomes = DOCUMENT["components"]["headers"]["Requirement-Outcome"]["schema"]["enum"]
+    outcomes = OPERATION["responses"]["200"]["headers"]["Requirement-Outcome"]["schema"]["enum"]
     assert outcomes == ["created", "replayed", "none", "unknown"]
 
 
 def test_headers_and_media_types_of_requests() -> None:
-    """Params go as JSON or as encoded text; the headers that are heeded are told, the token's among them."""
+    """The request's media types, headers and Bearer authentication are documented."""
     assert set(CONTENT) == {"application/json", "text/plain"}
     assert CONTENT["text/plain"]["schema"]["contentEncoding"] == "base64"
     assert {parameter["name"] for parameter in OPERATION["parameters"]} == {"Idempotency-Key", "X-Request-ID"}
@@ -143,7 +145,7 @@ def test_headers_and_media_types_of_requests() -> None:
 
 
 def test_params_are_those_of_the_schema() -> None:
-    """The rules of each param are the ones that marshmallow loads by."""
+    """The documented rules of each param are those of the marshmallow schema."""
     views = {"type": ["string", "null"], "default": None, "enum": ["default", "detailed", None]}
     text = {"type": ["string", "null"], "default": None, "pattern": "^[^\\u0000]*$"}
     schema = SCHEMAS["CreateRequirement"]
@@ -164,7 +166,7 @@ def test_params_are_those_of_the_schema() -> None:
 
 
 def test_references_are_of_the_configured_types() -> None:
-    """A type that is added to the configuration is in the document; ids are PostgreSQL's positive bigints."""
+    """References have the configured types, and ids are PostgreSQL's positive bigints."""
     reference = SCHEMAS["Reference"]
     assert reference["properties"]["type"] == {"type": "string", "enum": list(TYPES)}
     number = reference["properties"]["id"]
@@ -178,8 +180,8 @@ PLAIN = {name: example["value"] for name, example in CONTENT["application/json"]
 
 
 async def test_example_with_token_in_body_works(client: Client, records: Records) -> None:
-    """With the demo's token over the placeholder, the first example is a request that succeeds."""
-    demo = await make_demo(records.connection, [ROUTE])
+    """The first example succeeds once the demo's token replaces the placeholder."""
+    demo = await make_demo(records.connection, ROUTES)
     assert PLAIN["token-in-body"]["token"] == TOKEN_PLACEHOLDER
 
     response = await client.post(CREATE, json=PLAIN["token-in-body"] | {"token": demo.application_token})
@@ -194,8 +196,8 @@ async def test_example_with_token_in_body_works(client: Client, records: Records
 async def test_example_with_token_in_header_works(
     client: Client, records: Records, content_type: str, body: str
 ) -> None:
-    """Once the demo's token is given to Authorize, the other examples are requests that succeed."""
-    demo = await make_demo(records.connection, [ROUTE])
+    """The other examples succeed with the demo's token in the Authorization header."""
+    demo = await make_demo(records.connection, ROUTES)
     headers = {"Content-Type": content_type, "Authorization": f"Bearer {demo.session_token}"}
 
     response = await client.post(CREATE, data=body, headers=headers)
@@ -205,21 +207,21 @@ async def test_example_with_token_in_header_works(
 
 @pytest.mark.parametrize("view", ["default", "detailed"])
 async def test_views_are_documented_field_by_field(client: Client, records: Records, view: str) -> None:
-    """Each view has exactly the documented fields, and the answer that shows it fits the document."""
+    """Each view has exactly the documented fields, and its response is valid."""
     application = await records.application()
     session = await records.session("client", "employee", application_id=application.id)
     asked = params(session.token, session.user_id, session_view=view, application_view=view)
 
     body = await (await client.post(CREATE, json=asked)).json()
 
-    hold_to_document(200, body)
+    validate(200, body)
     assert set(body["data"]) == set(SCHEMAS["Requirement"]["properties"])
     for shown in ("session", "application"):
         assert set(body[shown]) == set(SCHEMAS[shown.title() + view.title()]["properties"])
 
 
 def tokens(part: object) -> Iterator[str]:
-    """Every token that stands anywhere in a part of the document."""
+    """Every token in a part of the document."""
     if isinstance(part, dict):
         yield from (value for name, value in part.items() if name == "token" and isinstance(value, str))
         part = list(part.values())
@@ -228,9 +230,9 @@ def tokens(part: object) -> Iterator[str]:
             yield from tokens(inner)
 
 
-async def test_it_holds_no_live_token(client: Client, records: Records) -> None:
-    """What is served shows placeholders only, also when there are demo tokens."""
-    demo = await make_demo(records.connection, [ROUTE])
+async def test_it_contains_no_live_token(client: Client, records: Records) -> None:
+    """The document contains only placeholder tokens, even if demo tokens exist."""
+    demo = await make_demo(records.connection, ROUTES)
 
     text = await (await client.get("/openapi.json")).text()
 
@@ -239,8 +241,8 @@ async def test_it_holds_no_live_token(client: Client, records: Records) -> None:
     assert set(tokens(json.loads(text))) == {TOKEN_PLACEHOLDER, "THE-TOKEN-THAT-WAS-SENT"}
 
 
-async def test_what_is_served_is_the_document(client: Client) -> None:
-    """The configured association types are in what callers get."""
+async def test_the_served_document(client: Client) -> None:
+    """The served document has the configured association types."""
     response = await client.get("/openapi.json")
     served = await response.json()
     assert response.headers["Content-Type"] == "application/json; charset=utf-8"

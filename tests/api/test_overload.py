@@ -1,4 +1,4 @@
-"""More requests than may wait for the database: those over the limit are refused early, and a retry is safe."""
+"""More requests than may wait for the database: the excess is refused early, and may be retried."""
 
 import asyncio
 from dataclasses import replace
@@ -13,10 +13,10 @@ from tests.api.exchange import post_create, refusal
 from tests.conftest import AppClient
 from tests.factories import AppRecord, Records, params
 
-WAITING = 4
+MAX_WAITING = 4
 
 
-async def test_one_more_than_may_wait_is_refused_at_once(
+async def test_a_request_over_the_limit_is_refused_at_once(
     config: Config,
     records: Records,
     application: AppRecord,
@@ -24,19 +24,23 @@ async def test_one_more_than_may_wait_is_refused_at_once(
     aiohttp_client: AppClient,
     other: asyncpg.Connection,
 ) -> None:
-    """While as many wait for a locked table as may, one more is refused; once it is free, they are all recorded."""
+    """With `max_waiting` creates waiting for a locked table the next one is refused; the others succeed later."""
     await records.deploy()
-    app = create_app(replace(config, server=replace(config.server, max_waiting=WAITING)))
+    app = create_app(replace(config, server=replace(config.server, max_waiting=MAX_WAITING)))
     client = await aiohttp_client(app)
     sent = params(application.token, user_id)
     async with other.transaction():
         await other.execute("LOCK TABLE requirements")
-        waiting = [asyncio.create_task(post_create(client, sent)) for _ in range(WAITING)]
+        waiting = [asyncio.create_task(post_create(client, sent)) for _ in range(MAX_WAITING)]
         async with asyncio.timeout(5):
-            while app[keys.RECORDER].outstanding < WAITING:
+            while app[keys.WRITER].outstanding < MAX_WAITING:
                 await asyncio.sleep(0)
-        answer = await post_create(client, sent)
+        response = await post_create(client, sent)
         assert not any(task.done() for task in waiting)
-    assert (answer.code_and_body, answer.outcome, answer.headers["Retry-After"]) == (refusal(Overloaded), "none", "1")
-    assert [answer.outcome for answer in await asyncio.gather(*waiting)] == ["created"] * WAITING
-    assert await records.count() == WAITING
+    assert (response.code_and_body, response.outcome, response.headers["Retry-After"]) == (
+        refusal(Overloaded),
+        "none",
+        "1",
+    )
+    assert [response.outcome for response in await asyncio.gather(*waiting)] == ["created"] * MAX_WAITING
+    assert await records.count() == MAX_WAITING

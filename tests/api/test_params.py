@@ -18,7 +18,7 @@ TEXT = "must be a string"
 NUL = "must not contain the NUL character"
 ABSENT = object()
 
-# What is sent, the parts at fault below the reference, and what is said of each.
+# The value sent, and for each faulty part of the reference the message.
 REFERENCES: list[tuple[str, Any, dict[str, str]]] = [
     ("absent", ABSENT, {"": REQUIRED}),
     ("null", None, {"": REQUIRED}),
@@ -47,7 +47,7 @@ REFERENCES: list[tuple[str, Any, dict[str, str]]] = [
         (f"id {value!r:.20}", {"type": "User", "id": value}, {".id": ID_RULE})
         for value in ("1", 5.0, 5.5, True, False, 0, -1, 2**63, 10**100, [1], {"id": 1})
     ),
-    ("an id that nothing has", {"type": "User", "id": 2**63 - 1}, {".id": "does not exist"}),
+    ("an id that does not exist", {"type": "User", "id": 2**63 - 1}, {".id": "does not exist"}),
 ]
 TEXTS: list[tuple[str, Any, str]] = [
     ("number", 1, TEXT),
@@ -64,43 +64,45 @@ VIEWS: list[tuple[str, Any, str]] = [
 
 
 def cases(data: list[tuple[Any, ...]]) -> list[Any]:
-    """The data as cases called by their first element."""
+    """The data as pytest params, with the first element as the id."""
     return [pytest.param(*values, id=name) for name, *values in data]
 
 
-def judged(param: str, faults: dict[str, str]) -> CodeAndBody:
-    """The refusal of a reference: missing before invalid."""
+def reference_refusal(param: str, faults: dict[str, str]) -> CodeAndBody:
+    """The expected refusal of a reference: missing before invalid."""
     status = MissingParam if REQUIRED in faults.values() else InvalidParam
     return refusal(status, *((f"{param}{part}", message) for part, message in faults.items()))
 
 
-async def told(client: Client, records: Records, sent: dict[str, object]) -> CodeAndBody:
-    """What a create tells that leaves no row."""
-    answer = await post_create(client, {name: value for name, value in sent.items() if value is not ABSENT})
+async def refused_create(client: Client, records: Records, sent: dict[str, object]) -> CodeAndBody:
+    """Send a create that must store no row; return the response."""
+    response = await post_create(client, {name: value for name, value in sent.items() if value is not ABSENT})
     assert await records.count() == 0
-    assert answer.outcome == "none"
-    return answer.code_and_body
+    assert response.outcome == "none"
+    return response.code_and_body
 
 
 @pytest.mark.parametrize("token", cases([("absent", ABSENT), ("null", None), ("empty", "")]))
 async def test_token_missing(client: Client, records: Records, user_id: int, token: object) -> None:
     """A token that is absent, null or empty is missing."""
-    assert await told(client, records, params("", user_id) | {"token": token}) == refusal(
+    assert await refused_create(client, records, params("", user_id) | {"token": token}) == refusal(
         MissingParam, ("token", REQUIRED)
     )
 
 
 @pytest.mark.parametrize("change", ["{} ", " {}", "{}\0", "{}\u00e9", "' OR 1=1", "%", "x" * 100_000])
-async def test_token_odd(client: Client, records: Records, application: AppRecord, user_id: int, change: str) -> None:
-    """A token that holds anything odd is simply one that nobody owns."""
+async def test_token_with_unusual_characters(
+    client: Client, records: Records, application: AppRecord, user_id: int, change: str
+) -> None:
+    """A token with unusual characters or length is invalid-token."""
     sent = params(change.format(application.token), user_id)
-    assert await told(client, records, sent) == refusal(InvalidToken)
+    assert await refused_create(client, records, sent) == refusal(InvalidToken)
 
 
 @pytest.mark.parametrize("token", [[], {}, ["x"], {"x": "y"}, 0, 5, 5.5, True, False])
 async def test_token_of_another_type(client: Client, records: Records, user_id: int, token: object) -> None:
-    """A token that is no string is no token anyone owns."""
-    assert await told(client, records, params("", user_id) | {"token": token}) == refusal(InvalidToken)
+    """A token that is not a string is invalid-token."""
+    assert await refused_create(client, records, params("", user_id) | {"token": token}) == refusal(InvalidToken)
 
 
 @pytest.mark.parametrize(("sent", "faults"), cases(REFERENCES))
@@ -114,21 +116,21 @@ async def test_required_and_requireable(
     sent: object,
     faults: dict[str, str],
 ) -> None:
-    """A reference is a hash of a configured type and an id that exists; each part at fault is named."""
-    answer = await told(client, records, params(application.token, user_id) | {param: sent})
-    assert answer == judged(param, faults)
+    """A reference is a hash of a configured type and an existing id; each faulty part is reported."""
+    response = await refused_create(client, records, params(application.token, user_id) | {param: sent})
+    assert response == reference_refusal(param, faults)
 
 
 @pytest.mark.parametrize(("param", "limit"), [("key", 255), ("value", 4096)])
 async def test_key_and_value_lengths(
     client: Client, records: Records, application: AppRecord, user_id: int, param: str, limit: int
 ) -> None:
-    """A text may be as long as its limit, counted in characters, and no longer."""
+    """A text may have up to its limit of characters, and no more."""
     too_long = params(application.token, user_id, **{param: "\U0001f600" * (limit + 1)})
     rule = f"must be at most {limit} characters long"
-    assert await told(client, records, too_long) == refusal(InvalidParam, (param, rule))
-    answer = await post_create(client, params(application.token, user_id, **{param: "\U0001f600" * limit}))
-    assert answer.status == "action-successful"
+    assert await refused_create(client, records, too_long) == refusal(InvalidParam, (param, rule))
+    response = await post_create(client, params(application.token, user_id, **{param: "\U0001f600" * limit}))
+    assert response.status == "action-successful"
 
 
 @pytest.mark.parametrize(("value", "rule"), cases([*TEXTS, ("NUL", "a\0b", NUL)]))
@@ -136,9 +138,9 @@ async def test_key_and_value_lengths(
 async def test_key_and_value(
     client: Client, records: Records, application: AppRecord, user_id: int, param: str, value: object, rule: str
 ) -> None:
-    """A text is a string without NUL: nothing else is taken for one."""
-    answer = await told(client, records, params(application.token, user_id, **{param: value}))
-    assert answer == refusal(InvalidParam, (param, rule))
+    """A key or value must be a string without NUL."""
+    response = await refused_create(client, records, params(application.token, user_id, **{param: value}))
+    assert response == refusal(InvalidParam, (param, rule))
 
 
 @pytest.mark.parametrize(("value", "rule"), cases(VIEWS))
@@ -146,23 +148,23 @@ async def test_key_and_value(
 async def test_session_view_and_application_view(
     client: Client, records: Records, application: AppRecord, user_id: int, param: str, value: object, rule: str
 ) -> None:
-    """A view is one of the two there are, whether or not the caller has what it would show."""
-    answer = await told(client, records, params(application.token, user_id, **{param: value}))
-    assert answer == refusal(InvalidParam, (param, rule))
+    """A view must be default or detailed, even if the caller has no session or application."""
+    response = await refused_create(client, records, params(application.token, user_id, **{param: value}))
+    assert response == refusal(InvalidParam, (param, rule))
 
 
 async def test_all_missing_params_at_once(client: Client, records: Records, application: AppRecord) -> None:
-    """Every missing part is told at once, and nothing of what is invalid."""
+    """All missing parts are reported at once, and no invalid ones."""
     sent = {"token": application.token, "requireable": {"type": "x"}, "key": 5, "session_view": "x"}
-    assert await told(client, records, sent) == refusal(
+    assert await refused_create(client, records, sent) == refusal(
         MissingParam, ("required", REQUIRED), ("requireable.id", REQUIRED)
     )
 
 
 async def test_all_invalid_params_at_once(client: Client, records: Records, application: AppRecord) -> None:
-    """Every invalid param is told at once."""
+    """All invalid params are reported at once."""
     sent = params(application.token, 0, key=5, value="\0", session_view="x", application_view="y")
-    assert await told(client, records, sent) == refusal(
+    assert await refused_create(client, records, sent) == refusal(
         InvalidParam,
         ("required.id", ID_RULE),
         ("requireable.id", ID_RULE),

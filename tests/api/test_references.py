@@ -1,4 +1,4 @@
-"""What a requirement refers to: every association type, and deletions meanwhile."""
+"""The references of a requirement: every association type, and concurrent deletions."""
 
 import asyncio
 from dataclasses import replace
@@ -24,10 +24,10 @@ TABLES = {
     "User": "users",
 }
 ABSENT = "does not exist"
-NOT_THERE = 2**63 - 1
+ABSENT_ID = 2**63 - 1
 
-# A table that a user adds, as SQL names it, and as the settings do.
-ADDED = [
+# The name of an added table in SQL, and in the settings.
+ADDED_TABLES = [
     ("orders", "orders"),
     ("public.orders", "public.orders"),
     ('"Odd ""schema""; --".orders', 'Odd "schema"; --.orders'),
@@ -35,7 +35,7 @@ ADDED = [
     ('"select"."from"', "select.from"),
     ('shop."\u00dcn\u00efc\u00f6d\u00e9"', "shop.\u00dcn\u00efc\u00f6d\u00e9"),
 ]
-# An advisory lock that a test holds keeps every insert waiting, after it has taken hold of what it refers to.
+# Every insert waits for an advisory lock that the test holds, after it has locked its references.
 SLOW_INSERTS = """
 CREATE FUNCTION wait() RETURNS trigger LANGUAGE plpgsql
 AS $$ BEGIN PERFORM pg_advisory_xact_lock(1); RETURN NEW; END $$;
@@ -45,9 +45,9 @@ CREATE TRIGGER wait BEFORE INSERT ON requirements FOR EACH ROW EXECUTE FUNCTION 
 
 @pytest.fixture
 async def targets(records: Records) -> dict[str, int]:
-    """A record of each association type; no two of them have the same id."""
+    """One record of each association type, all with different ids."""
     ids = {name: number * 100 for number, name in enumerate(TABLES, 1)}
-    async with records.connection.transaction():  # no worker may see the route gone
+    async with records.connection.transaction():  # no worker may see the registry without the route
         await records.connection.execute("DELETE FROM services")
         for name, table in TABLES.items():
             await records.connection.execute(f"ALTER TABLE {table} ALTER COLUMN id RESTART WITH {ids[name]}")
@@ -57,10 +57,10 @@ async def targets(records: Records) -> dict[str, int]:
     return ids
 
 
-def refer(required: tuple[str, int], requireable: tuple[str, int]) -> dict[str, Body]:
-    """Params that refer to these two."""
-    ends = {"required": required, "requireable": requireable}
-    return {name: {"type": end[0], "id": end[1]} for name, end in ends.items()}
+def reference_params(required: tuple[str, int], requireable: tuple[str, int]) -> dict[str, Body]:
+    """The params with these two references."""
+    pairs = {"required": required, "requireable": requireable}
+    return {name: {"type": type_, "id": id_} for name, (type_, id_) in pairs.items()}
 
 
 @pytest.mark.parametrize("requireable", TABLES)
@@ -68,25 +68,25 @@ def refer(required: tuple[str, int], requireable: tuple[str, int]) -> dict[str, 
 async def test_every_association_type(
     client: Client, records: Records, targets: dict[str, int], application: AppRecord, required: str, requireable: str
 ) -> None:
-    """Any type may require any, itself included; an id counts in its own table alone."""
-    ends = refer((required, targets[required]), (requireable, targets[requireable]))
-    answer = await post_create(client, {"token": application.token, **ends})
+    """Any type may require any type, including itself; an id is looked up in its own table only."""
+    references = reference_params((required, targets[required]), (requireable, targets[requireable]))
+    response = await post_create(client, {"token": application.token, **references})
     row = await records.connection.fetchrow("SELECT * FROM requirements")
     assert row is not None
-    assert answer.code_and_body == success(row)
-    assert ends == {name: answer.data[name] for name in ends}
-    crossed = refer((required, targets[requireable] + 50), (requireable, targets[required] + 50))
-    told = (await post_create(client, {"token": application.token, **crossed})).code_and_body
-    assert told == refusal(InvalidParam, ("required.id", ABSENT), ("requireable.id", ABSENT))
+    assert response.code_and_body == success(row)
+    assert references == {name: response.data[name] for name in references}
+    swapped = reference_params((required, targets[requireable] + 50), (requireable, targets[required] + 50))
+    refused = (await post_create(client, {"token": application.token, **swapped})).code_and_body
+    assert refused == refusal(InvalidParam, ("required.id", ABSENT), ("requireable.id", ABSENT))
 
 
 @pytest.mark.parametrize(
     ("required", "requireable", "faults"),
     [
-        (NOT_THERE, 1, ["required.id"]),
-        (1, NOT_THERE, ["requireable.id"]),
-        (NOT_THERE, NOT_THERE, ["required.id", "requireable.id"]),
-        (NOT_THERE, NOT_THERE - 1, ["required.id", "requireable.id"]),
+        (ABSENT_ID, 1, ["required.id"]),
+        (1, ABSENT_ID, ["requireable.id"]),
+        (ABSENT_ID, ABSENT_ID, ["required.id", "requireable.id"]),
+        (ABSENT_ID, ABSENT_ID - 1, ["required.id", "requireable.id"]),
     ],
 )
 async def test_absent_references_are_named(
@@ -98,76 +98,78 @@ async def test_absent_references_are_named(
     requireable: int,
     faults: list[str],
 ) -> None:
-    """Each reference that does not exist is named, both at once; nothing is written."""
+    """References that do not exist are all reported at once, and nothing is written."""
     assert user_id == 1
-    answer = await post_create(client, {"token": application.token, **refer(("User", required), ("User", requireable))})
-    assert answer.code_and_body == refusal(InvalidParam, *((fault, ABSENT) for fault in faults))
-    assert (await records.count(), answer.outcome) == (0, "none")
+    response = await post_create(
+        client, {"token": application.token, **reference_params(("User", required), ("User", requireable))}
+    )
+    assert response.code_and_body == refusal(InvalidParam, *((fault, ABSENT) for fault in faults))
+    assert (await records.count(), response.outcome) == (0, "none")
 
 
-@pytest.mark.parametrize("end", ["COMMIT", "ROLLBACK"])
-async def test_a_deletion_under_way_is_waited_for(
-    client: Client, records: Records, application: AppRecord, user_id: int, other: asyncpg.Connection, end: str
+@pytest.mark.parametrize("command", ["COMMIT", "ROLLBACK"])
+async def test_a_create_waits_for_a_concurrent_deletion(
+    client: Client, records: Records, application: AppRecord, user_id: int, other: asyncpg.Connection, command: str
 ) -> None:
-    """A create waits for a deletion of what it refers to: committed, the target is gone; rolled back, it is there."""
-    kept, _ = await records.user()
+    """A create waits for a concurrent deletion of its reference, and fails only if the deletion commits."""
+    other_user_id, _ = await records.user()
     await other.execute("BEGIN")
     await other.execute("DELETE FROM users WHERE id = $1", user_id)
-    sent = {"token": application.token, **refer(("User", kept), ("User", user_id))}
-    asking = asyncio.create_task(post_create(client, sent))
+    sent = {"token": application.token, **reference_params(("User", other_user_id), ("User", user_id))}
+    task = asyncio.create_task(post_create(client, sent))
     await wait_for_lock_waiters(records.connection)
-    await other.execute(end)
-    answer = await asking
-    if end == "COMMIT":
-        assert answer.code_and_body == refusal(InvalidParam, ("requireable.id", ABSENT))
+    await other.execute(command)
+    response = await task
+    if command == "COMMIT":
+        assert response.code_and_body == refusal(InvalidParam, ("requireable.id", ABSENT))
     else:
         row = await records.connection.fetchrow("SELECT * FROM requirements")
         assert row is not None
-        assert answer.code_and_body == success(row)
-    assert await records.count() == (end == "ROLLBACK")
+        assert response.code_and_body == success(row)
+    assert await records.count() == (command == "ROLLBACK")
 
 
-async def test_a_target_that_was_changed_while_it_was_waited_for_counts(
+async def test_a_concurrent_update_of_a_reference_is_no_failure(
     client: Client, records: Records, application: AppRecord, user_id: int, other: asyncpg.Connection
 ) -> None:
-    """Whoever locks a target and changes another column of it delays a create, and does not make it fail."""
+    """A concurrent update of another column of a reference delays a create but does not make it fail."""
     async with other.transaction():
         await other.execute("SELECT FROM users WHERE id = $1 FOR UPDATE", user_id)
-        asking = asyncio.create_task(post_create(client, params(application.token, user_id)))
+        task = asyncio.create_task(post_create(client, params(application.token, user_id)))
         await wait_for_lock_waiters(records.connection)
         await other.execute("UPDATE users SET updated_at = now() WHERE id = $1", user_id)
-    assert (await asking).status == "action-successful"
+    assert (await task).status == "action-successful"
     assert await records.count() == 1
 
 
 @pytest.mark.parametrize("statement", ["DELETE FROM users WHERE id = $1", "UPDATE users SET id = -1 WHERE id = $1"])
-async def test_a_create_under_way_holds_its_targets(
+async def test_a_create_locks_its_references(
     client: Client, records: Records, application: AppRecord, user_id: int, other: asyncpg.Connection, statement: str
 ) -> None:
-    """A deletion of what a create refers to comes after it: the target is there when the requirement is committed."""
+    """A create locks its references: a concurrent deletion waits until the requirement is committed."""
     await records.connection.execute(SLOW_INSERTS)
     await records.connection.execute("SELECT pg_advisory_lock(1)")
-    asking = asyncio.create_task(post_create(client, params(application.token, user_id)))
+    task = asyncio.create_task(post_create(client, params(application.token, user_id)))
     await wait_for_lock_waiters(records.connection)
-    deleting = asyncio.create_task(other.execute(statement, user_id))
+    deletion = asyncio.create_task(other.execute(statement, user_id))
     await wait_for_lock_waiters(records.connection, 2)
     assert await records.count() == 0
     await records.connection.execute("SELECT pg_advisory_unlock(1)")
-    assert (await asking).status == "action-successful"
-    assert (await deleting)[-2:] == " 1"
+    assert (await task).status == "action-successful"
+    assert (await deletion)[-2:] == " 1"
     assert await records.count() == 1
 
 
-async def test_other_writes_of_a_target_do_not_wait(
+async def test_other_updates_of_a_reference_delay_no_create(
     client: Client, application: AppRecord, user_id: int, other: asyncpg.Connection
 ) -> None:
-    """What changes no id of a target delays no create."""
+    """A concurrent update that does not change a reference's id does not delay a create."""
     async with other.transaction():
         await other.execute("UPDATE users SET updated_at = now() WHERE id = $1", user_id)
         assert (await post_create(client, params(application.token, user_id))).status == "action-successful"
 
 
-@pytest.mark.parametrize(("table", "setting"), ADDED)
+@pytest.mark.parametrize(("table", "setting"), ADDED_TABLES)
 async def test_an_added_association_type(
     config: Config,
     records: Records,
@@ -177,7 +179,7 @@ async def test_an_added_association_type(
     table: str,
     setting: str,
 ) -> None:
-    """A type that a user adds works like any other, whatever its table is called."""
+    """A configured association type works with any valid table name."""
     schema, dot, _ = table.rpartition(".")
     await records.connection.execute(f"CREATE SCHEMA IF NOT EXISTS {schema}" if dot else "SELECT")
     await records.connection.execute(f"CREATE TABLE {table} AS SELECT 700::bigint AS id")
@@ -185,12 +187,12 @@ async def test_an_added_association_type(
     await records.deploy()
     added = replace(config, associations={**config.associations, "Order's {type}": setting})
     client = await aiohttp_client(create_app(added))
-    ends = refer(("Order's {type}", 700), ("User", user_id))
-    answer = await post_create(client, {"token": application.token, **ends})
+    references = reference_params(("Order's {type}", 700), ("User", user_id))
+    response = await post_create(client, {"token": application.token, **references})
     row = await records.connection.fetchrow("SELECT * FROM requirements")
     assert row is not None
-    assert answer.code_and_body == success(row)
-    assert ends == {name: answer.data[name] for name in ends}
-    crossed = refer(("Order's {type}", user_id), ("User", 700))
-    told = (await post_create(client, {"token": application.token, **crossed})).code_and_body
-    assert told == refusal(InvalidParam, ("required.id", ABSENT), ("requireable.id", ABSENT))
+    assert response.code_and_body == success(row)
+    assert references == {name: response.data[name] for name in references}
+    swapped = reference_params(("Order's {type}", user_id), ("User", 700))
+    refused = (await post_create(client, {"token": application.token, **swapped})).code_and_body
+    assert refused == refusal(InvalidParam, ("required.id", ABSENT), ("requireable.id", ABSENT))

@@ -1,4 +1,4 @@
-"""The line that each request gets in the log, in which nothing of a caller's stands that could be a secret."""
+"""The log line of a request, which contains no secret of the caller."""
 
 from typing import Any
 
@@ -12,10 +12,10 @@ from tests.factories import CREATE, AppRecord, Records, params
 
 
 @pytest.mark.parametrize("path", [CREATE, "/nowhere"])
-async def test_no_line_holds_a_token(
+async def test_no_log_line_contains_a_token(
     config: Config, records: Records, application: AppRecord, user_id: int, aiohttp_client: AppClient, path: str
 ) -> None:
-    """Wherever a caller puts its token, the line of the request tells no part of it."""
+    """The log line of a request contains no token, wherever the caller sent it."""
     await records.deploy()
     lines: list[dict[str, Any]] = []
     client = await aiohttp_client(
@@ -23,8 +23,8 @@ async def test_no_line_holds_a_token(
     )
     token = application.token
     headers = {"Authorization": f"Bearer {token}", IDEMPOTENCY_KEY: token, "Cookie": token}
-    asked = client.post(path, json=params(token, user_id, value=token), params={"token": token}, headers=headers)
-    async with asked as response:
+    request = client.post(path, json=params(token, user_id, value=token), params={"token": token}, headers=headers)
+    async with request as response:
         assert response.status == (200 if path == CREATE else 500)
     (line,) = lines
     assert line["http_code"] == response.status

@@ -1,7 +1,7 @@
-"""The service against its own OpenAPI document: schemathesis makes the requests and judges the answers.
+"""The service against its own OpenAPI document, with requests and checks by schemathesis.
 
-It is held to every check that schemathesis has for a single request: documented codes, media types, headers and bodies,
-no server error, what fits the schema accepted, what does not refused; and in sequences to the links of the document.
+All schemathesis checks of single requests apply: documented codes, media types, headers and bodies, no server error,
+valid requests accepted, invalid ones refused. Sequences of requests follow the document's links.
 """
 
 import asyncio
@@ -27,7 +27,7 @@ Document = BaseSchema
 Request = Case[Any]
 Operation = APIOperation[Any, Any, Any, Any]
 
-# The same requests in every run: what fails once fails again.
+# Derandomised, so that a failure is reproducible.
 SETTINGS = settings(
     max_examples=300, deadline=None, database=None, derandomize=True, suppress_health_check=list(HealthCheck)
 )
@@ -35,14 +35,14 @@ SETTINGS = settings(
 
 @dataclass
 class Database:
-    """What the document cannot know of the database: who may call, and what there is to refer to."""
+    """What the document does not contain: a valid token, and ids of existing records."""
 
     token: str
     ids: Mapping[str, int]
     numbers: Iterator[int] = field(default_factory=itertools.count)
 
     def fit(self, case: Request) -> Request:
-        """The same case, failing for none but its own reasons."""
+        """Return the case with a valid token, existing ids and a fresh key, except in parts made invalid on purpose."""
         assert case.meta is not None
         negated = {location.value for location, info in case.meta.components.items() if info.mode.is_negative}
         if case.media_type == "text/plain" and "body" not in negated:
@@ -50,12 +50,12 @@ class Database:
         elif isinstance(case.body, dict):
             self._fit_params(case.body)
         if "Idempotency-Key" in case.headers and "header" not in negated:
-            # A key that comes back with other params is refused, and rightly so.
+            # A reused key with other params is refused, as the contract says.
             case.headers["Idempotency-Key"] = f"{case.headers['Idempotency-Key'][:200]}{next(self.numbers)}"
         return case
 
     def _encoded(self, text: str) -> str:
-        # schemathesis knows no contentEncoding: what it draws is any text, which becomes the value of encoded params.
+        # schemathesis ignores contentEncoding and generates any text: send that text as the value of valid params.
         reference = {"type": "User", "id": self.ids["User"]}
         value = text.replace("\0", "").encode("utf-8", "replace").decode()[:4096]
         params = {"required": reference, "requireable": reference, "value": value}
@@ -70,8 +70,7 @@ class Database:
                 reference["id"] = self.ids[reference["type"]]
 
     def _fits(self, reference: Mapping[str, Any]) -> bool:
-        # Of 7.0, which JSON Schema calls an integer and schemathesis therefore draws, the contract says that it is no
-        # id. No schema can say so; the document does in words.
+        # JSON Schema treats 7.0 as an integer; the contract does not accept it as an id. No schema can express that.
         number: Any = reference.get("id")
         whole = type(number) is int or (type(number) is float and number.is_integer())
         return whole and 1 <= number < 2**63 and str(reference.get("type")) in self.ids
@@ -92,51 +91,49 @@ async def database(config: Config, records: Records) -> Database:
 
 @pytest.fixture
 async def document(client: Client) -> Document:
-    """The service's own document, as schemathesis reads it."""
+    """The service's own document, as loaded by schemathesis."""
     return await asyncio.to_thread(schemathesis.openapi.from_url, str(client.make_url("/openapi.json")))
 
 
-def ask(case: Request, database: Database) -> Response:
-    """The answer to a request, which passed every check."""
+def call_and_validate(case: Request, database: Database) -> Response:
+    """Send a request, apply every check, and return the response."""
     return case.call_and_validate(headers={"Authorization": f"Bearer {database.token}"})
 
 
-async def each(operation: Operation, mode: GenerationMode, send: Callable[[Request], None]) -> None:
-    """Send everything that schemathesis draws for the operation, in a thread beside the server's loop."""
+async def send_each(operation: Operation, mode: GenerationMode, send: Callable[[Request], None]) -> None:
+    """Send every request that schemathesis generates for the operation, in a thread beside the server's event loop."""
     await asyncio.to_thread(SETTINGS(given(operation.as_strategy(generation_mode=mode))(send)))
 
 
-async def test_what_fits_the_schema_is_recorded(document: Document, database: Database, records: Records) -> None:
-    """Any request that the document allows creates a requirement, and is answered as the document says."""
+async def test_valid_requests_are_accepted(document: Document, database: Database, records: Records) -> None:
+    """Every request that the document allows creates a requirement, with a documented response."""
     sent = itertools.count()
 
     def send(case: Request) -> None:
-        response = ask(database.fit(case), database)
+        response = call_and_validate(database.fit(case), database)
         assert response.json()["status"] == "action-successful"
         assert response.headers["requirement-outcome"] == ["created"]
         next(sent)
 
-    await each(document[CREATE]["POST"], GenerationMode.POSITIVE, send)
+    await send_each(document[CREATE]["POST"], GenerationMode.POSITIVE, send)
     assert await records.count() == next(sent) >= 100
 
 
-async def test_what_does_not_fit_the_schema_is_refused(
-    document: Document, database: Database, records: Records
-) -> None:
-    """Any request that the document forbids is refused as the document says, and leaves no row."""
+async def test_invalid_requests_are_refused(document: Document, database: Database, records: Records) -> None:
+    """Every request that the document forbids is refused with a documented response, and stores no row."""
 
     def send(case: Request) -> None:
-        response = ask(database.fit(case), database)
+        response = call_and_validate(database.fit(case), database)
         assert response.headers["requirement-outcome"] == ["none"]
 
-    await each(document[CREATE]["POST"], GenerationMode.NEGATIVE, send)
+    await send_each(document[CREATE]["POST"], GenerationMode.NEGATIVE, send)
     assert await records.count() == 0
 
 
-def machine(document: Document, database: Database, outcomes: Counter[str]) -> Any:
-    """A state machine that follows the document's links, and holds a repeated key to the record it first gave."""
+def state_machine(document: Document, database: Database, outcomes: Counter[str]) -> Any:
+    """A state machine that follows the document's links and checks that a repeated key returns the same data."""
     records: dict[str, Any] = {}
-    # Made from the document as it runs: no checker of types can know it.
+    # Built from the document at run time, so its type is unknown to mypy.
     links: Any = document.as_state_machine()
 
     class Machine(links):  # type: ignore[misc]
@@ -150,7 +147,7 @@ def machine(document: Document, database: Database, outcomes: Counter[str]) -> A
 
         def after_call(self, response: Response, case: Request) -> None:
             outcome, key = (
-                response.headers.get("requirement-outcome", ["elsewhere"])[0],
+                response.headers.get("requirement-outcome", ["no outcome"])[0],
                 case.headers.get(IDEMPOTENCY_KEY),
             )
             outcomes[outcome] += 1
@@ -160,23 +157,23 @@ def machine(document: Document, database: Database, outcomes: Counter[str]) -> A
                 assert response.json()["data"] == records[str(key)]
 
         def validate_response(self, response: Response, case: Request, **checks: Any) -> None:
-            # A key that comes back with other params is refused, and rightly so.
+            # A reused key with other params is refused, as the contract says.
             if response.status_code != 400 or case.headers.get(IDEMPOTENCY_KEY) not in records:
                 super().validate_response(response, case, **checks)
 
     return Machine
 
 
-async def test_sequences_keep_to_the_document(document: Document, database: Database, records: Records) -> None:
-    """Whatever follows what, answers are as documented, and a request repeated with its key gives its first record."""
+async def test_sequences_are_as_documented(document: Document, database: Database, records: Records) -> None:
+    """In any sequence responses are as documented, and a repeated key replays its first requirement."""
     outcomes: Counter[str] = Counter()
     limits = settings(SETTINGS, max_examples=15, stateful_step_count=6)
-    await asyncio.to_thread(machine(document, database, outcomes).run, settings=limits)
+    await asyncio.to_thread(state_machine(document, database, outcomes).run, settings=limits)
     assert outcomes["replayed"] >= 3, outcomes
     assert await records.count() == outcomes["created"]
 
 
-BESIDE = [
+OTHER_ROUTES = [
     ("/ping", "GET"),
     ("/ping", "HEAD"),
     ("/ready", "GET"),
@@ -186,17 +183,17 @@ BESIDE = [
 ]
 
 
-@pytest.mark.parametrize(("path", "method"), BESIDE)
-async def test_the_others_answer_as_documented(document: Document, database: Database, path: str, method: str) -> None:
-    """What stands beside the API answers as the document says, too."""
+@pytest.mark.parametrize(("path", "method"), OTHER_ROUTES)
+async def test_other_routes_are_as_documented(document: Document, database: Database, path: str, method: str) -> None:
+    """The other routes answer as documented."""
 
     def send(case: Request) -> None:
-        assert ask(case, database).status_code == 200
+        assert call_and_validate(case, database).status_code == 200
 
-    await each(document[path][method], GenerationMode.POSITIVE, send)
+    await send_each(document[path][method], GenerationMode.POSITIVE, send)
 
 
-def test_nothing_documented_is_left_out(document: Document) -> None:
-    """Every operation of the document is sent requests here."""
+def test_every_operation_is_tested(document: Document) -> None:
+    """Every documented operation is tested here."""
     paths: dict[str, Any] = document.raw_schema["paths"]
-    assert {(path, method.upper()) for path in paths for method in paths[path]} == {(CREATE, "POST"), *BESIDE}
+    assert {(path, method.upper()) for path in paths for method in paths[path]} == {(CREATE, "POST"), *OTHER_ROUTES}

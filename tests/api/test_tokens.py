@@ -1,4 +1,4 @@
-"""Who is let in, through HTTP: tokens, sessions, and the clock that they are judged by."""
+"""Authentication over HTTP: application tokens, sessions, and the clock that decides their expiry."""
 
 from datetime import timedelta
 
@@ -9,14 +9,15 @@ from service.config import Config
 from service.domain.callers import digest
 from service.domain.statuses import ClientRequired, InvalidToken, SessionExpired
 from service.storage import applications, sessions, users
-from tests.api.exchange import ApiResponse, Body, post_create, refusal, timestamp
+from tests.api.exchange import Body, post_create, post_create_by, refusal
+from tests.api.views import session_views
 from tests.conftest import AppClient, Client
 from tests.factories import AppRecord, Records, SessionRecord, params
 
 A_LITTLE = timedelta(seconds=5)
 WEEK, IDLE = timedelta(days=7), timedelta(hours=72)
 
-# How old a session is, how long unused, whether remembered, and whether it is still good.
+# Age, idle time, remember_me, and whether the session is valid.
 SESSIONS = [
     ("new", timedelta(0), timedelta(0), False, True),
     ("just under a week", WEEK - A_LITTLE, timedelta(0), False, True),
@@ -27,26 +28,21 @@ SESSIONS = [
     ("both over", WEEK * 2, IDLE * 2, False, False),
     ("remembered, just over a week", WEEK + A_LITTLE, timedelta(0), True, True),
     ("remembered, just over 72 hours unused", IDLE + A_LITTLE, IDLE + A_LITTLE, True, True),
-    ("remembered, of old", WEEK * 500, WEEK * 400, True, True),
+    ("remembered, very old", WEEK * 500, WEEK * 400, True, True),
 ]
 
-# Every way that the database's clock may differ from ours, and whether a session just made is then still good.
+# The offset of the database's clock, and whether a new session is then valid.
 SHIFTS = [("8 days", False), ("7 days 1 minute", False), ("71 hours", True), ("-8 days", True)]
-
-
-async def use(client: Client, session: SessionRecord, **asked: object) -> ApiResponse:
-    """The answer to a create with that session."""
-    return await post_create(client, params(session.token, session.user_id, **asked))
 
 
 @pytest.mark.parametrize("token", ["unknown", "0", "\U0001f600", "a" * 1000])
 async def test_an_unknown_token(client: Client, user_id: int, token: str) -> None:
-    """A token that nobody owns is invalid."""
+    """An unknown token is invalid-token."""
     assert (await post_create(client, params(token, user_id))).code_and_body == refusal(InvalidToken)
 
 
 async def test_a_digest_is_no_token(client: Client, application: AppRecord, user_id: int) -> None:
-    """What the database holds of a token opens nothing."""
+    """A stored digest is not accepted as a token."""
     for stored in (digest(application.token).hex(), f"\\x{digest(application.token).hex()}"):
         assert (await post_create(client, params(stored, user_id))).code_and_body == refusal(InvalidToken)
 
@@ -59,7 +55,7 @@ async def test_a_digest_is_no_token(client: Client, application: AppRecord, user
     ],
 )
 async def test_only_digests_are_stored(records: Records, query: str) -> None:
-    """No column of a token's row, in any form, holds the token itself."""
+    """No column of a token's row contains the token in any form."""
     application = await records.application()
     session = await records.session(application_id=application.id)
     rows = await records.connection.fetch(query)
@@ -71,7 +67,7 @@ async def test_only_digests_are_stored(records: Records, query: str) -> None:
 async def test_a_revoked_application_token(
     client: Client, records: Records, application: AppRecord, user_id: int
 ) -> None:
-    """A revoked token is invalid from the next request on; another token of its application is not."""
+    """A revoked application token is refused on the next request; other tokens of the application are not."""
     issued = await applications.issue_application_token(records.connection, application.slug)
     assert issued is not None
     sent = params(application.token, user_id)
@@ -82,64 +78,68 @@ async def test_a_revoked_application_token(
 
 
 async def test_a_revoked_session(client: Client, records: Records) -> None:
-    """A revoked session is invalid from the next request on."""
+    """A revoked session is refused on the next request."""
     session = await records.session()
-    assert (await use(client, session)).status == "action-successful"
+    assert (await post_create_by(client, session)).status == "action-successful"
     await sessions.revoke_session(records.connection, session.id)
-    assert (await use(client, session)).code_and_body == refusal(InvalidToken)
+    assert (await post_create_by(client, session)).code_and_body == refusal(InvalidToken)
 
 
-async def test_a_revocation_counts_in_every_worker(
+async def test_a_revocation_applies_in_every_worker(
     config: Config, client: Client, records: Records, aiohttp_client: AppClient
 ) -> None:
-    """No worker keeps a verdict: what one has just let in, it refuses once revoked."""
+    """A revoked session is refused on the next request in every worker."""
     session = await records.session()
     workers = [client, await aiohttp_client(create_app(config))]
-    assert {(await use(worker, session)).status for worker in workers} == {"action-successful"}
+    assert {(await post_create_by(worker, session)).status for worker in workers} == {"action-successful"}
     await sessions.revoke_user_sessions(records.connection, session.email)
-    assert [(await use(worker, session)).code_and_body for worker in workers] == [refusal(InvalidToken)] * 2
+    assert [(await post_create_by(worker, session)).code_and_body for worker in workers] == [refusal(InvalidToken)] * 2
 
 
 async def test_an_inactive_application(client: Client, records: Records, application: AppRecord, user_id: int) -> None:
-    """With its application inactive neither a token nor a session opened in it is good; active again, both are."""
+    """Tokens and sessions of an inactive application are refused until it is active again."""
     session = await records.session(application_id=application.id, remember_me=True)
     tokens = [application.token, session.token]
     await applications.set_application_active(records.connection, application.slug, active=False)
-    told = [(await post_create(client, params(token, user_id))).code_and_body for token in tokens]
-    assert told == [refusal(InvalidToken)] * 2
+    refused = [(await post_create(client, params(token, user_id))).code_and_body for token in tokens]
+    assert refused == [refusal(InvalidToken)] * 2
     await applications.set_application_active(records.connection, application.slug, active=True)
     assert {(await post_create(client, params(token, user_id))).status for token in tokens} == {"action-successful"}
 
 
-async def test_another_application_s_session_stays(client: Client, records: Records, application: AppRecord) -> None:
-    """A session opened elsewhere does not mind an inactive application."""
-    elsewhere = await records.session(application_id=(await records.application()).id)
-    nowhere = await records.session()
+async def test_sessions_of_other_applications_stay_valid(
+    client: Client, records: Records, application: AppRecord
+) -> None:
+    """Deactivating an application does not affect sessions of other applications or of none."""
+    in_another = await records.session(application_id=(await records.application()).id)
+    in_none = await records.session()
     await applications.set_application_active(records.connection, application.slug, active=False)
-    assert {(await use(client, session)).status for session in (elsewhere, nowhere)} == {"action-successful"}
+    assert {(await post_create_by(client, session)).status for session in (in_another, in_none)} == {
+        "action-successful"
+    }
 
 
 @pytest.mark.parametrize(
     ("age", "idle", "remember_me", "good"), [pytest.param(*case[1:], id=case[0]) for case in SESSIONS]
 )
-async def test_a_session_in_time(
+async def test_session_expiry(
     client: Client, records: Records, age: timedelta, idle: timedelta, *, remember_me: bool, good: bool
 ) -> None:
-    """A session is good for seven days, while used within 72 hours, or for ever when remembered."""
+    """A session expires after seven days or 72 hours unused; a remembered session does not expire."""
     session = await records.session(age=age, idle=idle, remember_me=remember_me)
-    answer = await use(client, session)
+    response = await post_create_by(client, session)
     if good:
-        assert answer.status == "action-successful"
+        assert response.status == "action-successful"
     else:
-        assert answer.code_and_body == refusal(SessionExpired)
+        assert response.code_and_body == refusal(SessionExpired)
     assert await records.count() == good
 
 
 @pytest.mark.parametrize(("shift", "good"), SHIFTS)
-async def test_the_clock_is_the_database_s(
+async def test_expiry_uses_the_database_clock(
     config: Config, records: Records, aiohttp_client: AppClient, shift: str, *, good: bool
 ) -> None:
-    """Sessions are judged by the database's now(), whatever the clock of the machine says."""
+    """Session expiry is decided by the database's now(), not by the worker's clock."""
     await records.deploy()
     session = await records.session()
     database = await records.connection.fetchval("SELECT current_database()")
@@ -149,48 +149,35 @@ async def test_the_clock_is_the_database_s(
         AS $$ SELECT pg_catalog.now() + interval '{shift}' $$;
         ALTER DATABASE {database} SET search_path = shifted, pg_catalog, public;
     """)
-    answer = await use(await aiohttp_client(create_app(config)), session)
-    assert answer.status == ("action-successful" if good else "session-expired")
+    response = await post_create_by(await aiohttp_client(create_app(config)), session)
+    assert response.status == ("action-successful" if good else "session-expired")
 
 
 @pytest.mark.parametrize("role", users.ROLES)
 async def test_one_role_is_enough(client: Client, records: Records, role: str) -> None:
-    """A client, an employee or a liaison may create."""
+    """A user with one role, client, employee or liaison, may create."""
     session = await records.session(role)
-    answer = await use(client, session, session_view="detailed")
-    assert answer.status == "action-successful"
-    assert answer.body["session"]["roles"] == [role]
+    response = await post_create_by(client, session, session_view="detailed")
+    assert response.status == "action-successful"
+    assert response.body["session"]["roles"] == [role]
 
 
-async def test_a_lost_role_counts_at_once(client: Client, records: Records) -> None:
-    """Roles are looked up anew for each request: without the last one the user must register again."""
+async def test_a_lost_role_applies_at_once(client: Client, records: Records) -> None:
+    """A user who loses the last role is refused on the next request."""
     session = await records.session("employee")
-    assert (await use(client, session)).status == "action-successful"
+    assert (await post_create_by(client, session)).status == "action-successful"
     await records.connection.execute("DELETE FROM employees")
-    assert (await use(client, session)).status == "client-required"
+    assert (await post_create_by(client, session)).status == "client-required"
 
 
 async def roleless(records: Records, application: AppRecord) -> tuple[SessionRecord, dict[str, Body]]:
-    """A session of a user without a role, and what each view shows of it."""
+    """A session of a user without a role, and its expected views."""
     session = await records.session_of(*await records.user(), application_id=application.id)
-    row = await records.connection.fetchrow("SELECT * FROM sessions WHERE id = $1", session.id)
-    assert row is not None
-    default = {
-        "id": session.id,
-        "token": session.token,
-        "application_id": application.id,
-        "user_id": session.user_id,
-        "remember_me": False,
-        "created_at": timestamp(row["created_at"]),
-        "last_used_at": timestamp(row["last_used_at"]),
-        "expires_at": timestamp(row["last_used_at"] + IDLE),
-    }
-    user = {"id": session.user_id, "email": session.email}
-    return session, {"default": default, "detailed": default | {"user": user, "roles": []}}
+    return session, await session_views(records.connection, session)
 
 
 @pytest.mark.parametrize(
-    ("asked", "view"),
+    ("changes", "view"),
     [
         ({}, "default"),
         ({"session_view": None}, "default"),
@@ -204,10 +191,10 @@ async def roleless(records: Records, application: AppRecord) -> tuple[SessionRec
     ],
 )
 async def test_client_required_shows_its_session(
-    client: Client, records: Records, application: AppRecord, asked: dict[str, object], view: str
+    client: Client, records: Records, application: AppRecord, changes: dict[str, object], view: str
 ) -> None:
-    """A user without a role is told the session, in the view asked for or else the default, and nothing more."""
+    """client-required shows the session in the requested view, or else in the default view, and nothing else."""
     session, views = await roleless(records, application)
-    answer = await use(client, session, **asked)
-    assert answer.code_and_body == refusal(ClientRequired, session=views[view])
-    assert (await records.count(), answer.outcome) == (0, "none")
+    response = await post_create_by(client, session, **changes)
+    assert response.code_and_body == refusal(ClientRequired, session=views[view])
+    assert (await records.count(), response.outcome) == (0, "none")

@@ -1,4 +1,4 @@
-"""Recording that a session was used: soon, seldom, and never to the cost of the request."""
+"""Updating `last_used_at` of a session: soon, at most once a minute, and without delaying requests."""
 
 import asyncio
 from dataclasses import replace
@@ -9,10 +9,10 @@ import pytest
 
 from service.api.app import create_app
 from service.config import Config
-from tests.api.exchange import ApiResponse, post_create, timestamp
+from tests.api.exchange import post_create, post_create_by, timestamp
 from tests.api.waiting import wait_for_lock_waiters, wait_until
 from tests.conftest import AppClient, Client
-from tests.factories import Records, SessionRecord, params
+from tests.factories import Records, SessionRecord
 
 HOUR, MINUTE, A_LITTLE = timedelta(hours=1), timedelta(minutes=1), timedelta(seconds=5)
 LAST_USED = "SELECT last_used_at FROM sessions WHERE id = $1"
@@ -24,38 +24,33 @@ CREATE TRIGGER fail BEFORE UPDATE ON sessions FOR EACH ROW WHEN (nextval('touche
 """
 
 
-async def use(client: Client, session: SessionRecord, **asked: object) -> ApiResponse:
-    """The answer to a create with that session."""
-    return await post_create(client, params(session.token, session.user_id, **asked))
-
-
 async def last_used(records: Records, session: SessionRecord) -> datetime:
-    """When that session was last used, as recorded."""
+    """The stored `last_used_at` of the session."""
     moment: datetime = await records.connection.fetchval(LAST_USED, session.id)
     return moment
 
 
 async def test_a_use_is_recorded_within_300_milliseconds(client: Client, records: Records) -> None:
-    """A valid use is committed 0.3 s after the answer at the latest; the view shows the one before it."""
+    """A valid use is committed within 0.3 s of the response, which shows the previous use."""
     session = await records.session(idle=HOUR)
     before = await last_used(records, session)
-    answer = await use(client, session, session_view="default")
+    response = await post_create_by(client, session, session_view="default")
     await wait_until(records.connection, TOUCHED, session.id, seconds=0.3)
-    assert answer.body["session"]["last_used_at"] == timestamp(before)
-    assert answer.body["session"]["expires_at"] == timestamp(before + timedelta(hours=72))
+    assert response.body["session"]["last_used_at"] == timestamp(before)
+    assert response.body["session"]["expires_at"] == timestamp(before + timedelta(hours=72))
 
 
 async def test_a_use_that_is_refused_later_is_a_use(client: Client, records: Records) -> None:
-    """Once the token is good the session was used, whatever becomes of the params."""
+    """A request with a valid token counts as a use, even if its params are refused."""
     session = await records.session(idle=HOUR)
     assert (await post_create(client, {"token": session.token})).status == "missing-param"
     await wait_until(records.connection, TOUCHED, session.id, seconds=0.3)
 
 
 async def test_client_required_is_a_use(client: Client, records: Records) -> None:
-    """A session whose user has no role yet is kept alive by being used."""
+    """A request refused with client-required counts as a use."""
     session = await records.session_of(*await records.user(), idle=HOUR)
-    assert (await use(client, session)).status == "client-required"
+    assert (await post_create_by(client, session)).status == "client-required"
     await wait_until(records.connection, TOUCHED, session.id, seconds=0.3)
 
 
@@ -69,7 +64,7 @@ async def test_a_session_is_touched_once_a_minute(
     session = await records.session(idle=idle)
     before = await last_used(records, session)
     for _ in range(3):
-        assert (await use(client, session)).status == "action-successful"
+        assert (await post_create_by(client, session)).status == "action-successful"
     await client.close()
     assert (await last_used(records, session) > before) == touched
 
@@ -83,7 +78,7 @@ async def test_the_interval_is_configurable(config: Config, records: Records, ai
     session = await records.session()
     for _ in range(3):
         before = await last_used(records, session)
-        await use(client, session)
+        await post_create_by(client, session)
         await wait_until(records.connection, "SELECT last_used_at > $2 FROM sessions WHERE id = $1", session.id, before)
 
 
@@ -91,63 +86,63 @@ async def test_the_interval_is_configurable(config: Config, records: Records, ai
     ("age", "idle", "revoked"),
     [(timedelta(days=8), HOUR, False), (timedelta(days=4), timedelta(hours=73), False), (timedelta(0), HOUR, True)],
 )
-async def test_a_session_that_has_ended_is_not_touched(
+async def test_an_ended_session_is_not_touched(
     client: Client, records: Records, age: timedelta, idle: timedelta, *, revoked: bool
 ) -> None:
-    """An expired or revoked session is not revived by being tried."""
+    """A request with an expired or revoked session is not recorded as a use."""
     session = await records.session(age=age, idle=idle)
     await records.connection.execute("UPDATE sessions SET revoked_at = now() WHERE $1", revoked)
     before = await last_used(records, session)
-    assert (await use(client, session)).code == 401
+    assert (await post_create_by(client, session)).code == 401
     await client.close()
     assert await last_used(records, session) == before
 
 
-async def test_a_row_locked_elsewhere_is_left_alone(
+async def test_a_locked_row_is_skipped(
     config: Config, client: Client, records: Records, other: asyncpg.Connection, aiohttp_client: AppClient
 ) -> None:
-    """A session that someone else is writing is not waited for, and fails no request; the next use is recorded."""
+    """A locked session row is skipped without waiting; the next use is recorded."""
     session = await records.session(idle=HOUR)
     async with other.transaction():
         await other.execute("SELECT FROM sessions FOR UPDATE")
-        assert (await use(client, session)).status == "action-successful"
+        assert (await post_create_by(client, session)).status == "action-successful"
         async with asyncio.timeout(config.database.lock_timeout_seconds / 2):
             await client.close()
         assert not await records.connection.fetchval(TOUCHED, session.id)
-    await use(await aiohttp_client(create_app(config)), session)
+    await post_create_by(await aiohttp_client(create_app(config)), session)
     await wait_until(records.connection, TOUCHED, session.id)
 
 
-async def test_a_touch_that_waits_delays_nobody(client: Client, records: Records, other: asyncpg.Connection) -> None:
-    """While a touch waits for the whole table, requests are answered; then all of them are recorded."""
+async def test_a_waiting_touch_delays_no_request(client: Client, records: Records, other: asyncpg.Connection) -> None:
+    """While an update waits for a table lock requests are answered; every use is recorded later."""
     sessions = [await records.session(idle=HOUR) for _ in range(3)]
     async with other.transaction():
         await other.execute("LOCK TABLE sessions IN SHARE MODE")
-        assert (await use(client, sessions[0])).status == "action-successful"
+        assert (await post_create_by(client, sessions[0])).status == "action-successful"
         await wait_for_lock_waiters(records.connection)
-        assert {(await use(client, session)).status for session in sessions} == {"action-successful"}
+        assert {(await post_create_by(client, session)).status for session in sessions} == {"action-successful"}
     for session in sessions:
         await wait_until(records.connection, TOUCHED, session.id)
 
 
 async def test_a_touch_that_fails_fails_no_request(client: Client, records: Records) -> None:
-    """An error while recording a use reaches no caller, and the next use is recorded."""
+    """An error while recording a use fails no request, and the next use is recorded."""
     session = await records.session(idle=HOUR)
     await records.connection.execute(FAILING_TOUCH)
-    assert (await use(client, session)).status == "action-successful"
+    assert (await post_create_by(client, session)).status == "action-successful"
     await wait_until(records.connection, "SELECT is_called FROM touches")
-    assert (await use(client, session)).status == "action-successful"
+    assert (await post_create_by(client, session)).status == "action-successful"
     assert not await records.connection.fetchval(TOUCHED, session.id)
     await records.connection.execute("DROP TRIGGER fail ON sessions")
-    assert (await use(client, session)).status == "action-successful"
+    assert (await post_create_by(client, session)).status == "action-successful"
     await wait_until(records.connection, TOUCHED, session.id)
 
 
 async def test_only_the_session_used_is_touched(client: Client, records: Records) -> None:
-    """Another session of the same user stays as it was."""
+    """A use does not update other sessions of the same user."""
     session = await records.session(idle=HOUR)
     sibling = await records.session_of(session.user_id, session.email, idle=HOUR)
     before = await last_used(records, sibling)
-    await use(client, session)
+    await post_create_by(client, session)
     await wait_until(records.connection, TOUCHED, session.id)
     assert await last_used(records, sibling) == before

@@ -73,7 +73,7 @@ async def populated(site: Site) -> Site:
     """A console with records on each tab."""
     await site.database.execute(
         "INSERT INTO notifications (kind, message, request_id) "
-        "SELECT 'application-crash', 'The database was away for a moment.', md5(n::text) FROM generate_series(1, 3) n"
+        "SELECT 'application-crash', 'The database did not answer.', md5(n::text) FROM generate_series(1, 3) n"
     )
     await site.database.execute("UPDATE notifications SET acknowledged_at = now() WHERE id = 1")
     await site.database.execute(

@@ -12,7 +12,7 @@ from service.config.resources import resource
 from service.database.migrations import load_migrations
 from service.domain.callers import digest
 from tests.cli.command import CommandLine
-from tests.factories import Records
+from tests.factories import ROUTES, Records
 
 MIGRATIONS = [str(migration) for migration in load_migrations(resource("sql") / "migrations")]
 
@@ -111,6 +111,13 @@ async def test_routes(command: CommandLine) -> None:
         ["other", "T", "v2/act", "-", "yes"],
         ["requirements", "-", "v1/create", "T", "no"],
     ]
+
+
+async def test_all_routes_of_a_version(command: CommandLine) -> None:
+    """A version deploys and withdraws the routes of all actions of this build."""
+    names = ["/".join(route) for route in ROUTES]
+    assert await command.says("routes", "deploy", "requirements/v1") == "".join(f"deployed {it}\n" for it in names)
+    assert await command.says("routes", "withdraw", "requirements/v1") == "".join(f"withdrew {it}\n" for it in names)
 
 
 async def test_a_redeployed_route_keeps_what_it_is(command: CommandLine, records: Records) -> None:

@@ -1,4 +1,4 @@
-"""The pool: whatever becomes of those who use it, its connections come back."""
+"""The connection pool: every connection is released, and lost ones are replaced."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -9,10 +9,11 @@ import pytest
 
 from service.config import Config
 from service.database.errors import ConnectionLost, DatabaseError, NotConnected
-from service.database.pool import Database, open_database
+from service.database.pool import INDEX_PLANS_ONLY, Database, open_database
 from tests.api.waiting import wait_until
 
 SIZE = 2
+SETTINGS = "SELECT current_setting(name) AS value FROM unnest($1::text[]) AS name"
 SLEEPERS = "SELECT count(*) = $1 FROM pg_stat_activity WHERE query = 'SELECT pg_sleep(60)' AND state = 'active'"
 
 
@@ -24,19 +25,19 @@ async def pool(config: Config, database_url: str) -> AsyncIterator[Database]:
 
 
 async def test_a_cancelled_statement_gives_its_connection_back(pool: Database, connection: asyncpg.Connection) -> None:
-    """Each of those who use all connections is cancelled: others get theirs at once, and no old answer on it."""
-    users = [asyncio.create_task(pool.fetch("SELECT pg_sleep(60)")) for _ in range(SIZE)]
+    """After statements on all connections are cancelled, others run at once and get their own results."""
+    tasks = [asyncio.create_task(pool.fetch("SELECT pg_sleep(60)")) for _ in range(SIZE)]
     await wait_until(connection, SLEEPERS, SIZE)
-    for user in users:
-        user.cancel()
-    assert {type(result) for result in await asyncio.gather(*users, return_exceptions=True)} == {asyncio.CancelledError}
+    for task in tasks:
+        task.cancel()
+    assert {type(result) for result in await asyncio.gather(*tasks, return_exceptions=True)} == {asyncio.CancelledError}
     assert pool.use().in_use == 0
     rows = await asyncio.gather(*[pool.fetch("SELECT $1::int AS number", number) for number in range(SIZE * 2)])
     assert [row["number"] for (row,) in rows] == [0, 1, 2, 3]
 
 
 async def test_a_refused_statement_gives_its_connection_back(pool: Database) -> None:
-    """However often statements fail, the next one finds a connection, and one that is still good."""
+    """After failed statements the next one gets a working connection."""
     for _ in range(SIZE * 2):
         with pytest.raises(DatabaseError):
             await pool.fetch("SELECT 1 / 0")
@@ -45,8 +46,8 @@ async def test_a_refused_statement_gives_its_connection_back(pool: Database) -> 
     assert (use.in_use, use.idle) == (0, 1)
 
 
-async def test_a_lost_connection_takes_the_idle_ones_along(pool: Database) -> None:
-    """Those beside one that is lost lead to the same server: none of them is handed out any more."""
+async def test_a_lost_connection_closes_the_idle_ones(pool: Database) -> None:
+    """When one connection is lost, the idle ones, which lead to the same server, are closed."""
     await asyncio.gather(*[pool.fetch("SELECT pg_sleep(0.1)") for _ in range(SIZE)])
     assert pool.use().idle == SIZE
     with pytest.raises(ConnectionLost):
@@ -55,11 +56,22 @@ async def test_a_lost_connection_takes_the_idle_ones_along(pool: Database) -> No
     assert [row[0] for row in await pool.fetch("SELECT 1")] == [1]
 
 
-async def test_a_connection_that_cannot_be_opened_leaves_its_place(config: Config) -> None:
-    """However often nobody answers, the next try is made at once, and is told as the database being away."""
+async def test_a_failed_connect_releases_its_slot(config: Config) -> None:
+    """After failed attempts to connect, the next one is made at once and raises `NotConnected`."""
     unreachable = "postgresql://127.0.0.1:1/nowhere"
     async with open_database(replace(config.database, pool_size=1), unreachable) as database:
         for _ in range(3):
             with pytest.raises(NotConnected):
                 await database.fetch("SELECT 1")
         assert database.use().in_use == 0
+
+
+@pytest.mark.parametrize("planning", [INDEX_PLANS_ONLY, {}])
+async def test_planner_settings(config: Config, database_url: str, planning: dict[str, str]) -> None:
+    """A pool has the given planner settings; without any, PostgreSQL's defaults apply."""
+    defaults = dict.fromkeys(INDEX_PLANS_ONLY, "on") | {"plan_cache_mode": "auto"}
+    settings = replace(config.database, pool_size=config.database.read_pool_size)
+    async with open_database(settings, database_url, planning) as database:
+        rows = await database.fetch(SETTINGS, list(defaults))
+        assert [row["value"] for row in rows] == list((defaults | planning).values())
+        assert database.use().limit == config.database.read_pool_size

@@ -1,4 +1,4 @@
-"""One service with two workers and one nginx before it, for all these tests."""
+"""One service with two workers behind one nginx, shared by all gateway tests."""
 
 from collections.abc import AsyncIterator
 
@@ -20,14 +20,14 @@ SETTINGS = {
 
 @pytest.fixture(scope="package")
 async def gateway_database(server_url: str, template: str) -> AsyncIterator[str]:
-    """The address of a migrated database for these tests."""
+    """The URL of a migrated database for these tests."""
     async with new_database(server_url, template) as url:
         yield url
 
 
 @pytest.fixture
 async def connection(gateway_database: str) -> AsyncIterator[asyncpg.Connection]:
-    """A connection to it."""
+    """A connection to this database."""
     async with connected(gateway_database) as connection:
         yield connection
 
@@ -45,14 +45,14 @@ async def serve(gateway_database: str, tmp_path_factory: pytest.TempPathFactory)
 
 @pytest.fixture(scope="package")
 async def nginx(serve: Serve, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Gateway]:
-    """An nginx as it is shipped."""
+    """An nginx with the shipped configuration."""
     async with gateway(tmp_path_factory.mktemp("nginx"), serve.url) as nginx:
         yield nginx
 
 
 @pytest.fixture
 async def http() -> AsyncIterator[aiohttp.ClientSession]:
-    """A caller that opens a connection for each request."""
+    """A client that opens a connection for each request."""
     connector = aiohttp.TCPConnector(force_close=True, limit=0)
     async with aiohttp.ClientSession(connector=connector, timeout=aiohttp.ClientTimeout(25)) as session:
         yield session

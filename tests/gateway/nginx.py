@@ -1,4 +1,4 @@
-"""nginx as a real process with the configuration that is shipped, in front of a running service."""
+"""A real nginx process with the shipped configuration, in front of a running service."""
 
 import asyncio
 import contextlib
@@ -6,19 +6,19 @@ import os
 import re
 import shutil
 import signal
-import socket
 import time
 from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
+from aiohttp.test_utils import unused_port
 
 from tests.serving.process import PATIENCE_SECONDS, REPOSITORY, alive, processes, until
 
 SHIPPED = REPOSITORY / "deploy" / "nginx"
 
-# What nginx.conf is on a machine: the shipped files are included by it, as their head says.
+# A minimal nginx.conf that includes the shipped files, as their header says.
 MAIN = """
 {user}
 daemon off;
@@ -39,24 +39,17 @@ http {{
 
 
 def executable() -> str:
-    """Where nginx is; a machine without it fails the test, and says how to get it."""
+    """The path of nginx; fails the test if it is not installed."""
     found = shutil.which("nginx", path=f"{os.environ.get('PATH', '')}:/usr/sbin")
     return found or pytest.fail("nginx is not installed: apt-get install nginx-light", pytrace=False)
 
 
-def free_port() -> int:
-    """A port of loopback that nobody listens on."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port: int = listener.getsockname()[1]
-    return port
-
-
-def furnish(folder: Path, upstream: str, port: int, changes: Mapping[str, str]) -> None:
-    """Put the shipped configuration into `folder`, with the addresses of this run and `changes` of its text."""
-    # As root its workers would become nobody, who does not reach the folders of a test.
+def write_configuration(folder: Path, upstream: str, port: int, changes: Mapping[str, str]) -> None:
+    """Write the shipped configuration into `folder`, with this run's addresses and text replacements."""
+    # Workers started by root would run as nobody, who cannot read the test's folders.
     user = "user root;" if os.geteuid() == 0 else ""
     (folder / "nginx.conf").write_text(MAIN.format(folder=folder, user=user))
-    wanted = {
+    replacements = {
         "listen 80;": f"listen 127.0.0.1:{port};",
         "server 127.0.0.1:8080;": f"server {urlsplit(upstream).netloc};",
         "/var/log/nginx/": f"{folder}/",
@@ -64,14 +57,14 @@ def furnish(folder: Path, upstream: str, port: int, changes: Mapping[str, str]) 
     }
     for path in SHIPPED.glob("*.conf"):
         text = path.read_text()
-        for old in [old for old in wanted if re.search(rf"^[^#\n]*{re.escape(old)}", text, re.MULTILINE)]:
-            text = re.sub(rf"^([^#\n]*){re.escape(old)}", rf"\g<1>{wanted.pop(old)}", text, flags=re.MULTILINE)
+        for old in [old for old in replacements if re.search(rf"^[^#\n]*{re.escape(old)}", text, re.MULTILINE)]:
+            text = re.sub(rf"^([^#\n]*){re.escape(old)}", rf"\g<1>{replacements.pop(old)}", text, flags=re.MULTILINE)
         (folder / path.name).write_text(text)
-    assert not wanted, f"not in the shipped configuration: {[*wanted]}"
+    assert not replacements, f"not in the shipped configuration: {[*replacements]}"
 
 
 class Gateway:
-    """A running nginx; `gateway` makes them."""
+    """A running nginx; created by `gateway`."""
 
     def __init__(self, process: asyncio.subprocess.Process, folder: Path, port: int) -> None:
         self.process = process
@@ -81,27 +74,27 @@ class Gateway:
 
     @property
     def log(self) -> str:
-        """What it has logged of errors."""
+        """The contents of the error log."""
         return (self.folder / "error.log").read_text()
 
     @property
     def accesses(self) -> list[str]:
-        """What it has logged of requests."""
+        """The lines of the access log."""
         return (self.folder / "requirements.log").read_text().splitlines()
 
     def workers(self) -> set[int]:
-        """The pids of its worker processes that run."""
+        """The pids of the running worker processes."""
         found = {pid for pid, (parent, _) in processes().items() if parent == self.process.pid}
         return {pid for pid in found if alive(pid)}
 
     async def reload(self) -> None:
-        """What `nginx -s reload` does; returns once there is a new worker, with old ones still finishing."""
+        """Reload as `nginx -s reload` does; return once a new worker runs, possibly beside old ones."""
         before = self.workers()
         self.process.send_signal(signal.SIGHUP)
         await until(lambda: self.workers() - before)
 
     async def accepts(self) -> None:
-        """Wait until it takes connections."""
+        """Wait until it accepts connections."""
         deadline = time.monotonic() + PATIENCE_SECONDS
         while True:
             assert self.process.returncode is None, self.log
@@ -115,9 +108,9 @@ class Gateway:
 
 @contextlib.asynccontextmanager
 async def gateway(folder: Path, upstream: str, changes: Mapping[str, str] | None = None) -> AsyncIterator[Gateway]:
-    """An nginx in front of `upstream`, with `changes` of the shipped text; stopped at the end."""
-    port = free_port()
-    furnish(folder, upstream, port, changes or {})
+    """Run an nginx in front of `upstream`, with text replacements in the shipped files; stop it at the end."""
+    port = unused_port()
+    write_configuration(folder, upstream, port, changes or {})
     process = await asyncio.create_subprocess_exec(
         *(executable(), "-p", str(folder), "-c", "nginx.conf", "-e", str(folder / "error.log")),
         stdin=asyncio.subprocess.DEVNULL,

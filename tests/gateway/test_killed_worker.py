@@ -1,4 +1,4 @@
-"""A worker is killed over a create: nobody knows the outcome, and nginx never runs the create again."""
+"""A worker is killed during a create: the outcome is unknown, and nginx does not send the create again."""
 
 import asyncio
 import os
@@ -14,27 +14,27 @@ import pytest
 from tests.api.waiting import wait_for_lock_waiters, wait_until
 from tests.conftest import connected
 from tests.factories import AppRecord, params
-from tests.gateway.comparing import Got, Sent, as_json, send
 from tests.gateway.nginx import Gateway, gateway
+from tests.gateway.requests import HttpRequest, HttpResponse, as_json, send
 from tests.serving.process import Serve, alive
 
-# One line of the shipped configuration, by which the tests below would see a create twice.
+# With this change of the shipped configuration nginx sends a create twice.
 SABOTAGE = {"proxy_next_upstream error timeout;": "proxy_next_upstream error timeout non_idempotent;"}
 
-KillOver = Callable[[Gateway, Sent], Awaitable[Got]]
+KillDuring = Callable[[Gateway, HttpRequest], Awaitable[HttpResponse]]
 
 SENT_AGAIN = """
 SELECT count(*) > 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'
 """
 
-NOBODY_WAITS = """
+NO_STATEMENT_RUNS = """
 SELECT count(*) = 0 FROM pg_stat_activity
 WHERE datname = current_database() AND (wait_event_type = 'Lock' OR state = 'active') AND pid <> pg_backend_pid()
 """
 
 
 async def workers(serve: Serve) -> list[int]:
-    """The pids of both workers, once there are two."""
+    """The pids of both workers, once two are running."""
     count = 2
     while len(found := [pid for pid in await serve.workers(count) if alive(pid)]) < 2:
         count += 1
@@ -42,79 +42,79 @@ async def workers(serve: Serve) -> list[int]:
 
 
 @pytest.fixture
-async def kill_over(
+async def kill_during(
     http: aiohttp.ClientSession, serve: Serve, gateway_database: str, connection: asyncpg.Connection, user_id: int
-) -> KillOver:
-    """Gives the answer to a create through some nginx whose worker is killed while its statement waits.
+) -> KillDuring:
+    """A function that sends a create through an nginx and kills its worker while the statement waits.
 
-    It is sent on a connection that nginx has kept: on such nginx would send it again, if it was allowed to.
+    The request uses a keep-alive connection to the service: on such nginx would send it again if it were allowed to.
     """
 
-    async def kill_over(nginx: Gateway, sent: Sent) -> Got:
-        doomed, other = await workers(serve)
+    async def kill_during(nginx: Gateway, sent: HttpRequest) -> HttpResponse:
+        killed, other = await workers(serve)
         async with connected(gateway_database) as holder, holder.transaction():
             await holder.execute("SELECT FROM users WHERE id = $1 FOR UPDATE", user_id)
-            with serve.only(doomed, [doomed, other]):
-                assert (await send(http, nginx.url, Sent(method="GET", path="/ping"))).code == 200
-                asked = asyncio.create_task(send(http, nginx.url, sent))
+            with serve.only(killed, [killed, other]):
+                assert (await send(http, nginx.url, HttpRequest(method="GET", path="/ping"))).code == 200
+                task = asyncio.create_task(send(http, nginx.url, sent))
                 await wait_for_lock_waiters(connection)
-            os.kill(doomed, signal.SIGKILL)
+            os.kill(killed, signal.SIGKILL)
             async with asyncio.timeout(5):
-                while not asked.done() and not await connection.fetchval(SENT_AGAIN):
+                while not task.done() and not await connection.fetchval(SENT_AGAIN):
                     await asyncio.sleep(0.01)
-        return await asked
+        return await task
 
-    return kill_over
+    return kill_during
 
 
 async def rows(connection: asyncpg.Connection, value: str) -> int:
-    """How many requirements hold this value, once no statement is under way that may add one."""
-    await wait_until(connection, NOBODY_WAITS, seconds=10)
+    """The number of requirements with this value, once no running statement can add one."""
+    await wait_until(connection, NO_STATEMENT_RUNS, seconds=10)
     count: int = await connection.fetchval("SELECT count(*) FROM requirements WHERE value = $1", value)
     return count
 
 
 async def test_never_twice(
-    nginx: Gateway, kill_over: KillOver, connection: asyncpg.Connection, application: AppRecord, user_id: int
+    nginx: Gateway, kill_during: KillDuring, connection: asyncpg.Connection, application: AppRecord, user_id: int
 ) -> None:
-    """Without a key: the outcome is unknown, no time for a retry is told, and at most one row comes of it."""
+    """Without a key the outcome is unknown, there is no Retry-After, and there is at most one row."""
     value = secrets.token_hex()
-    answer = await kill_over(nginx, as_json(params(application.token, user_id, value=value)))
+    response = await kill_during(nginx, as_json(params(application.token, user_id, value=value)))
     assert await rows(connection, value) <= 1
-    assert (answer.code, answer.body["status"]) == (500, "application-crash")
-    assert answer.headers["Requirement-Outcome"] == "unknown"
-    assert "Retry-After" not in answer.headers
+    assert (response.code, response.body["status"]) == (500, "application-crash")
+    assert response.headers["Requirement-Outcome"] == "unknown"
+    assert "Retry-After" not in response.headers
 
 
-async def test_a_retry_finds_it(
+async def test_a_retry_returns_the_row(
     http: aiohttp.ClientSession,
     nginx: Gateway,
-    kill_over: KillOver,
+    kill_during: KillDuring,
     connection: asyncpg.Connection,
     application: AppRecord,
     user_id: int,
 ) -> None:
-    """With a key: the answer asks for a retry, and after that there is exactly one row, which it tells."""
+    """With a key the response has Retry-After, and a retry returns the only row."""
     value = secrets.token_hex()
     sent = as_json(params(application.token, user_id, value=value), **{"Idempotency-Key": value})
-    lost = await kill_over(nginx, sent)
+    lost = await kill_during(nginx, sent)
     assert (lost.headers["Requirement-Outcome"], lost.headers["Retry-After"]) == ("unknown", "1")
     again = await send(http, nginx.url, sent)
     assert (again.code, again.body["data"]["value"]) == (200, value)
     assert await rows(connection, value) == 1
 
 
-async def test_the_fault_would_be_seen(
+async def test_a_second_send_is_detected(
     serve: Serve,
     tmp_path: Path,
-    kill_over: KillOver,
+    kill_during: KillDuring,
     connection: asyncpg.Connection,
     application: AppRecord,
     user_id: int,
 ) -> None:
-    """With `non_idempotent` in that one line, the same kill makes two rows of one create."""
+    """With `non_idempotent` in the configuration the same kill creates two rows."""
     value = secrets.token_hex()
     sent = as_json(params(application.token, user_id, value=value))
     async with gateway(tmp_path, serve.url, SABOTAGE) as nginx:
-        assert (await kill_over(nginx, sent)).code == 200
+        assert (await kill_during(nginx, sent)).code == 200
     assert await rows(connection, value) == 2

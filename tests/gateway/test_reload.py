@@ -1,4 +1,4 @@
-"""A reload of nginx under load loses nothing."""
+"""A reload of nginx under load loses no create."""
 
 import asyncio
 import contextlib
@@ -9,26 +9,26 @@ import aiohttp
 import asyncpg
 
 from tests.factories import AppRecord, params
-from tests.gateway.comparing import as_json, send
 from tests.gateway.nginx import Gateway
+from tests.gateway.requests import as_json, send
 from tests.serving.process import until
 
 RELOADS = 5
 CALLERS = 4
 
-LEDGER = "SELECT value, count(*) FROM requirements WHERE starts_with(value, $1) GROUP BY value"
+ROW_COUNTS = "SELECT value, count(*) FROM requirements WHERE starts_with(value, $1) GROUP BY value"
 
 
 @contextlib.asynccontextmanager
 async def reloading(nginx: Gateway, sent: Sized) -> AsyncIterator[asyncio.Event]:
-    """Reload a few times meanwhile, each time with more `sent`; the event is set when that is done."""
+    """Reload a few times, each time after more has been `sent`; the event is set after the last reload."""
     done = asyncio.Event()
 
     async def reload() -> None:
         for _ in range(RELOADS):
             before = len(sent)
             await nginx.reload()
-            await until(lambda: len(sent) > before)  # noqa: B023 - it is over within this round
+            await until(lambda: len(sent) > before)  # noqa: B023 - awaited within this iteration
         done.set()
 
     task = asyncio.create_task(reload())
@@ -36,44 +36,44 @@ async def reloading(nginx: Gateway, sent: Sized) -> AsyncIterator[asyncio.Event]
     await task
 
 
-async def ledger(connection: asyncpg.Connection, run: str) -> dict[str, int]:
-    """How many rows there are of each value that begins so."""
-    return {row["value"]: row["count"] for row in await connection.fetch(LEDGER, run)}
+async def row_counts(connection: asyncpg.Connection, run: str) -> dict[str, int]:
+    """The number of rows for each value that starts with `run`."""
+    return {row["value"]: row["count"] for row in await connection.fetch(ROW_COUNTS, run)}
 
 
-async def test_fresh_connections(
+async def test_new_connections(
     http: aiohttp.ClientSession, nginx: Gateway, connection: asyncpg.Connection, application: AppRecord, user_id: int
 ) -> None:
-    """On fresh connections every create succeeds, and is there once."""
+    """On new connections every create succeeds and is stored once."""
     run = secrets.token_hex()
     sent: list[str] = []
 
     async def call(caller: int, done: asyncio.Event) -> None:
         while not done.is_set():
             sent.append(value := f"{run} {caller} {len(sent)}")
-            answer = await send(http, nginx.url, as_json(params(application.token, user_id, value=value)))
-            assert (answer.code, answer.headers["Requirement-Outcome"]) == (200, "created")
+            response = await send(http, nginx.url, as_json(params(application.token, user_id, value=value)))
+            assert (response.code, response.headers["Requirement-Outcome"]) == (200, "created")
 
     async with reloading(nginx, sent) as done:
         await asyncio.gather(*(call(caller, done) for caller in range(CALLERS)))
     assert len(sent) > RELOADS
-    assert await ledger(connection, run) == dict.fromkeys(sent, 1)
+    assert await row_counts(connection, run) == dict.fromkeys(sent, 1)
 
 
-async def test_kept_connections(
+async def test_keep_alive_connections(
     nginx: Gateway, connection: asyncpg.Connection, application: AppRecord, user_id: int
 ) -> None:
-    """On kept connections, each of which nginx closes once, a retry with the key makes every create be there once."""
+    """On keep-alive connections, which nginx closes once each, a retry with the key stores every create once."""
     run = secrets.token_hex()
     sent: list[str] = []
 
     async def create(http: aiohttp.ClientSession, value: str) -> None:
-        asked = as_json(params(application.token, user_id, value=value), **{"Idempotency-Key": value})
+        request = as_json(params(application.token, user_id, value=value), **{"Idempotency-Key": value})
         try:
-            answer = await send(http, nginx.url, asked)
-        except aiohttp.ClientConnectionError:  # nginx closed the connection while the request was on its way
-            answer = await send(http, nginx.url, asked)
-        assert answer.code == 200
+            response = await send(http, nginx.url, request)
+        except aiohttp.ClientConnectionError:  # nginx closed the connection while the request was in flight
+            response = await send(http, nginx.url, request)
+        assert response.code == 200
 
     async def call(caller: int, done: asyncio.Event) -> None:
         async with aiohttp.ClientSession() as http:
@@ -84,4 +84,4 @@ async def test_kept_connections(
     async with reloading(nginx, sent) as done:
         await asyncio.gather(*(call(caller, done) for caller in range(CALLERS)))
     assert len(sent) > RELOADS
-    assert await ledger(connection, run) == dict.fromkeys(sent, 1)
+    assert await row_counts(connection, run) == dict.fromkeys(sent, 1)

@@ -1,4 +1,4 @@
-"""The service with a Mandrill on loopback."""
+"""Fixtures: the service with a fake Mandrill server on loopback."""
 
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -26,14 +26,14 @@ Serve = Callable[[Config], Awaitable[Client]]
 
 @pytest.fixture
 async def mandrill() -> AsyncIterator[MandrillServer]:
-    """A Mandrill that accepts everything."""
+    """A fake Mandrill that accepts every e-mail."""
     async with running() as server:
         yield server
 
 
 @pytest.fixture
 def config(config: Config, mandrill: MandrillServer) -> Config:
-    """Settings by which e-mails are sent to that Mandrill, and with time for many connections at once."""
+    """Settings that send e-mails to the fake Mandrill, with timeouts long enough for many connections at once."""
     settings = replace(
         config.mandrill,
         api_key=API_KEY,
@@ -48,25 +48,25 @@ def config(config: Config, mandrill: MandrillServer) -> Config:
 
 @pytest.fixture
 def serve(records: Records, aiohttp_client: AppClient) -> Serve:
-    """Serve with other settings."""
+    """Start the service with the given settings."""
 
-    async def served(config: Config) -> TestClient[web.Request, web.Application]:
+    async def start(config: Config) -> TestClient[web.Request, web.Application]:
         await records.deploy()
         return await aiohttp_client(create_app(config))
 
-    return served
+    return start
 
 
 @pytest.fixture
 async def still(client: Client) -> Client:
-    """A client of a service that retries nothing."""
+    """A client of a service whose dispatcher is stopped, so that no e-mail is retried."""
     client.app[keys.DISPATCHER].stop()
     return client
 
 
 @pytest.fixture
 def closed_port() -> int:
-    """A port that nobody listens on."""
+    """A port without a listener."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
@@ -74,6 +74,6 @@ def closed_port() -> int:
 
 
 async def only(connection: asyncpg.Connection, table: str) -> dict[str, Any]:
-    """The one row there is in a table."""
-    (row,) = await connection.fetch(f"SELECT * FROM {table}")  # noqa: S608 - a name of ours
+    """The only row of a table."""
+    (row,) = await connection.fetch(f"SELECT * FROM {table}")  # noqa: S608 - a fixed name
     return dict(row)

@@ -1,4 +1,4 @@
-"""A Mandrill on loopback that behaves as it is told, and remembers what it was sent and what it accepted."""
+"""A fake Mandrill server on loopback with configurable behaviour. It records what it receives and accepts."""
 
 import asyncio
 import contextlib
@@ -15,20 +15,20 @@ SEND = "/api/1.0/messages/send"
 
 
 class MandrillServer:
-    """`behaviour` answers what comes; `running` makes them."""
+    """`behaviour` responds to each request. `running` starts a server."""
 
     def __init__(self) -> None:
         self.behaviour: Behaviour = answering("sent")
         self.url = ""
         self.requests: list[Body] = []
-        self.accepted: list[tuple[int, str]] = []  # the e-mail's id and a recipient, in the order of acceptance
-        self.overlaps = 0  # how often an e-mail came in while it was being answered already
-        self.again: list[int] = []  # e-mails that came in for somebody who was marked as having accepted
+        self.accepted: list[tuple[int, str]] = []  # e-mail id and recipient, in the order of acceptance
+        self.overlaps = 0  # requests for an e-mail while another request for it was in progress
+        self.again: list[int] = []  # e-mails received for a recipient that the outbox already had as accepted
         self.arrived = asyncio.Event()
-        self._under_way: Counter[int] = Counter()
+        self._in_progress: Counter[int] = Counter()
 
     def app(self) -> web.Application:
-        """What serves it."""
+        """The aiohttp application."""
         app = web.Application(client_max_size=2**24)
         app.router.add_post(SEND, self._send)
         app.router.add_route("*", "/elsewhere", self._elsewhere)
@@ -38,52 +38,52 @@ class MandrillServer:
         body = await request.json()
         email_id = id_of(body)
         self.requests.append(body)
-        self._under_way[email_id] += 1
-        self.overlaps += self._under_way[email_id] > 1
+        self._in_progress[email_id] += 1
+        self.overlaps += self._in_progress[email_id] > 1
         self.arrived.set()
         try:
             return await self.behaviour(self, request, body)
         finally:
-            self._under_way[email_id] -= 1
+            self._in_progress[email_id] -= 1
 
     async def _elsewhere(self, _request: web.Request) -> web.Response:
         raise AssertionError("a redirect was followed")
 
     @property
     def sent_ids(self) -> list[int]:
-        """The ids of the e-mails that came in, in their order."""
+        """The ids of the received e-mails, in order."""
         return [id_of(body) for body in self.requests]
 
 
 def id_of(body: Body) -> int:
-    """The id that a request's e-mail has in our database."""
+    """The id of the e-mail in the outbox."""
     email_id: int = body["message"]["metadata"]["email_id"]
     return email_id
 
 
 def recipients_of(body: Body) -> list[str]:
-    """Whom a request's e-mail is for."""
+    """The recipients of the e-mail."""
     return [to["email"] for to in body["message"]["to"]]
 
 
 def answering(status: str, *, but: dict[str, str] | None = None) -> Behaviour:
-    """Every recipient has this status, but for those in `but`."""
+    """Respond with `status` for every recipient; `but` overrides it by address."""
 
     async def answer(server: MandrillServer, _request: web.Request, body: Body) -> web.Response:
-        verdicts = []
+        results = []
         for address in recipients_of(body):
-            verdict = (but or {}).get(address, status)
-            if verdict in ("sent", "queued", "scheduled"):
+            result = (but or {}).get(address, status)
+            if result in ("sent", "queued", "scheduled"):
                 server.accepted.append((id_of(body), address))
-            reason = "hard-bounce" if verdict == "rejected" else None
-            verdicts.append({"email": address.upper(), "status": verdict, "reject_reason": reason, "_id": "a1b2"})
-        return web.json_response(verdicts)
+            reason = "hard-bounce" if result == "rejected" else None
+            results.append({"email": address.upper(), "status": result, "reject_reason": reason, "_id": "a1b2"})
+        return web.json_response(results)
 
     return answer
 
 
 def failing(code: int, name: str = "GeneralError") -> Behaviour:
-    """An error as Mandrill tells it, with the key in it, as a careless one might."""
+    """Respond with an error in Mandrill's format, whose message contains the API key."""
 
     async def fail(_server: MandrillServer, _request: web.Request, body: Body) -> web.Response:
         return web.json_response({"status": "error", "code": -1, "name": name, "message": body["key"]}, status=code)
@@ -92,7 +92,7 @@ def failing(code: int, name: str = "GeneralError") -> Behaviour:
 
 
 def saying(text: str, content_type: str = "application/json", code: int = 200) -> Behaviour:
-    """Any answer at all."""
+    """Respond with this text, content type and status code."""
 
     async def say(_server: MandrillServer, _request: web.Request, _body: Body) -> web.Response:
         return web.Response(text=text, content_type=content_type, status=code)
@@ -101,12 +101,12 @@ def saying(text: str, content_type: str = "application/json", code: int = 200) -
 
 
 async def redirect(_server: MandrillServer, _request: web.Request, _body: Body) -> web.Response:
-    """Send the sender elsewhere."""
+    """Respond with a redirect."""
     return web.Response(status=302, headers={"Location": "/elsewhere"})
 
 
 async def flood(_server: MandrillServer, request: web.Request, _body: Body) -> web.StreamResponse:
-    """An answer without end."""
+    """Respond with an endless body."""
     response = web.StreamResponse()
     await response.prepare(request)
     with contextlib.suppress(ConnectionError):
@@ -116,7 +116,7 @@ async def flood(_server: MandrillServer, request: web.Request, _body: Body) -> w
 
 
 async def drip(_server: MandrillServer, request: web.Request, _body: Body) -> web.StreamResponse:
-    """One byte after another: never late with the next one, and never done."""
+    """Respond with an endless body, one byte at a time."""
     response = web.StreamResponse()
     await response.prepare(request)
     with contextlib.suppress(ConnectionError):
@@ -127,13 +127,13 @@ async def drip(_server: MandrillServer, request: web.Request, _body: Body) -> we
 
 
 async def hang(_server: MandrillServer, _request: web.Request, _body: Body) -> web.Response:
-    """Say nothing."""
+    """Never respond."""
     await asyncio.Event().wait()
     raise AssertionError
 
 
 def holding(release: asyncio.Event) -> Behaviour:
-    """Say nothing until `release` is set, then accept."""
+    """Respond once `release` is set, and accept."""
 
     async def hold(server: MandrillServer, request: web.Request, body: Body) -> web.StreamResponse:
         await release.wait()
@@ -143,14 +143,14 @@ def holding(release: asyncio.Event) -> Behaviour:
 
 
 async def hang_up(_server: MandrillServer, request: web.Request, _body: Body) -> web.Response:
-    """End the connection without a word."""
+    """Close the connection without a response."""
     assert request.transport is not None
     request.transport.abort()
     return web.Response()
 
 
 async def babble(_server: MandrillServer, request: web.Request, _body: Body) -> web.Response:
-    """Answer with what is no HTTP."""
+    """Respond with something that is not HTTP."""
     assert request.transport is not None
     request.transport.write(b"220 smtp.example.com ready\r\n")
     request.transport.close()
@@ -159,7 +159,7 @@ async def babble(_server: MandrillServer, request: web.Request, _body: Body) -> 
 
 @contextlib.asynccontextmanager
 async def running(server: MandrillServer | None = None, port: int = 0) -> AsyncIterator[MandrillServer]:
-    """A server, gone at the end; one given that was there before goes on remembering."""
+    """Run `server`, or a new one, and stop it at the end. A server that ran before keeps its records."""
     server = server or MandrillServer()
     runner = web.AppRunner(server.app(), access_log=None, shutdown_timeout=0.1, handler_cancellation=True)
     await runner.setup()

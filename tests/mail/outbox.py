@@ -1,4 +1,4 @@
-"""E-mails in the outbox, made without a request."""
+"""Insert e-mails into the outbox without a request."""
 
 import asyncpg
 
@@ -13,7 +13,7 @@ SELECT id, $2, $3, $4, now() + $5::integer * interval '1 second' FROM made
 RETURNING id
 """
 
-HURRY = "UPDATE emails SET leased_until = now() WHERE state = 'pending' AND NOT sending"
+END_DELAYS = "UPDATE emails SET leased_until = now() WHERE state = 'pending' AND NOT sending"
 EXPIRE = "UPDATE emails SET leased_until = now() WHERE state = 'pending'"
 
 
@@ -25,7 +25,7 @@ async def queue(
     attempts: int = 1,
     leased_seconds: int | None = None,
 ) -> list[int]:
-    """The ids of new e-mails, due, or with `leased_seconds` somebody's who is sending them."""
+    """Insert e-mails and return their ids. They are due, or leased and being sent if `leased_seconds` is given."""
     sending = leased_seconds is not None
     rows = await connection.fetch(WRITE, number, recipients, attempts, sending, leased_seconds or 0)
     return [row["id"] for row in rows]

@@ -1,4 +1,4 @@
-"""`emails` and `notifications`, run as people run them."""
+"""The commands `emails` and `notifications`, run as processes."""
 
 from pathlib import Path
 
@@ -17,19 +17,19 @@ VALUES ('email-failed', 'No.', 'r-1', 1), ('application-crash', E'Bang\n.', NULL
 
 @pytest.fixture
 def command(tmp_path: Path, database_url: str) -> CommandLine:
-    """Runs commands on the test's own migrated database."""
+    """Run commands on the test's migrated database."""
     return CommandLine(tmp_path, database_url)
 
 
 async def cells(connection: asyncpg.Connection, query: str) -> list[str]:
-    """The one row of a query, as a table shows its moments."""
+    """The row of a query, with its times formatted as the tables show them."""
     row = await connection.fetchrow(query)
     assert row is not None
     return [f"{moment:%Y-%m-%d %H:%M:%S} UTC" if moment else "-" for moment in row]
 
 
 async def test_emails_are_listed(command: CommandLine, connection: asyncpg.Connection) -> None:
-    """The latest first, with how far each has come; only those in one state when asked."""
+    """`emails list` shows the latest e-mails first, with their progress; --state filters by state."""
     await queue(connection, 2)
     await connection.execute(
         "UPDATE emails SET state = 'dead', accepted = '{ann@example.com}', last_error = 'no' WHERE id = 1"
@@ -57,7 +57,7 @@ async def test_emails_are_listed(command: CommandLine, connection: asyncpg.Conne
 
 
 async def test_an_email_is_retried(command: CommandLine, connection: asyncpg.Connection) -> None:
-    """A dead e-mail is due again; one that is accepted is not."""
+    """`emails retry` makes a dead e-mail due again, but not an accepted one."""
     await queue(connection, 2)
     await connection.execute("UPDATE emails SET state = CASE id WHEN 1 THEN 'dead' ELSE 'sent' END")
     done = await command("emails", "retry", "1", "2")
@@ -66,8 +66,8 @@ async def test_an_email_is_retried(command: CommandLine, connection: asyncpg.Con
     assert [row[0] for row in await connection.fetch("SELECT state FROM emails ORDER BY id")] == ["pending", "sent"]
 
 
-async def test_all_that_waits_is_retried(command: CommandLine, connection: asyncpg.Connection) -> None:
-    """--all is for whatever is neither accepted nor just being sent."""
+async def test_retry_all(command: CommandLine, connection: asyncpg.Connection) -> None:
+    """`emails retry --all` skips e-mails that are accepted or being sent."""
     await queue(connection, 3)
     await queue(connection, 1, leased_seconds=60)
     await connection.execute("UPDATE emails SET state = 'sent' WHERE id = 1")
@@ -87,16 +87,16 @@ MISUSES = [
 ]
 
 
-@pytest.mark.parametrize(("words", "code", "complaint"), MISUSES)
-async def test_misuse_is_told(command: CommandLine, words: tuple[str, ...], code: int, complaint: str) -> None:
-    """What cannot be done ends with its exit code, and with why on the last line."""
+@pytest.mark.parametrize(("words", "code", "message"), MISUSES)
+async def test_misuse(command: CommandLine, words: tuple[str, ...], code: int, message: str) -> None:
+    """A command that cannot succeed exits with its code and gives the reason on the last line."""
     done = await command(*words)
     assert (done.code, done.output) == (code, "")
-    assert complaint in done.errors.splitlines()[-1]
+    assert message in done.errors.splitlines()[-1]
 
 
 async def test_notifications_are_listed_and_acknowledged(command: CommandLine, connection: asyncpg.Connection) -> None:
-    """The latest first; those acknowledged are no longer among the unread ones."""
+    """`notifications list` shows the latest first; acknowledged ones are not listed as unread."""
     await connection.execute(NOTIFY)
     (created,) = await cells(connection, "SELECT created_at FROM notifications LIMIT 1")
     heading = ["id", "kind", "count", "created at", "acknowledged at", "request id", "message"]

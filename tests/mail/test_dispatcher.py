@@ -1,4 +1,4 @@
-"""Trying again: whom, when, how often, and any number of processes at it."""
+"""Retries: to which recipients, when, how often, and from several processes at once."""
 
 import asyncio
 import os
@@ -15,7 +15,7 @@ from aiohttp import web
 
 from service.config import Config
 from service.database.pool import open_database
-from service.mail.lifespan import mailing
+from service.mail.lifespan import open_mail
 from service.observability import sentry
 from tests.api.exchange import post_create
 from tests.api.waiting import wait_until
@@ -24,7 +24,7 @@ from tests.factories import AppRecord, params
 from tests.mail import mandrill_server as fake
 from tests.mail.conftest import RECIPIENTS, only
 from tests.mail.mandrill_server import MandrillServer, answering, recipients_of, running
-from tests.mail.outbox import EXPIRE, HURRY, queue
+from tests.mail.outbox import END_DELAYS, EXPIRE, queue
 from tests.unit.test_sentry import DSN, Captured
 
 ALL_SENT = "SELECT bool_and(state = 'sent') FROM emails"
@@ -39,26 +39,26 @@ SOAK_CREATES = int(os.environ.get("SOAK_CREATES", "300"))
 
 @asynccontextmanager
 async def dispatching(config: Config, number: int = 1) -> AsyncIterator[None]:
-    """That many dispatchers at work, each over a pool of its own as in a process of its own."""
+    """Run `number` dispatchers, each with its own pool as in a separate process."""
     async with AsyncExitStack() as stack:
         for _ in range(number):
             database = await stack.enter_async_context(open_database(config.database, config.database.url or ""))
-            await stack.enter_async_context(mailing(database, config.mandrill))
+            await stack.enter_async_context(open_mail(database, config.mandrill))
         yield
 
 
-async def hurry(connection: asyncpg.Connection, query: str, seconds: float = 20) -> None:
-    """Make every delay short until the query says true."""
+async def without_delays(connection: asyncpg.Connection, query: str, seconds: float = 20) -> None:
+    """End all retry delays until the query returns true."""
     async with asyncio.timeout(seconds):
         while not await connection.fetchval(query):
-            await connection.execute(HURRY)
+            await connection.execute(END_DELAYS)
             await asyncio.sleep(0.02)
 
 
 async def test_a_failed_email_is_sent_again(
     client: Client, mandrill: MandrillServer, connection: asyncpg.Connection, application: AppRecord, user_id: int
 ) -> None:
-    """A second later it is tried again by itself, with the same message, until it is accepted."""
+    """A failed e-mail is retried after one second with the same message, until it is accepted."""
     mandrill.behaviour = fake.failing(500)
     assert (await post_create(client, params(application.token, user_id))).status == "mandrill-email-failed"
     mandrill.behaviour = answering("queued")
@@ -72,31 +72,31 @@ async def test_a_failed_email_is_sent_again(
     assert await connection.fetchval("SELECT count(*) FROM notifications") == 1
 
 
-async def test_only_those_who_have_not_accepted_are_sent_to(
+async def test_a_retry_omits_recipients_who_accepted(
     config: Config, mandrill: MandrillServer, connection: asyncpg.Connection
 ) -> None:
-    """A retry leaves out whom an earlier attempt reached."""
+    """A retry is sent only to the recipients who have not accepted."""
     mandrill.behaviour = answering("sent", but={BOB: "rejected"})
     await queue(connection)
     async with dispatching(config):
         await wait_until(connection, "SELECT attempts = 2 AND NOT sending FROM emails")
         mandrill.behaviour = answering("sent")
-        await hurry(connection, ALL_SENT)
+        await without_delays(connection, ALL_SENT)
     assert [recipients_of(body) for body in mandrill.requests] == [[ANN, BOB], [BOB]]
     assert [address for _, address in mandrill.accepted] == [ANN, BOB]
 
 
-async def test_an_email_dies_of_its_last_attempt(
+async def test_an_email_is_dead_after_its_last_attempt(
     config: Config, mandrill: MandrillServer, connection: asyncpg.Connection
 ) -> None:
-    """After max_attempts it is dead: one notification and one Sentry event, and no further attempt."""
+    """After max_attempts an e-mail is dead: one notification, one Sentry event and no further attempt."""
     mandrill.behaviour = fake.failing(500)
     transport = Captured()
     sentry.start(DSN, "tests", "1.0", transport=transport)
     await queue(connection, attempts=0)
     try:
         async with dispatching(replace(config, mandrill=replace(config.mandrill, max_attempts=3))):
-            await hurry(connection, "SELECT state = 'dead' FROM emails")
+            await without_delays(connection, "SELECT state = 'dead' FROM emails")
             await connection.execute(EXPIRE)
     finally:
         sentry_sdk.get_client().close()
@@ -105,27 +105,27 @@ async def test_an_email_dies_of_its_last_attempt(
     notification = await only(connection, "notifications")
     assert (notification["kind"], notification["message"], notification["request_id"]) == (
         "email-dead",
-        "The e-mail on requirement 1 was not accepted after 3 attempts, and is not tried again.",
+        "The e-mail about requirement 1 was not accepted after 3 attempts. It will not be retried.",
         None,
     )
     assert len(transport.events()) == 1
 
 
-async def test_an_email_for_nobody_is_not_sent(
+async def test_an_email_without_recipients_is_not_sent(
     config: Config, mandrill: MandrillServer, connection: asyncpg.Connection
 ) -> None:
-    """A row that another program wrote without recipients dies like any other, and is no request to Mandrill."""
+    """An e-mail without recipients, written by another program, becomes dead without a request to Mandrill."""
     await queue(connection, recipients=())
     async with dispatching(replace(config, mandrill=replace(config.mandrill, max_attempts=2))):
-        await hurry(connection, "SELECT state = 'dead' FROM emails")
-    assert (await only(connection, "emails"))["last_error"] == "there is nobody to send it to"
+        await without_delays(connection, "SELECT state = 'dead' FROM emails")
+    assert (await only(connection, "emails"))["last_error"] == "the e-mail has no recipients"
     assert mandrill.requests == []
 
 
 async def test_no_email_is_sent_twice_at_a_time(
     config: Config, mandrill: MandrillServer, connection: asyncpg.Connection
 ) -> None:
-    """Four dispatchers, one outbox: each e-mail is sent once."""
+    """Four dispatchers on one outbox send each e-mail once."""
     ids = await queue(connection, 120)
     patient = replace(config.mandrill, timeout_seconds=30.0)
     async with dispatching(replace(config, mandrill=patient), 4):
@@ -137,7 +137,7 @@ async def test_no_email_is_sent_twice_at_a_time(
 async def test_retries_leave_half_of_the_connections_to_requests(
     config: Config, mandrill: MandrillServer, connection: asyncpg.Connection
 ) -> None:
-    """However many e-mails are due, a dispatcher sends no more at once."""
+    """A dispatcher sends at most half of `connections` at once, however many e-mails are due."""
     release = asyncio.Event()
     mandrill.behaviour = fake.holding(release)
     await queue(connection, 20)
@@ -152,36 +152,36 @@ async def test_retries_leave_half_of_the_connections_to_requests(
         await wait_until(connection, ALL_SENT, seconds=10)
 
 
-async def test_a_black_hole_loses_nothing(
+async def test_an_outage_loses_no_email(
     client: Client, mandrill: MandrillServer, connection: asyncpg.Connection, application: AppRecord, user_id: int
 ) -> None:
-    """While Mandrill says nothing every create is committed; when it is back every e-mail is sent, once."""
+    """While Mandrill does not respond, every create is committed; afterwards every e-mail is accepted once."""
     mandrill.behaviour = fake.hang
     answers = await asyncio.gather(*(post_create(client, params(application.token, user_id)) for _ in range(40)))
     assert {answer.status for answer in answers} == {"mandrill-email-failed"}
     mandrill.behaviour = answering("sent")
-    await hurry(connection, ALL_SENT)
+    await without_delays(connection, ALL_SENT)
     assert len(mandrill.accepted) == len(set(mandrill.accepted)) == 80
     assert await connection.fetchval("SELECT count(*) FROM emails") == 40
 
 
-async def test_a_mandrill_that_is_gone_is_found_again(
+async def test_mandrill_restarts(
     config: Config, mandrill: MandrillServer, connection: asyncpg.Connection, closed_port: int
 ) -> None:
-    """E-mails that fail while nobody listens are sent when somebody does, at the same address."""
+    """E-mails that fail while Mandrill is down are sent once it is back at the same address."""
     settings = replace(config.mandrill, base_url=f"http://127.0.0.1:{closed_port}/api/1.0")
     await queue(connection, 10)
     async with dispatching(replace(config, mandrill=settings)):
         await wait_until(connection, "SELECT bool_and(attempts > 1 AND NOT sending) FROM emails", seconds=10)
         async with running(mandrill, closed_port):
-            await hurry(connection, ALL_SENT)
+            await without_delays(connection, ALL_SENT)
     assert len(mandrill.accepted) == 20
 
 
-async def test_a_stop_lets_an_attempt_end(
+async def test_a_stop_waits_for_an_attempt(
     config: Config, mandrill: MandrillServer, connection: asyncpg.Connection
 ) -> None:
-    """What is under way when a worker stops is recorded before it ends."""
+    """The result of an attempt in progress is stored before a stopping worker ends."""
     release = asyncio.Event()
     mandrill.behaviour = fake.holding(release)
     await queue(connection)
@@ -191,10 +191,10 @@ async def test_a_stop_lets_an_attempt_end(
     assert (await only(connection, "emails"))["state"] == "sent"
 
 
-async def test_the_database_may_go_and_come_back(
+async def test_lost_database_connections(
     config: Config, mandrill: MandrillServer, connection: asyncpg.Connection
 ) -> None:
-    """A dispatcher whose connections are ended claims with new ones."""
+    """A dispatcher whose connections are terminated opens new ones."""
     async with dispatching(config):
         for _ in range(3):
             await queue(connection)
@@ -206,10 +206,10 @@ async def test_the_database_may_go_and_come_back(
     assert len(mandrill.requests) == 3
 
 
-async def test_a_table_that_is_away_ends_no_dispatcher(
+async def test_a_failing_claim_is_retried(
     config: Config, mandrill: MandrillServer, connection: asyncpg.Connection
 ) -> None:
-    """Whatever the database says to a claim, the dispatcher asks again."""
+    """The dispatcher claims again after a database error."""
     await queue(connection, 3)
     await connection.execute("ALTER TABLE emails RENAME TO away")
     async with dispatching(config):
@@ -220,7 +220,7 @@ async def test_a_table_that_is_away_ends_no_dispatcher(
 
 
 @pytest.mark.parametrize("seed", [1])
-async def test_a_soak_loses_and_doubles_nothing(
+async def test_soak(
     config: Config,
     client: Client,
     mandrill: MandrillServer,
@@ -230,8 +230,8 @@ async def test_a_soak_loses_and_doubles_nothing(
     user_id: int,
     seed: int,
 ) -> None:
-    """Of many creates with random faults, each has one e-mail, all are sent, and none again once it was marked."""
-    mandrill.behaviour = erratic(Random(seed), other)  # noqa: S311 - the same faults each time
+    """With random faults, each create has one e-mail, each is sent, and none is sent again once stored as accepted."""
+    mandrill.behaviour = erratic(Random(seed), other)  # noqa: S311 - seeded, so that the faults are the same each time
     limit = asyncio.Semaphore(24)
 
     async def create() -> str:
@@ -241,7 +241,7 @@ async def test_a_soak_loses_and_doubles_nothing(
     async with dispatching(config, 2):
         statuses = set(await asyncio.gather(*(create() for _ in range(SOAK_CREATES))))
         mandrill.behaviour = answering("sent")
-        await hurry(connection, ALL_SENT, seconds=60 + SOAK_CREATES / 10)
+        await without_delays(connection, ALL_SENT, seconds=60 + SOAK_CREATES / 10)
     assert statuses == {"action-successful", "mandrill-email-failed"}
     assert await connection.fetchval("SELECT count(*) FROM requirements") == SOAK_CREATES
     assert await connection.fetchval("SELECT count(DISTINCT requirement_id) FROM emails") == SOAK_CREATES
@@ -252,7 +252,7 @@ async def test_a_soak_loses_and_doubles_nothing(
 
 
 def erratic(random: Random, connection: asyncpg.Connection) -> fake.Behaviour:
-    """A Mandrill of many faults; it never gets an e-mail again that is marked as sent, or for who was marked."""
+    """A Mandrill with random faults. It records e-mails sent to a recipient that the outbox has as accepted."""
     faults = [
         fake.failing(500),
         fake.failing(429),
@@ -262,10 +262,10 @@ def erratic(random: Random, connection: asyncpg.Connection) -> fake.Behaviour:
         answering("sent", but={ANN: "rejected"}),
         answering("queued", but={BOB: "invalid"}),
     ]
-    marked = asyncio.Lock()
+    lock = asyncio.Lock()
 
     async def answer(server: MandrillServer, request: web.Request, body: fake.Body) -> Any:
-        async with marked:
+        async with lock:
             accepted = await connection.fetchval("SELECT accepted FROM emails WHERE id = $1", fake.id_of(body))
         if set(accepted) & set(recipients_of(body)):
             server.again.append(fake.id_of(body))

@@ -1,11 +1,11 @@
-"""The e-mail on a requirement: what is in it, and that nothing a caller sent gets out of its place."""
+"""The e-mail about a requirement: its contents, and the escaping of values that a caller sent."""
 
 from datetime import UTC, datetime
 
 import pytest
 
+from service.domain.references import Reference
 from service.domain.requirements import Requirement
-from service.domain.schemas import Reference
 from service.mail.message import compose, single_line
 
 NOW = datetime(2026, 11, 23, 10, 0, 0, 123456, tzinfo=UTC)
@@ -16,8 +16,8 @@ def requirement(key: str | None = "tier", value: str | None = "gold", type_: str
     return Requirement(41, Reference(type_, 1), Reference("Application", 7), key, value, NOW, NOW, None)
 
 
-def test_the_message_tells_the_record() -> None:
-    """Subject, both bodies, the date of the record and our ids: the same at each attempt."""
+def test_the_message() -> None:
+    """A message has a subject, two bodies, the creation time and our ids. It is the same at each attempt."""
     message = compose(5, requirement(), "us@example.com")
     html = message.pop("html")
     assert message == {
@@ -34,8 +34,8 @@ def test_the_message_tells_the_record() -> None:
     assert compose(5, requirement(), "us@example.com") == message | {"html": html}
 
 
-def test_what_is_absent_is_not_told() -> None:
-    """A requirement without key and value has no lines for them; an empty one has."""
+def test_absent_key_and_value() -> None:
+    """A null key or value has no line; an empty one has."""
     bare = compose(5, requirement(None, None), "us@example.com")
     assert not any(word in bare[body] for word in ("Key", "Value") for body in ("text", "html"))
     assert "Key: \n" in compose(5, requirement("", None), "us@example.com")["text"]
@@ -43,7 +43,7 @@ def test_what_is_absent_is_not_told() -> None:
 
 @pytest.mark.parametrize("part", ["key", "value"])
 def test_markup_of_a_caller_is_text(part: str) -> None:
-    """What a caller sent is escaped in the HTML body."""
+    """Values that a caller sent are escaped in the HTML body."""
     sent = """<script>alert("1")</script> <a href='x'>&amp;{{ 7 * 7 }}"""
     html = compose(5, requirement(**{part: sent}), "us@example.com")["html"]
     assert "<script" not in html
@@ -52,7 +52,7 @@ def test_markup_of_a_caller_is_text(part: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("sent", "told"),
+    ("sent", "shown"),
     [
         ("one\r\nBcc: all@example.com\n\nDear", "one\\u000d\\u000aBcc: all@example.com\\u000a\\u000aDear"),
         ("\u202egnp.exe", "\\u202egnp.exe"),
@@ -61,15 +61,15 @@ def test_markup_of_a_caller_is_text(part: str) -> None:
         ("é 漢字 😀 a b", "é 漢字 😀 a b"),
     ],
 )
-def test_a_caller_begins_no_line(sent: str, told: str) -> None:
-    """What is not seen, above all a line's end, is written out in both bodies."""
+def test_non_printable_characters_are_escaped(sent: str, shown: str) -> None:
+    """Non-printable characters, such as line feeds, are escaped in both bodies."""
     message = compose(5, requirement(value=sent), "us@example.com")
-    assert f"\nValue: {told}\nRecorded" in message["text"]
-    assert f"<td>{told}</td>" in message["html"]
+    assert f"\nValue: {shown}\nRecorded" in message["text"]
+    assert f"<td>{shown}</td>" in message["html"]
 
 
 def test_no_header_can_be_injected() -> None:
-    """A subject is one line even if the name of an association type was none."""
+    """The subject is one line even if an association type contains line breaks."""
     subject = compose(5, requirement(type_="Ser\r\nBcc: x@example.com"), "us@example.com")["subject"]
     assert subject == "Requirement 41: Application 7 requires Ser\\u000d\\u000aBcc: x@example.com 1"
     assert single_line(subject) == subject

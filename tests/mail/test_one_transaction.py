@@ -1,4 +1,4 @@
-"""A requirement and its e-mail in the outbox are written together, or neither is."""
+"""A requirement and its e-mail in the outbox are written in one transaction."""
 
 import pytest
 
@@ -23,7 +23,7 @@ async def test_without_its_email_there_is_no_requirement(
     user_id: int,
     headers: dict[str, str],
 ) -> None:
-    """When the outbox takes no e-mail, the create is a crash that wrote nothing; once it does, both are there."""
+    """If the e-mail cannot be inserted, the create crashes and writes nothing; otherwise both rows exist."""
     sent = params(application.token, user_id)
     await records.connection.execute(REFUSE)
     answer = await post_create(still, sent, headers)

@@ -1,4 +1,4 @@
-"""The outbox: who may send an e-mail when, and what is recorded of an attempt."""
+"""The outbox: leases, retry delays, and the stored results of attempts."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -24,13 +24,13 @@ ANN, BOB = "ann@example.com", "Bob@example.com"
 
 @pytest.fixture
 async def database(config: Config, database_url: str) -> AsyncIterator[Database]:
-    """A pool on the test's own database."""
+    """A pool on the test's database."""
     async with open_database(config.database, database_url) as database:
         yield database
 
 
 async def claim_one(database: Database) -> Claimed:
-    """The one e-mail that is due."""
+    """Claim the only e-mail that is due."""
     (email,) = await claim_emails(database, 10, LEASE)
     return email
 
@@ -40,14 +40,14 @@ DELAYS = [(1, 1), (2, 2), (3, 4), (4, 8), (5, 16), (6, 32), (7, 64), (8, 128)]
 
 @pytest.mark.parametrize(("attempt", "seconds"), DELAYS)
 def test_delays_double(attempt: int, seconds: int) -> None:
-    """The first retry is a second later, and each further one twice as long, up to a quarter more by chance."""
+    """The first delay is one second and each further one doubles, plus up to a quarter of jitter."""
     assert retry_delay(attempt, 0).total_seconds() == seconds
     assert retry_delay(attempt, 1).total_seconds() == seconds * 1.25
 
 
 @pytest.mark.parametrize("attempt", [9, 10, 12, 5000])
 def test_delays_end_at_five_minutes(attempt: int) -> None:
-    """No retry waits longer than five minutes, and even those are spread."""
+    """No delay exceeds five minutes, and the longest delays have jitter too."""
     delays = [retry_delay(attempt, chance / 100).total_seconds() for chance in range(101)]
     assert 225 <= min(delays) < max(delays) <= 300
     assert max(delays) - min(delays) > 20
@@ -63,10 +63,10 @@ def test_delays_end_at_five_minutes(attempt: int) -> None:
         (13, False, "email-dead", True),
     ],
 )
-async def test_what_is_notified(
+async def test_which_failures_are_notified(
     database: Database, connection: asyncpg.Connection, attempt: int, by_request: bool, kind: str | None, dead: bool
 ) -> None:
-    """The failure of the first attempt is, those of retries are not, until the last one."""
+    """A failed first attempt and a failed last attempt add a notification; other retries do not."""
     await queue(connection)
     email = replace(await claim_one(database), attempt=attempt)
     settled = settlement(email, MandrillError("no", [ANN]), 12, "the-request" if by_request else None)
@@ -75,7 +75,7 @@ async def test_what_is_notified(
 
 
 async def test_a_claim_is_a_lease(database: Database, connection: asyncpg.Connection) -> None:
-    """What one has claimed no one else gets, until the lease is over; each claim counts an attempt."""
+    """A claimed e-mail cannot be claimed again until its lease expires; each claim counts an attempt."""
     (email_id,) = await queue(connection)
     first = await claim_one(database)
     assert (first.id, first.attempt, first.recipients) == (email_id, 2, (ANN, BOB))
@@ -84,10 +84,10 @@ async def test_a_claim_is_a_lease(database: Database, connection: asyncpg.Connec
     assert (await claim_one(database)).attempt == 3
 
 
-async def test_claims_at_once_share_what_is_due(
+async def test_concurrent_claims_are_disjoint(
     config: Config, database: Database, database_url: str, connection: asyncpg.Connection
 ) -> None:
-    """Many claims from two pools at once: every e-mail is claimed, and by one only."""
+    """With many concurrent claims from two pools, each e-mail is claimed exactly once."""
     ids = await queue(connection, 200)
     async with open_database(config.database, database_url) as other:
         claims = await asyncio.gather(*(claim_emails(pool, 7, LEASE) for pool in (database, other) * 20))
@@ -97,14 +97,14 @@ async def test_claims_at_once_share_what_is_due(
 
 
 async def test_claims_begin_with_the_longest_due(database: Database, connection: asyncpg.Connection) -> None:
-    """What has waited longest is first."""
+    """The e-mail that has been due longest is claimed first."""
     ids = await queue(connection, 3)
     await connection.execute("UPDATE emails SET leased_until = now() - id * interval '1 minute'")
     assert [(await claim_emails(database, 1, LEASE))[0].id for _ in ids] == ids[::-1]
 
 
-async def test_an_acceptance_ends_it(database: Database, connection: asyncpg.Connection) -> None:
-    """Accepted by all it is sent, and never due again."""
+async def test_an_accepted_email_is_sent(database: Database, connection: asyncpg.Connection) -> None:
+    """An e-mail that every recipient accepted is sent and never due again."""
     await queue(connection)
     email = await claim_one(database)
     await settle_email(database, email, Settlement(email.recipients))
@@ -115,8 +115,8 @@ async def test_an_acceptance_ends_it(database: Database, connection: asyncpg.Con
     assert await retry_emails(connection, None) == []
 
 
-async def test_only_the_rest_is_left(database: Database, connection: asyncpg.Connection) -> None:
-    """A retry is for those who have not accepted; together they make it sent."""
+async def test_a_retry_completes_the_recipients(database: Database, connection: asyncpg.Connection) -> None:
+    """A retry has the recipients who have not accepted; once all have, the e-mail is sent."""
     await queue(connection)
     email = await claim_one(database)
     await settle_email(database, email, Settlement([ANN], reason="no"))
@@ -126,8 +126,8 @@ async def test_only_the_rest_is_left(database: Database, connection: asyncpg.Con
     assert (await only(connection, "emails"))["state"] == "sent"
 
 
-async def test_settling_twice_is_settling_once(database: Database, connection: asyncpg.Connection) -> None:
-    """A settlement whose reply was lost can be repeated: one notification, one delay."""
+async def test_settling_is_idempotent(database: Database, connection: asyncpg.Connection) -> None:
+    """A result stored twice, because the reply was lost, adds one notification and one delay."""
     await queue(connection)
     email = await claim_one(database)
     notification = Notification("email-failed", "No.", None, {})
@@ -139,8 +139,8 @@ async def test_settling_twice_is_settling_once(database: Database, connection: a
     assert await connection.fetchval("SELECT count(*) FROM notifications") == 1
 
 
-async def test_a_late_failure_disturbs_nobody(database: Database, connection: asyncpg.Connection) -> None:
-    """Who held the lease before has no say any more, but for an acceptance."""
+async def test_a_late_result_counts_only_acceptances(database: Database, connection: asyncpg.Connection) -> None:
+    """After its lease has expired, an attempt can only add accepted recipients."""
     await queue(connection)
     late = await claim_one(database)
     await connection.execute(EXPIRE)
@@ -157,8 +157,8 @@ async def test_a_late_failure_disturbs_nobody(database: Database, connection: as
     assert await connection.fetchval("SELECT count(*) FROM notifications") == 0
 
 
-async def test_the_last_failure_kills_until_a_retry(database: Database, connection: asyncpg.Connection) -> None:
-    """A dead e-mail is not claimed until an operator wants it to be."""
+async def test_a_dead_email_waits_for_an_operator(database: Database, connection: asyncpg.Connection) -> None:
+    """A dead e-mail is not claimed until an operator retries it."""
     (email_id,) = await queue(connection)
     await settle_email(database, await claim_one(database), Settlement([], "no", dead=True))
     assert (await only(connection, "emails"))["state"] == "dead"
@@ -167,8 +167,8 @@ async def test_the_last_failure_kills_until_a_retry(database: Database, connecti
     assert (await claim_one(database)).attempt == 1
 
 
-async def test_what_is_being_sent_is_not_retried(connection: asyncpg.Connection) -> None:
-    """An operator cannot have an e-mail sent twice at a time."""
+async def test_an_email_being_sent_is_not_retried(connection: asyncpg.Connection) -> None:
+    """An operator cannot retry an e-mail while it is leased and being sent."""
     (email_id,) = await queue(connection, leased_seconds=60)
     assert await retry_emails(connection, [email_id]) == []
     assert await retry_emails(connection, None) == []
@@ -176,19 +176,19 @@ async def test_what_is_being_sent_is_not_retried(connection: asyncpg.Connection)
     assert await retry_emails(connection, [email_id]) == [email_id]
 
 
-async def test_a_settlement_outlasts_the_database(config: Config, database_url: str) -> None:
-    """While the database is away, it is asked again until the lease is over."""
-    gone = replace(config.database, connect_timeout_seconds=0.1)
+async def test_settling_retries_until_the_lease_ends(config: Config, database_url: str) -> None:
+    """While the database is unreachable, storing the result is retried until the lease ends."""
+    settings = replace(config.database, connect_timeout_seconds=0.1)
     url = database_url.replace("/test_", "/gone_")
-    async with open_database(gone, url) as database:
+    async with open_database(settings, url) as database:
         outbox = Outbox(database, config.mandrill)
         clock = asyncio.get_running_loop().time
-        email = Claimed(1, 1, [ANN], None)  # type: ignore[arg-type]  # nothing is told of it
-        began = clock()
-        await outbox.settle(email, None, began + 1.0)
-        assert clock() - began >= 0.8
+        email = Claimed(1, 1, [ANN], None)  # type: ignore[arg-type]  # not used here
+        started = clock()
+        await outbox.settle(email, None, started + 1.0)
+        assert clock() - started >= 0.8
 
 
 def test_a_lease_outlasts_the_sending() -> None:
-    """Beyond the time to send there is time to record what came of it."""
+    """A lease is longer than the send timeout, to leave time for storing the result."""
     assert lease(5).total_seconds() == 15

@@ -1,4 +1,4 @@
-"""A create that sends an e-mail, through HTTP: what Mandrill gets, what the caller is told, and what is recorded."""
+"""Creates that send an e-mail: the request to Mandrill, the response to the caller, and the stored rows."""
 
 import asyncio
 import json
@@ -26,22 +26,22 @@ KEY = {"Idempotency-Key": "once"}
 
 
 def failed(row: asyncpg.Record, **views: object) -> CodeAndBody:
-    """What is told of the record in `row` when its e-mail was not accepted."""
+    """The response for the requirement in `row` whose e-mail was not accepted."""
     _, body = success(row, **views)
     return 500, body | {"status": "mandrill-email-failed", "message": MandrillEmailFailed.message()}
 
 
 async def only_row(records: Records) -> asyncpg.Record:
-    """The one requirement there is."""
+    """The only requirement."""
     (row,) = await records.connection.fetch("SELECT * FROM requirements")
     return row
 
 
 @pytest.mark.parametrize("status", ["sent", "queued", "scheduled"])
-async def test_an_accepted_email_is_told_as_success(
+async def test_an_accepted_email(
     client: Client, mandrill: MandrillServer, records: Records, application: AppRecord, user_id: int, status: str
 ) -> None:
-    """Accepted for every recipient: the create succeeds, and the e-mail is recorded as sent."""
+    """If every recipient is accepted, the create succeeds and the e-mail is stored as sent."""
     mandrill.behaviour = answering(status)
     answer = await post_create(client, params(application.token, user_id))
     assert (answer.code_and_body, answer.outcome) == (success(await only_row(records)), "created")
@@ -58,10 +58,10 @@ async def test_an_accepted_email_is_told_as_success(
     assert await records.connection.fetchval("SELECT count(*) FROM notifications") == 0
 
 
-async def test_mandrill_gets_one_whole_request(
+async def test_the_request_to_mandrill(
     client: Client, mandrill: MandrillServer, records: Records, application: AppRecord, user_id: int
 ) -> None:
-    """One POST with the key in its body, and the message for all recipients."""
+    """Mandrill receives one POST with the API key and the message for all recipients."""
     await post_create(client, params(application.token, user_id, key="tier", value="gold"))
     row, email = await only_row(records), await only(records.connection, "emails")
     (body,) = mandrill.requests
@@ -89,15 +89,15 @@ FAULTS = [
      "Mandrill did not accept 1 of 2 recipients: rejected hard-bounce", [RECIPIENTS[0]]),
     ("finds one invalid", answering("queued", but={RECIPIENTS[0]: "invalid"}),
      "Mandrill did not accept 1 of 2 recipients: invalid", [RECIPIENTS[1]]),
-    ("500", fake.failing(500), "Mandrill answered with 500 GeneralError", []),
-    ("429", fake.failing(429, "Too_Many"), "Mandrill answered with 429 Too_Many", []),
-    ("redirects", fake.redirect, "Mandrill answered with 302", []),
-    ("says nonsense", fake.saying("sent"), "Mandrill's answer is no list of recipients", []),
+    ("500", fake.failing(500), "Mandrill responded with 500 GeneralError", []),
+    ("429", fake.failing(429, "Too_Many"), "Mandrill responded with 429 Too_Many", []),
+    ("redirects", fake.redirect, "Mandrill responded with 302", []),
+    ("says nonsense", fake.saying("sent"), "Mandrill's response is not a list of recipients", []),
     ("says HTML", fake.saying("<html>Welcome to the wifi</html>", "text/html"),
-     "Mandrill's answer is no list of recipients", []),
-    ("floods", fake.flood, "Mandrill's answer is too long", []),
-    ("drips", fake.drip, "Mandrill did not answer in time", []),
-    ("hangs", fake.hang, "Mandrill did not answer in time", []),
+     "Mandrill's response is not a list of recipients", []),
+    ("floods", fake.flood, "Mandrill's response is too long", []),
+    ("drips", fake.drip, "Mandrill did not respond in time", []),
+    ("hangs", fake.hang, "Mandrill did not respond in time", []),
     ("hangs up", fake.hang_up, "Mandrill could not be reached: ServerDisconnectedError", []),
     ("speaks no HTTP", fake.babble, "Mandrill could not be reached: ClientResponseError", []),
 ]  # fmt: skip
@@ -116,7 +116,7 @@ async def test_a_fault_is_told_with_the_committed_record(
     reason: str,
     accepted: list[str],
 ) -> None:
-    """Anything else is mandrill-email-failed: the record is told, one notification is there, and the e-mail waits."""
+    """Any other response is mandrill-email-failed, with the record, one notification and a pending e-mail."""
     mandrill.behaviour = behaviour
     answer = await post_create(still, params(application.token, user_id), {"X-Request-ID": "the-request"})
     row = await only_row(records)
@@ -125,18 +125,18 @@ async def test_a_fault_is_told_with_the_committed_record(
     email = await only(records.connection, "emails")
     assert (email["state"], email["attempts"], email["sending"]) == ("pending", 1, False)
     assert (email["last_error"], email["accepted"]) == (reason, accepted)
-    await told_once(records, row["id"], email["id"], reason)
+    await assert_notified_once(records, row["id"], email["id"], reason)
     assert len(mandrill.requests) == 1
 
 
-async def told_once(records: Records, requirement_id: int, email_id: object, reason: str) -> None:
-    """There is one notification, of an e-mail that failed for this reason."""
+async def assert_notified_once(records: Records, requirement_id: int, email_id: object, reason: str) -> None:
+    """Assert that there is one notification, about an e-mail that failed for `reason`."""
     notification = await only(records.connection, "notifications")
     notification["details"] = json.loads(str(notification["details"]))
     del notification["id"], notification["created_at"]
     assert notification == {
         "kind": "email-failed",
-        "message": f"The e-mail on requirement {requirement_id} was not accepted; it is tried again.",
+        "message": f"The e-mail about requirement {requirement_id} was not accepted. It will be retried.",
         "request_id": "the-request",
         "count": 1,
         "cause": None,
@@ -148,7 +148,7 @@ async def told_once(records: Records, requirement_id: int, email_id: object, rea
 async def test_a_refused_connection_is_a_fault(
     config: Config, serve: Serve, records: Records, application: AppRecord, user_id: int, closed_port: int
 ) -> None:
-    """Where nobody listens, the create is told as failed at its e-mail."""
+    """If Mandrill refuses the connection, the create responds with mandrill-email-failed."""
     settings = replace(config.mandrill, base_url=f"http://127.0.0.1:{closed_port}/api/1.0")
     client = await serve(replace(config, mandrill=settings))
     answer = await post_create(client, params(application.token, user_id))
@@ -157,10 +157,10 @@ async def test_a_refused_connection_is_a_fault(
     assert error == "Mandrill could not be reached: ClientConnectorError"
 
 
-async def test_views_are_told_with_a_failure(
+async def test_views_with_a_failed_email(
     still: Client, mandrill: MandrillServer, records: Records, application: AppRecord, user_id: int
 ) -> None:
-    """The application that was asked for stands beside the record, the session is null."""
+    """A failed e-mail does not change the views: the application is returned, the session is null."""
     mandrill.behaviour = fake.failing(500)
     sent = params(application.token, user_id, session_view="default", application_view="default")
     answer = await post_create(still, sent)
@@ -171,7 +171,7 @@ async def test_views_are_told_with_a_failure(
 async def test_a_replay_sends_nothing(
     still: Client, mandrill: MandrillServer, records: Records, application: AppRecord, user_id: int
 ) -> None:
-    """A replayed create is a success whatever became of the e-mail, and sends none."""
+    """A replayed create succeeds, whether or not its e-mail was accepted, and sends none."""
     mandrill.behaviour = fake.failing(500)
     first = await post_create(still, params(application.token, user_id), KEY)
     again = await post_create(still, params(application.token, user_id), KEY)
@@ -184,17 +184,17 @@ async def test_a_replay_sends_nothing(
 async def test_races_for_one_key_send_one_email(
     client: Client, mandrill: MandrillServer, records: Records, application: AppRecord, user_id: int
 ) -> None:
-    """Of many creates at once with one key, one sends."""
+    """Of several concurrent creates with the same key, one sends an e-mail."""
     answers = await asyncio.gather(*(post_create(client, params(application.token, user_id), KEY) for _ in range(8)))
     assert sorted(answer.outcome or "" for answer in answers) == ["created"] + ["replayed"] * 7
     assert len(mandrill.requests) == 1
     assert await records.connection.fetchval("SELECT count(*) FROM emails") == 1
 
 
-async def test_creates_at_once_send_one_email_each(
+async def test_concurrent_creates_send_one_email_each(
     client: Client, mandrill: MandrillServer, records: Records, application: AppRecord, user_id: int
 ) -> None:
-    """Creates that share a statement have an e-mail each, about their own record."""
+    """Creates that share a statement each send an e-mail about their own record."""
     answers = await asyncio.gather(*(post_create(client, params(application.token, user_id)) for _ in range(30)))
     told = {body["message"]["metadata"]["requirement_id"] for body in mandrill.requests}
     assert told == {answer.data["id"] for answer in answers}
@@ -202,10 +202,10 @@ async def test_creates_at_once_send_one_email_each(
     assert await records.connection.fetchval("SELECT count(*) FROM emails WHERE state = 'sent'") == 30
 
 
-async def test_what_is_not_created_has_no_email(
+async def test_a_refused_create_has_no_email(
     client: Client, mandrill: MandrillServer, records: Records, application: AppRecord, user_id: int
 ) -> None:
-    """A reference that does not exist leaves neither a record nor an e-mail."""
+    """A create with a missing reference writes neither a requirement nor an e-mail."""
     answer = await post_create(client, params(application.token, user_id + 1))
     assert answer.status == "invalid-param"
     assert await records.connection.fetchval("SELECT count(*) FROM emails") == 0
@@ -222,7 +222,7 @@ async def test_without_key_or_recipients_there_are_no_emails(
     user_id: int,
     changes: dict[str, Any],
 ) -> None:
-    """E-mails are sent only where both are set."""
+    """E-mails are sent only if both settings are set."""
     client = await serve(replace(config, mandrill=replace(config.mandrill, **changes)))
     answer = await post_create(client, params(application.token, user_id))
     assert answer.status == "action-successful"
@@ -230,17 +230,17 @@ async def test_without_key_or_recipients_there_are_no_emails(
     assert mandrill.requests == []
 
 
-async def test_an_email_gets_only_what_is_left_of_the_request(
+async def test_an_email_is_limited_by_the_request_deadline(
     config: Config, serve: Serve, mandrill: MandrillServer, records: Records, application: AppRecord, user_id: int
 ) -> None:
-    """With a second for all of the request, a Mandrill that hangs is not waited for longer."""
+    """A request with a timeout of one second does not wait longer for a Mandrill that hangs."""
     mandrill.behaviour = fake.hang
     server = replace(config.server, request_timeout_seconds=1.0)
     client = await serve(replace(config, server=server, mandrill=replace(config.mandrill, timeout_seconds=60.0)))
     clock = asyncio.get_running_loop().time
-    began = clock()
+    started = clock()
     answer = await post_create(client, params(application.token, user_id))
-    assert clock() - began < 3
+    assert clock() - started < 3
     assert answer.code_and_body == failed(await only_row(records))
     assert await records.connection.fetchval("SELECT count(*) FROM notifications") == 1
 
@@ -248,7 +248,7 @@ async def test_an_email_gets_only_what_is_left_of_the_request(
 async def test_no_connection_is_held_while_sending(
     config: Config, serve: Serve, mandrill: MandrillServer, application: AppRecord, user_id: int
 ) -> None:
-    """With a single connection to the database, others are served while Mandrill makes one wait."""
+    """With one database connection, other requests are served while one waits for Mandrill."""
     database = replace(config.database, pool_size=1)
     client = await serve(replace(config, database=database, mandrill=replace(config.mandrill, timeout_seconds=60.0)))
     assert (await post_create(client, params(application.token, user_id), KEY)).outcome == "created"
@@ -266,10 +266,10 @@ async def test_no_connection_is_held_while_sending(
     assert (await slow).status == "action-successful"
 
 
-async def test_a_client_that_goes_away_loses_no_email(
+async def test_a_client_disconnects(
     client: Client, mandrill: MandrillServer, records: Records, application: AppRecord, user_id: int
 ) -> None:
-    """The e-mail of a request whose client hung up is accepted and recorded all the same."""
+    """If the client disconnects, the e-mail is still sent and its result stored."""
     release = asyncio.Event()
     mandrill.behaviour = fake.holding(release)
     asking = asyncio.create_task(client.post(CREATE, json=params(application.token, user_id)))
@@ -280,7 +280,7 @@ async def test_a_client_that_goes_away_loses_no_email(
     assert len(mandrill.requests) == 1
 
 
-async def test_an_email_whose_id_was_lost_is_sent(
+async def test_a_lost_reply_to_the_insert(
     config: Config,
     serve: Serve,
     mandrill: MandrillServer,
@@ -289,7 +289,7 @@ async def test_an_email_whose_id_was_lost_is_sent(
     user_id: int,
     database_url: str,
 ) -> None:
-    """When the reply to the write is lost and the write repeated, its one e-mail is sent before the answer."""
+    """If the reply to the insert is lost and the insert repeated, its one e-mail is sent before the response."""
     async with proxied(database_url) as proxy:
         client = await serve(replace(config, database=replace(config.database, url=proxy.url)))
         await post_create(client, params("nobody's", user_id))
@@ -306,10 +306,10 @@ async def test_an_email_whose_id_was_lost_is_sent(
     assert await records.connection.fetchval("SELECT state FROM emails") == "sent"
 
 
-async def test_a_fault_is_one_sentry_event(
+async def test_a_failure_is_one_sentry_event(
     still: Client, mandrill: MandrillServer, application: AppRecord, user_id: int
 ) -> None:
-    """A failed e-mail is reported once, without the key."""
+    """A failed e-mail is reported to Sentry once, without the API key."""
     mandrill.behaviour = fake.failing(500, "Invalid_Key")
     transport = Captured()
     sentry.start(DSN, "tests", "1.0", transport=transport)
@@ -320,14 +320,14 @@ async def test_a_fault_is_one_sentry_event(
         sentry_sdk.get_global_scope().set_client(None)
     (event,) = transport.events()
     (error,) = event["exception"]["values"]  # type: ignore[index]  # plain JSON
-    assert (error["type"], error["value"]) == ("MandrillRefused", "Mandrill answered with 500 Invalid_Key")
+    assert (error["type"], error["value"]) == ("MandrillRefused", "Mandrill responded with 500 Invalid_Key")
     assert API_KEY not in transport.text()
 
 
-async def test_the_message_is_the_composed_one(
+async def test_the_message_is_escaped(
     client: Client, mandrill: MandrillServer, application: AppRecord, user_id: int
 ) -> None:
-    """What a caller sent reaches Mandrill escaped."""
+    """Values that a caller sent are escaped in the request to Mandrill."""
     await post_create(client, params(application.token, user_id, value="<b>\r\nBcc: x@example.com"))
     message = mandrill.requests[0]["message"]
     assert "<td>&lt;b&gt;\\u000d\\u000aBcc: x@example.com</td>" in message["html"]

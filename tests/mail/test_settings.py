@@ -1,4 +1,4 @@
-"""The settings under `mandrill`: what fits, what e-mails need, and that the key is a secret."""
+"""Settings of the section `mandrill`."""
 
 from pathlib import Path
 
@@ -7,39 +7,39 @@ import pytest
 from service.config import ConfigError, load_config
 
 KEY = "md-aVeryGoodKeyOf22Chars_0"
-NAMED = "REQUIREMENTS__MANDRILL__"
-WHOLE = {"API_KEY": KEY, "RECIPIENTS": "ann@example.com, bob@example.com", "SENDER": "us@example.com"}
+PREFIX = "REQUIREMENTS__MANDRILL__"
+ENABLED = {"API_KEY": KEY, "RECIPIENTS": "ann@example.com, bob@example.com", "SENDER": "us@example.com"}
 
 
 def environ(**settings: str) -> dict[str, str]:
-    """The environment with these settings of the section."""
-    return {f"{NAMED}{name}": value for name, value in settings.items()}
+    """The environment variables of these settings."""
+    return {f"{PREFIX}{name}": value for name, value in settings.items()}
 
 
 def test_defaults_send_nothing() -> None:
-    """As shipped there are no e-mails, and the limits are the contract's."""
+    """By default no e-mails are sent, and the limits are those of the contract."""
     mandrill = load_config(None, {}).mandrill
     assert (mandrill.api_key, mandrill.recipients, mandrill.sender, mandrill.enabled) == (None, (), None, False)
     assert (mandrill.timeout_seconds, mandrill.max_attempts) == (5, 12)
 
 
-def test_the_environment_sets_all_of_it(tmp_path: Path) -> None:
-    """Recipients are separated by commas, and the key may come from a file."""
+def test_settings_from_the_environment(tmp_path: Path) -> None:
+    """Recipients are separated by commas, and the API key may come from a file."""
     (tmp_path / "key").write_text(f"{KEY}\n")
-    settings = environ(**WHOLE) | {f"{NAMED}API_KEY_FILE": str(tmp_path / "key")}
-    del settings[f"{NAMED}API_KEY"]
+    settings = environ(**ENABLED) | {f"{PREFIX}API_KEY_FILE": str(tmp_path / "key")}
+    del settings[f"{PREFIX}API_KEY"]
     mandrill = load_config(None, settings).mandrill
     assert (mandrill.api_key, mandrill.enabled) == (KEY, True)
     assert mandrill.recipients == ("ann@example.com", "bob@example.com")
 
 
 @pytest.mark.parametrize("name", ["API_KEY", "RECIPIENTS"])
-def test_one_alone_sends_nothing(name: str) -> None:
-    """Recipients may stand in a file that is used where no key is, and the other way round."""
-    assert not load_config(None, environ(**{name: WHOLE[name]})).mandrill.enabled
+def test_key_or_recipients_alone_send_nothing(name: str) -> None:
+    """Recipients without an API key, or an API key without recipients, are valid and send nothing."""
+    assert not load_config(None, environ(**{name: ENABLED[name]})).mandrill.enabled
 
 
-FAULTS = [
+INVALID = [
     ({"SENDER": ""}, "mandrill.sender: is required when api_key and recipients are set"),
     ({"SENDER": "us"}, "mandrill.sender: must be an e-mail address"),
     ({"SENDER": "us@example.com\r\nBcc: x@example.com"}, "mandrill.sender: must be an e-mail address"),
@@ -54,16 +54,16 @@ FAULTS = [
 ]
 
 
-@pytest.mark.parametrize(("changes", "message"), FAULTS)
-def test_a_fault_is_told_plainly(changes: dict[str, str], message: str) -> None:
-    """What every e-mail would fail by stops the start with one line, which never holds the key."""
+@pytest.mark.parametrize(("changes", "message"), INVALID)
+def test_invalid_settings(changes: dict[str, str], message: str) -> None:
+    """A setting with which every e-mail would fail raises an error of one line, without the API key."""
     with pytest.raises(ConfigError) as caught:
-        load_config(None, environ(**WHOLE | changes))
+        load_config(None, environ(**ENABLED | changes))
     assert str(caught.value) == message
 
 
 def test_the_key_is_a_secret() -> None:
-    """It is named among the secrets, and no representation shows it."""
-    config = load_config(None, environ(**WHOLE))
+    """The API key is among the secrets and not in the repr."""
+    config = load_config(None, environ(**ENABLED))
     assert KEY in config.secrets
     assert KEY not in repr(config)

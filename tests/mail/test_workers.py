@@ -1,4 +1,4 @@
-"""E-mails of the real service: worker processes that are killed, and a log that holds no key."""
+"""E-mails of worker processes: kills, stops, and logs without the API key."""
 
 import asyncio
 import base64
@@ -25,7 +25,7 @@ from tests.serving.process import Serve, serving
 
 @pytest.fixture
 async def environ(database_url: str, mandrill: MandrillServer, records: Records) -> dict[str, str]:
-    """Settings by which two workers send e-mails to that Mandrill."""
+    """Settings for two workers that send e-mails to the fake Mandrill."""
     await records.deploy()
     return {
         "DATABASE_URL": database_url,
@@ -42,13 +42,13 @@ async def environ(database_url: str, mandrill: MandrillServer, records: Records)
 
 @pytest.fixture
 async def http() -> AsyncIterator[aiohttp.ClientSession]:
-    """A caller."""
+    """A client of the service."""
     async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(20)) as session:
         yield session
 
 
-def accepting_unheard(release: asyncio.Event) -> fake.Behaviour:
-    """Accept at once, and answer when nobody may be there any more to hear it."""
+def accepting_then_waiting(release: asyncio.Event) -> fake.Behaviour:
+    """Accept at once, but respond only when `release` is set."""
 
     async def accept(server: MandrillServer, request: web.Request, body: fake.Body) -> Any:
         answer = await answering("sent")(server, request, body)
@@ -58,7 +58,7 @@ def accepting_unheard(release: asyncio.Event) -> fake.Behaviour:
     return accept
 
 
-async def test_a_worker_killed_before_it_marks_is_stood_in_for(
+async def test_a_worker_killed_before_it_stores_the_result(
     tmp_path: Path,
     environ: Mapping[str, str],
     http: aiohttp.ClientSession,
@@ -67,8 +67,8 @@ async def test_a_worker_killed_before_it_marks_is_stood_in_for(
     application: AppRecord,
     user_id: int,
 ) -> None:
-    """Killed between sending and marking: once its lease is over another one sends the e-mail and marks it."""
-    mandrill.behaviour = accepting_unheard(asyncio.Event())
+    """If a worker is killed between sending and storing, another one sends the e-mail when the lease expires."""
+    mandrill.behaviour = accepting_then_waiting(asyncio.Event())
     async with serving(tmp_path, environ={**environ, "REQUIREMENTS__MANDRILL__TIMEOUT_SECONDS": "8"}) as serve:
         workers = await serve.workers()
         asking = asyncio.create_task(http.post(f"{serve.url}{CREATE}", json=params(application.token, user_id)))
@@ -91,10 +91,10 @@ async def test_a_worker_killed_before_it_marks_is_stood_in_for(
     assert (row["attempts"], row["last_error"]) == (2, None)
 
 
-async def test_a_stop_does_not_wait_for_a_mandrill_that_hangs(
+async def test_a_stop_does_not_wait_for_a_hanging_mandrill(
     tmp_path: Path, environ: Mapping[str, str], mandrill: MandrillServer, connection: asyncpg.Connection
 ) -> None:
-    """SIGTERM ends the service in time, and what it was sending is left to the next one."""
+    """SIGTERM stops the service in time and leaves the e-mails pending."""
     mandrill.behaviour = fake.hang
     await queue(connection, 20)
     slow = {"REQUIREMENTS__MANDRILL__TIMEOUT_SECONDS": "60"}
@@ -115,7 +115,7 @@ async def test_workers_share_the_retries_and_no_log_holds_the_key(
     application: AppRecord,
     user_id: int,
 ) -> None:
-    """A Mandrill that repeats the key in its errors: every e-mail is sent in the end, and no log holds the key."""
+    """If Mandrill's errors contain the API key, every e-mail is still sent and no log contains the key."""
     mandrill.behaviour = fake.failing(500, API_KEY)
     async with serving(tmp_path, environ=environ) as serve:
         for value in (API_KEY, "gold"):
@@ -125,13 +125,13 @@ async def test_workers_share_the_retries_and_no_log_holds_the_key(
         mandrill.behaviour = answering("sent")
         await wait_until(connection, "SELECT bool_and(state = 'sent') FROM emails", seconds=10)
         await serve.event("email-accepted", 2)
-    told(serve)
+    assert_logged_without_key(serve)
     assert len(set(mandrill.accepted)) == len(mandrill.accepted) == 4
     assert mandrill.overlaps == 0
 
 
-def told(serve: Serve) -> None:
-    """The log tells of each attempt, and holds the key in no form."""
+def assert_logged_without_key(serve: Serve) -> None:
+    """Assert that the log has each attempt and does not contain the API key in any form."""
     names = [line["event"] for line in serve.events]
     assert (names.count("email-not-accepted"), names.count("email-accepted")) == (2, 2)
     text = "\n".join([*serve.output, *serve.errors])

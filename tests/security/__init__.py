@@ -1,1 +1,1 @@
-"""What must not leave, and what must not be told by how long an answer takes."""
+"""Tests that secrets do not leak, and that response times reveal nothing about tokens."""

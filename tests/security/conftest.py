@@ -1,4 +1,4 @@
-"""A service that holds every secret there is, with a PostgreSQL that asks for a password."""
+"""A service that uses every kind of secret, with a PostgreSQL that requires a password."""
 
 import contextlib
 import re
@@ -27,7 +27,7 @@ from tests.serving.process import REPOSITORY, Serve, serving
 
 ROLE = "canary"
 
-# What operators are told to grant, and nothing more.
+# The grants in docs/security.md, and nothing more.
 DOCUMENTED = re.search(r"```sql\n(.*?)```", (REPOSITORY / "docs/security.md").read_text("utf-8"), re.DOTALL)
 assert DOCUMENTED
 GRANTS = DOCUMENTED[1].replace("TO requirements", f"TO {ROLE}")
@@ -35,7 +35,7 @@ GRANTS = DOCUMENTED[1].replace("TO requirements", f"TO {ROLE}")
 
 @dataclass(frozen=True)
 class Secrets:
-    """Those of the service itself."""
+    """The secrets of the service itself."""
 
     database_password: str
     mandrill_key: str
@@ -44,8 +44,8 @@ class Secrets:
 
 
 @dataclass
-class Watched:
-    """The running service, with everybody it speaks to."""
+class WatchedService:
+    """The running service, with every server that it connects to."""
 
     serve: Serve
     console: str
@@ -57,30 +57,30 @@ class Watched:
 
     @contextlib.asynccontextmanager
     async def records(self) -> AsyncIterator[Records]:
-        """Makes records in its database, as somebody else."""
+        """Create records in the service's database, over a separate connection."""
         async with self.postgres.connection() as connection:
             yield Records(connection)
 
 
 def new_secrets() -> Secrets:
-    """Secrets nobody has seen; the passwords hold what each encoding escapes."""
-    odd = f'p@ss/w+rd %41"é {secrets.token_hex(6)}'
+    """New random secrets. The passwords contain characters that URLs, JSON and HTML escape."""
+    password = f'p@ss/w+rd %41"é {secrets.token_hex(6)}'
     return Secrets(
-        odd, f"md-{secrets.token_urlsafe(16)}", secrets.token_hex(16), f"the team's \"{secrets.token_hex(6)}"
+        password, f"md-{secrets.token_urlsafe(16)}", secrets.token_hex(16), f"the team's \"{secrets.token_hex(6)}"
     )
 
 
-def ask_first(rules: Path) -> None:
-    """Have the server ask our role for its password before any other rule of its lets it in."""
+def require_password(rules: Path) -> None:
+    """Insert a rule at the top of pg_hba.conf, so that the service's role needs its password."""
     rules.write_text(f"local all {ROLE} scram-sha-256\n{rules.read_text()}")
 
 
-async def ask_for_a_password(postgres: Postgres, password: str) -> str:
-    """Make a role that has just its grants and must tell `password`; the address by which it comes."""
+async def create_role(postgres: Postgres, password: str) -> str:
+    """Create a role with only the documented grants and this password; return its connection URL."""
     async with postgres.connection() as connection:
         await migrate(connection, load_migrations(resource("sql") / "migrations"))
         await connection.execute(f"CREATE ROLE {ROLE} LOGIN PASSWORD '{password}'; {GRANTS}")
-        ask_first(Path(await connection.fetchval("SHOW hba_file")))
+        require_password(Path(await connection.fetchval("SHOW hba_file")))
         await connection.execute("SELECT pg_reload_conf()")
     return postgres.url.replace("postgres@", f"{ROLE}:{quote(password, safe='')}@")
 
@@ -95,10 +95,10 @@ async def postgres(made: Path, tmp_path: Path) -> AsyncIterator[Postgres]:
 
 
 @pytest.fixture
-async def watched(postgres: Postgres, tmp_path: Path) -> AsyncIterator[Watched]:
-    """The service, with two workers that tell all they can."""
-    own = new_secrets()
-    url = await ask_for_a_password(postgres, own.database_password)
+async def watched(postgres: Postgres, tmp_path: Path) -> AsyncIterator[WatchedService]:
+    """The service with two workers, debug logging, Mandrill and Sentry."""
+    service_secrets = new_secrets()
+    url = await create_role(postgres, service_secrets.database_password)
     with pytest.raises(asyncpg.InvalidPasswordError):
         await asyncpg.connect(postgres.url.replace("postgres@", f"{ROLE}:wrong@"))
     async with (
@@ -112,13 +112,13 @@ async def watched(postgres: Postgres, tmp_path: Path) -> AsyncIterator[Watched]:
             "DATABASE_URL": url,
             "WEB_CONCURRENCY": "2",
             "LOG_LEVEL": "debug",
-            "SENTRY_DSN": f"http://{own.sentry_key}@{sentry_server.address}/1",
+            "SENTRY_DSN": f"http://{service_secrets.sentry_key}@{sentry_server.address}/1",
             "REQUIREMENTS__DATABASE__REQUIRE_DURABLE": "false",
             "REQUIREMENTS__SERVER__REQUEST_TIMEOUT_SECONDS": "4",
             "REQUIREMENTS__DATABASE__STATEMENT_TIMEOUT_SECONDS": "3",
             "REQUIREMENTS__DATABASE__LOCK_TIMEOUT_SECONDS": "2",
-            "REQUIREMENTS__CONSOLE__PASSWORD": own.console_password,
-            "REQUIREMENTS__MANDRILL__API_KEY": own.mandrill_key,
+            "REQUIREMENTS__CONSOLE__PASSWORD": service_secrets.console_password,
+            "REQUIREMENTS__MANDRILL__API_KEY": service_secrets.mandrill_key,
             "REQUIREMENTS__MANDRILL__RECIPIENTS": "ann@example.com",
             "REQUIREMENTS__MANDRILL__SENDER": "requirements@example.com",
             "REQUIREMENTS__MANDRILL__BASE_URL": mandrill_server.url,
@@ -127,4 +127,4 @@ async def watched(postgres: Postgres, tmp_path: Path) -> AsyncIterator[Watched]:
         async with serving(tmp_path, environ=environ) as serve:
             await serve.workers()
             console = (await serve.event("console-listening"))[0]["url"]
-            yield Watched(serve, console, postgres, mandrill_server, sentry_server, own, http)
+            yield WatchedService(serve, console, postgres, mandrill_server, sentry_server, service_secrets, http)

@@ -1,4 +1,4 @@
-"""A Sentry on loopback that remembers what it is sent."""
+"""A Sentry server on loopback that stores the envelopes it receives."""
 
 import contextlib
 import gzip
@@ -8,14 +8,14 @@ from aiohttp import web
 
 
 class SentryServer:
-    """`running` makes them; `envelopes` is what came, as text."""
+    """`running` creates it; `envelopes` are the received envelopes, as text."""
 
     def __init__(self) -> None:
         self.address = ""
         self.envelopes: list[str] = []
 
     async def take(self, request: web.Request) -> web.Response:
-        """Keep an envelope."""
+        """Store an envelope."""
         body = await request.read()
         if body[:2] == b"\x1f\x8b":
             body = gzip.decompress(body)
@@ -25,7 +25,7 @@ class SentryServer:
 
 @contextlib.asynccontextmanager
 async def running() -> AsyncIterator[SentryServer]:
-    """A server, gone at the end."""
+    """Run a server; stop it at the end."""
     server = SentryServer()
     app = web.Application(client_max_size=2**24)
     app.router.add_post("/api/1/envelope/", server.take)

@@ -1,4 +1,4 @@
-"""No secret leaves: each is looked for, in every form, in all that the running service puts out."""
+"""No secret leaks: everything that the running service emits is searched for each secret, in every encoding."""
 
 import asyncio
 import base64
@@ -14,15 +14,15 @@ from yarl import URL
 
 from tests.factories import params
 from tests.mail.mandrill_server import answering, failing, hang_up
-from tests.security.conftest import Watched
-from tests.security.forms import forms, sightings, with_digests
-from tests.security.odd_places import Request, as_json, malformed, right, wrong
+from tests.security.conftest import WatchedService
+from tests.security.encodings import encodings, occurrences, with_digests
+from tests.security.token_requests import Request, accepted, as_json, malformed, refused
 from tests.serving.process import until
 
 PAGES = ("", "notifications", "requirements", "registry", "access", "audit", "login")
 
-ROWS = "SELECT string_agg(told::text, chr(10)) FROM {table} AS told"
-KEPT = ("notifications", "emails", "audit", "notification_windows", "requirements")
+ROWS = "SELECT string_agg(stored::text, chr(10)) FROM {table} AS stored"
+TABLES = ("notifications", "emails", "audit", "notification_windows", "requirements")
 
 EXPECTED = {
     "action-successful",
@@ -42,99 +42,105 @@ EXPECTED = {
 }
 
 
-class Sweep:
-    """Asks, and keeps what was answered."""
+class ResponseCollector:
+    """Sends requests and collects the responses."""
 
-    def __init__(self, watched: Watched) -> None:
+    def __init__(self, watched: WatchedService) -> None:
         self.watched = watched
-        self.answers: list[str] = []
+        self.responses: list[str] = []
         self.statuses: Counter[str] = Counter()
 
-    async def ask(self, requests: Iterable[Request]) -> None:
-        """Each is answered as expected, or, where that is a crash, with one."""
+    async def send(self, requests: Iterable[Request]) -> None:
+        """Send each request, which must have its expected status."""
         for request in requests:
             url = f"{self.watched.serve.url}{request.path}"
             sent = self.watched.http.request(request.method, url, data=request.body, headers=request.headers)
             async with sent as response:
                 text = await response.text()
-                self.answers.append(f"{response.raw_headers!r} {text}")
+                self.responses.append(f"{response.raw_headers!r} {text}")
                 status = json.loads(text)["status"]
             assert status == request.status, (request, text)
             self.statuses[status] += 1
 
-    async def send(self, texts: Iterable[bytes]) -> None:
-        """Each is refused by the server itself, which may say the broken line back to whoever sent it."""
+    async def send_malformed(self, texts: Iterable[bytes]) -> None:
+        """Send malformed HTTP. The server refuses it, and may quote the faulty line to its sender."""
         address = URL(self.watched.serve.url)
         for text in texts:
             reader, writer = await asyncio.open_connection(address.host, address.port)
             writer.write(text)
-            answer = await reader.read()
-            assert b" 400 " in answer.split(b"\r\n")[0], answer
+            response = await reader.read()
+            assert b" 400 " in response.split(b"\r\n")[0], response
             writer.close()
 
 
-async def drive(watched: Watched) -> tuple[Sweep, dict[str, str]]:
-    """Bring about every status that callers can; gives also the tokens that were used."""
-    sweep = Sweep(watched)
+async def provoke_every_status(watched: WatchedService) -> tuple[ResponseCollector, dict[str, str]]:
+    """Provoke every status that a caller can; return the collector and the tokens that were used."""
+    collector = ResponseCollector(watched)
     async with watched.records() as records:
         user_id, _ = await records.user()
         application, session = await records.application(), await records.session()
-        over, bare = await records.session(age=timedelta(days=8)), await records.session()
-        await records.connection.execute("DELETE FROM clients WHERE user_id = $1", bare.user_id)
+        expired, without_role = await records.session(age=timedelta(days=8)), await records.session()
+        await records.connection.execute("DELETE FROM clients WHERE user_id = $1", without_role.user_id)
         unknown = token_urlsafe(32)
         for token in (application.token, session.token):
-            await sweep.ask([*right(token, user_id), *wrong(token, user_id)])
-            await sweep.send(malformed(token))
-        await sweep.ask(
+            await collector.send([*accepted(token, user_id), *refused(token, user_id)])
+            await collector.send_malformed(malformed(token))
+        await collector.send(
             [
                 as_json("invalid-token", params(unknown, user_id), User_Agent=unknown),
-                as_json("session-expired", params(over.token, user_id), Authorization=f"Bearer {over.token}"),
-                as_json("client-required", params(bare.token, user_id)),
+                as_json("session-expired", params(expired.token, user_id), Authorization=f"Bearer {expired.token}"),
+                as_json("client-required", params(without_role.token, user_id)),
             ]
         )
-        # The one place for a token: the caller's own session, shown to that caller.
-        assert all(bare.token not in answer for answer in sweep.answers[:-1])
-        assert bare.token in sweep.answers.pop()
-        asked = as_json("mandrill-email-failed", params(application.token, user_id), User_Agent=application.token)
+        # The only response with a token: client-required shows the caller its own session.
+        assert all(without_role.token not in response for response in collector.responses[:-1])
+        assert without_role.token in collector.responses.pop()
+        failing_email = as_json(
+            "mandrill-email-failed", params(application.token, user_id), User_Agent=application.token
+        )
         for behaviour in (failing(500), failing(401, "Invalid_Key"), hang_up):
             watched.mandrill.behaviour = behaviour
-            await sweep.ask([asked])
+            await collector.send([failing_email])
         watched.mandrill.behaviour = answering("sent")
-        await break_things(watched, sweep, user_id, application.token)
-        # Left as it is: what Mandrill said, its own key in it, is kept with an e-mail that still waits.
+        await provoke_crashes(watched, collector, user_id, application.token)
+        # Mandrill's error, which contains the key, is stored with the e-mail that waits for its retry.
         watched.mandrill.behaviour = failing(401, "Invalid_Key")
-        await sweep.ask([asked])
+        await collector.send([failing_email])
     tokens = {"application token": application.token, "session token": session.token}
-    return sweep, tokens | {"unknown token": unknown, "expired token": over.token, "token without role": bare.token}
+    return collector, tokens | {
+        "unknown token": unknown,
+        "expired token": expired.token,
+        "token without role": without_role.token,
+    }
 
 
-async def break_things(watched: Watched, sweep: Sweep, user_id: int, token: str) -> None:
-    """Crash in the database's errors, in an absent database, and by what is withdrawn."""
+async def provoke_crashes(watched: WatchedService, collector: ResponseCollector, user_id: int, token: str) -> None:
+    """Provoke crashes by failing statements and a killed database, and the statuses of withdrawn records."""
     crash = as_json("application-crash", params(token, user_id), User_Agent=token, Referer=f"http://{token}/")
     async with watched.records() as records:
         execute = records.connection.execute
-        # The server commits later than it says, for tests to be fast; what is undone here must outlive the kill.
+        # Tests run with synchronous_commit = off; these changes must survive the kill.
         await execute("SET synchronous_commit = on")
         for table in ("requirements", "application_tokens"):
             await execute(f"ALTER TABLE {table} RENAME TO broken")
-            await sweep.ask([crash, crash])
+            await collector.send([crash, crash])
             await execute(f"ALTER TABLE broken RENAME TO {table}")
         for table, status in (("routes", "route-not-found"), ("services", "service-not-found")):
-            await execute(f"UPDATE {table} SET deployed_at = NULL")  # noqa: S608 - a name of ours
-            await settles(watched, as_json(status, params(token, user_id)))
-            await sweep.ask([as_json(status, params(token, user_id))])
+            await execute(f"UPDATE {table} SET deployed_at = NULL")  # noqa: S608 - a fixed name
+            await wait_for_status(watched, as_json(status, params(token, user_id)))
+            await collector.send([as_json(status, params(token, user_id))])
             await execute(f"UPDATE {table} SET deployed_at = now()")  # noqa: S608 - as above
-            await settles(watched, as_json("missing-param", {"token": token}))
+            await wait_for_status(watched, as_json("missing-param", {"token": token}))
     await watched.postgres.kill()
-    await sweep.ask([crash, crash])
+    await collector.send([crash, crash])
     await watched.postgres.start()
-    await settles(watched, as_json("action-successful", params(token, user_id)))
+    await wait_for_status(watched, as_json("action-successful", params(token, user_id)))
 
 
-async def settles(watched: Watched, request: Request) -> None:
-    """Wait until both workers surely answer so: often enough in a row."""
+async def wait_for_status(watched: WatchedService, request: Request) -> None:
+    """Wait until 12 responses in a row have the expected status, so that both workers have."""
     times = 0
-    # A request that was under way when the database went may take all of its ten seconds, on either worker.
+    # A request that was running when the database was killed may take its full timeout, on either worker.
     async with asyncio.timeout(60):
         while times < 12:
             sent = watched.http.post(f"{watched.serve.url}{request.path}", data=request.body, headers=request.headers)
@@ -142,12 +148,12 @@ async def settles(watched: Watched, request: Request) -> None:
                 times = times + 1 if (await response.json())["status"] == request.status else 0
 
 
-async def console(watched: Watched) -> AsyncIterator[tuple[str, str]]:
-    """The console's pages and the metrics, after logging in with a wrong password and the right one."""
-    pages, right_one = f"{watched.console}/console", watched.secrets.console_password
+async def console(watched: WatchedService) -> AsyncIterator[tuple[str, str]]:
+    """The console's pages and the metrics, after a login with a wrong password and one with the right one."""
+    pages, correct = f"{watched.console}/console", watched.secrets.console_password
     origin = {"Origin": watched.console}
     cookies = ""
-    for password in (right_one + "x", right_one):
+    for password in (correct + "x", correct):
         form = {"name": "Ada", "password": password}
         async with watched.http.post(f"{pages}/login", data=form, headers=origin, allow_redirects=False) as response:
             yield "login", await response.text()
@@ -161,13 +167,13 @@ async def console(watched: Watched) -> AsyncIterator[tuple[str, str]]:
         yield "metrics", await response.text()
 
 
-async def outputs(watched: Watched, sweep: Sweep) -> dict[str, str]:
-    """All that left the service, by where it went."""
-    found = {"answers": "\n".join(sweep.answers), "processes": command_lines()}
+async def outputs(watched: WatchedService, collector: ResponseCollector) -> dict[str, str]:
+    """Everything that the service has emitted, by destination."""
+    found = {"answers": "\n".join(collector.responses), "processes": command_lines()}
     async for name, text in console(watched):
         found[name] = found.get(name, "") + text
     async with watched.postgres.connection() as connection:
-        for table in KEPT:
+        for table in TABLES:
             found[table] = await connection.fetchval(ROWS.format(table=table)) or ""
         found["statements"] = await connection.fetchval(
             "SELECT string_agg(query || application_name, chr(10)) FROM pg_stat_activity WHERE usename = 'canary'"
@@ -175,13 +181,13 @@ async def outputs(watched: Watched, sweep: Sweep) -> dict[str, str]:
     assert await watched.serve.stop() == 0
     found["output"] = "\n".join(watched.serve.output)
     found["errors"] = "\n".join(watched.serve.errors)
-    # A DSN's key is how Sentry tells a project: each envelope names it, to Sentry alone.
+    # Each envelope contains the DSN's public key, which identifies the project to Sentry.
     found["sentry"] = "\n".join(watched.sentry.envelopes).replace(f'"public_key":"{watched.secrets.sentry_key}"', "")
     return found
 
 
 def command_lines() -> str:
-    """How every process on this machine was started. Its environment is its owner's alone, and is left out."""
+    """The command line of every process. Environments are readable only by their owner, so they are not searched."""
     lines = []
     for process in psutil.process_iter():
         path = Path(f"/proc/{process.pid}/cmdline")
@@ -189,33 +195,33 @@ def command_lines() -> str:
     return "\n".join(lines)
 
 
-async def test_no_secret_leaves(watched: Watched) -> None:
-    """In no log line, event, metric, page, row, answer, statement or command line is a secret of anyone's."""
-    sweep, tokens = await drive(watched)
-    assert set(sweep.statuses) == EXPECTED
+async def test_no_secret_is_leaked(watched: WatchedService) -> None:
+    """No log line, event, metric, page, row, response, statement or command line contains a secret."""
+    collector, tokens = await provoke_every_status(watched)
+    assert set(collector.statuses) == EXPECTED
     await until(lambda: len(watched.sentry.envelopes) >= 5)
-    found = await outputs(watched, sweep)
-    own = {name.replace("_", " "): value for name, value in vars(watched.secrets).items()}
-    secrets = with_digests(tokens) | own
-    seen = {name: list(sightings(text, secrets)) for name, text in found.items()}
-    assert {name: places for name, places in seen.items() if places} == {}
-    # Each place was really looked at: it holds what it is there to hold.
-    telling = {"output": "request-failed", "sentry": "exception", "metrics": "requirements_", "statements": "SELECT"}
-    telling |= {
+    found = await outputs(watched, collector)
+    service_secrets = {name.replace("_", " "): value for name, value in vars(watched.secrets).items()}
+    secrets = with_digests(tokens) | service_secrets
+    seen = {name: list(occurrences(text, secrets)) for name, text in found.items()}
+    assert {name: found_in for name, found_in in seen.items() if found_in} == {}
+    # Each output was really captured: it contains its expected text.
+    evidence = {"output": "request-failed", "sentry": "exception", "metrics": "requirements_", "statements": "SELECT"}
+    evidence |= {
         "notifications": "email-failed",
         "emails": "Invalid_Key",
         "processes": "service serve",
         "page ": "<html",
     }
-    assert [name for name, word in telling.items() if word not in found[name]] == []
+    assert [name for name, word in evidence.items() if word not in found[name]] == []
 
 
-def test_every_form_is_found() -> None:
-    """What the sweep looks for is found in each form, whatever stands around it."""
+def test_every_encoding_is_found() -> None:
+    """A secret is found in each encoding, whatever surrounds it."""
     secret = 'a/b+c "d" é' + token_urlsafe(12)
-    for form in forms(secret):
-        assert list(sightings(f"before {form} after", {"it": secret})), form
+    for form in encodings(secret):
+        assert list(occurrences(f"before {form} after", {"it": secret})), form
     for before in ("", "x", "xy"):
         text = base64.b64encode(f'{before}{{"token": "{secret}"}}'.encode()).decode()
-        assert list(sightings(text, {"it": secret}))
-    assert list(sightings(token_urlsafe(4000), {"it": secret})) == []
+        assert list(occurrences(text, {"it": secret}))
+    assert list(occurrences(token_urlsafe(4000), {"it": secret})) == []

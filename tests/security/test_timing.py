@@ -1,8 +1,8 @@
-"""How long a refusal takes tells nothing of the token that was refused.
+"""The duration of a refusal reveals nothing about the refused token.
 
-Each round asks for both tokens over one connection, in an order drawn anew. If time told nothing, either would be the
-slower one in half of the rounds, whatever the machine is busy with: the sign test needs no more than that. A
-difference counts when it shows in three samples, each of them larger and taken apart from the others.
+Each round sends both tokens over one connection, in random order. If the duration revealed nothing, either token would
+be slower in half of the rounds, whatever the load of the machine: this is a sign test. A difference counts if it shows
+in three independent samples of increasing size.
 """
 
 import random
@@ -23,11 +23,11 @@ from service.storage import applications
 from tests.conftest import AppClient, Client
 from tests.factories import CREATE, Records
 
-# Beyond this, chance has one in a hundred thousand, and that three times in a row.
+# Standard deviations. By chance one sample exceeds this with a probability of about 1 in 100,000.
 SIGNIFICANT = 4.5
 ROUNDS = (300, 600, 1200)
 
-# What is planted: well below what any network hides, and what a comparison of strings in Python costs a caller.
+# The planted leak, well below network jitter.
 LEAK_SECONDS_PER_CHARACTER = 8e-6
 
 MARGIN_SECONDS = 0.001
@@ -37,13 +37,13 @@ Token = Callable[[], str]
 
 
 @pytest.fixture
-async def live(records: Records) -> str:
-    """A token that opens."""
+async def valid_token(records: Records) -> str:
+    """A valid token."""
     return (await records.application()).token
 
 
-async def asked(client: Client) -> AsyncIterator[Send]:
-    """How many seconds a refusal of a token takes, over one connection that is open already."""
+async def refusal_timer(client: Client) -> AsyncIterator[Send]:
+    """A function that returns the seconds that a refusal of a token takes, over one open connection."""
     connector = aiohttp.TCPConnector(limit=1)
     async with aiohttp.ClientSession(connector=connector) as http:
 
@@ -61,7 +61,7 @@ async def asked(client: Client) -> AsyncIterator[Send]:
 
 
 async def score(send: Send, first: Token, second: Token, rounds: int, margin: float) -> float:
-    """By how many standard deviations the second one was slower, by more than `margin`, than half of the time."""
+    """The standard deviations from half of the rounds by which the second token was slower by more than `margin`."""
     slower = 0
     for _ in range(rounds):
         tokens = [(0, first()), (1, second())]
@@ -72,10 +72,10 @@ async def score(send: Send, first: Token, second: Token, rounds: int, margin: fl
 
 
 async def scores(client: Client, second: Token, *, show: bool, margin: float = 0.0) -> list[float]:
-    """How tokens compare with unknown ones in ever larger samples, until one does, or does not, `show` a difference."""
+    """Compare tokens with unknown ones in increasing samples, until one does (or does not) `show` a difference."""
     found: list[float] = []
-    async for send in asked(client):
-        await score(send, unknown, second, 50, margin)  # connections are opened, statements prepared
+    async for send in refusal_timer(client):
+        await score(send, unknown, second, 50, margin)  # warm-up: open connections, prepare statements
         for rounds in ROUNDS:
             found.append(await score(send, unknown, second, rounds, margin))
             if (abs(found[-1]) >= SIGNIFICANT) is show or (margin and found[-1] < SIGNIFICANT):
@@ -84,48 +84,50 @@ async def scores(client: Client, second: Token, *, show: bool, margin: float = 0
 
 
 def unknown() -> str:
-    """A token that nobody owns."""
+    """A token that does not exist."""
     return token_urlsafe(32)
 
 
-def nearly(token: str) -> Callable[[], str]:
-    """Tokens that share all but the last character with a real one."""
+def near_misses(token: str) -> Callable[[], str]:
+    """Tokens that differ from a valid one only in the last character."""
     return lambda: token[:-1] + choice([letter for letter in ascii_letters if letter != token[-1]])
 
 
-async def test_the_time_of_a_refusal_does_not_tell_a_near_miss(client: Client, live: str) -> None:
-    """A token that is right but for its last character is refused as fast as any other."""
-    found = await scores(client, nearly(live), show=False)
-    print(f"\nnear miss: {found}")  # noqa: T201 - seen with -s
+async def test_a_near_miss_takes_no_longer(client: Client, valid_token: str) -> None:
+    """A token with only its last character wrong is refused as fast as any other."""
+    found = await scores(client, near_misses(valid_token), show=False)
+    print(f"\nnear miss: {found}")  # noqa: T201 - shown with -s
     assert abs(found[-1]) < SIGNIFICANT, found
 
 
 async def test_a_revoked_token_is_refused_in_the_same_millisecond(client: Client, records: Records) -> None:
-    """To find a row that opens nothing costs next to nothing: only who holds that token could measure it at all."""
+    """A revoked token is refused within a millisecond of an unknown one; only its holder could measure less."""
     application = await records.application()
     await applications.revoke_application_tokens(records.connection, application.slug, None)
     found = await scores(client, lambda: application.token, show=False, margin=MARGIN_SECONDS)
-    print(f"\nrevoked: {found}")  # noqa: T201 - seen with -s
+    print(f"\nrevoked: {found}")  # noqa: T201 - shown with -s
     assert found[-1] < SIGNIFICANT, found
 
 
-async def test_a_comparison_that_stops_early_would_be_seen(
-    config: Config, records: Records, aiohttp_client: AppClient, live: str
+async def test_an_early_exit_comparison_is_detected(
+    config: Config, records: Records, aiohttp_client: AppClient, valid_token: str
 ) -> None:
-    """The same test sees a service that compares tokens character by character."""
+    """The test detects a service that compares tokens character by character."""
     await records.deploy()
     app = create_app(config)
 
     @web.middleware
-    async def comparing(request: web.Request, handler: Handler) -> web.StreamResponse:
+    async def slow_comparison(request: web.Request, handler: Handler) -> web.StreamResponse:
         token = request.headers["Authorization"].removeprefix("Bearer ")
-        same = next((at for at, (a, b) in enumerate(zip(token, live, strict=False)) if a != b), len(live))
-        until = time.perf_counter() + same * LEAK_SECONDS_PER_CHARACTER
+        equal_characters = next(
+            (at for at, (a, b) in enumerate(zip(token, valid_token, strict=False)) if a != b), len(valid_token)
+        )
+        until = time.perf_counter() + equal_characters * LEAK_SECONDS_PER_CHARACTER
         while time.perf_counter() < until:
             pass
         return await handler(request)
 
-    app.middlewares.insert(0, comparing)
-    found = await scores(await aiohttp_client(app), nearly(live), show=True)
-    print(f"\nplanted: {found}")  # noqa: T201 - seen with -s
+    app.middlewares.insert(0, slow_comparison)
+    found = await scores(await aiohttp_client(app), near_misses(valid_token), show=True)
+    print(f"\nplanted: {found}")  # noqa: T201 - shown with -s
     assert found[-1] >= SIGNIFICANT, found

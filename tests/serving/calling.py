@@ -1,4 +1,4 @@
-"""A caller of the real service, and what is true of every answer however broken the database is."""
+"""A caller of a running service, and what every response must be while the database is unavailable."""
 
 import asyncio
 import time
@@ -18,7 +18,7 @@ CRASH = refusal(ApplicationCrash)
 
 BUDGET_SECONDS = 4.0
 
-# The shipped limits, shortened to what tests can wait for.
+# The default timeouts, shortened for tests.
 QUICK = {
     "WEB_CONCURRENCY": "2",
     "REQUIREMENTS__SERVER__REQUEST_TIMEOUT_SECONDS": str(BUDGET_SECONDS),
@@ -29,19 +29,19 @@ QUICK = {
 
 @dataclass(frozen=True)
 class Caller:
-    """Asks one running service over fresh connections, with the demo's token and records."""
+    """Sends requests to one running service, with the demo's token and records."""
 
     http: aiohttp.ClientSession
     serve: Serve
     workers: Sequence[int]
-    made: Demo
+    demo: Demo
 
     async def create(self, value: str = "gold", token: str | None = None, key: str | None = None) -> ApiResponse:
-        """The answer to a create, with `key` as its Idempotency-Key where there is one."""
+        """Create a requirement, with `key` as the Idempotency-Key if given. Returns the response."""
         params = {
-            "token": token or self.made.application_token,
-            "required": {"type": "Service", "id": self.made.service_id},
-            "requireable": {"type": "Application", "id": self.made.application_id},
+            "token": token or self.demo.application_token,
+            "required": {"type": "Service", "id": self.demo.service_id},
+            "requireable": {"type": "Application", "id": self.demo.application_id},
             "value": value,
         }
         async with self.http.post(
@@ -50,32 +50,32 @@ class Caller:
             return await read_envelope(response)
 
     async def ping(self) -> float:
-        """How many seconds a ping takes."""
-        began = time.monotonic()
+        """Send a ping. Returns how many seconds it took."""
+        started = time.monotonic()
         async with self.http.get(f"{self.serve.url}/ping") as response:
             assert (response.status, await response.json()) == (200, {"status": "ok"})
-        return time.monotonic() - began
+        return time.monotonic() - started
 
     async def ready(self) -> tuple[int, dict[str, object]]:
-        """What /ready says, which it says within two seconds."""
+        """The HTTP code and body of /ready, which must respond within 2 seconds."""
         async with asyncio.timeout(2), self.http.get(f"{self.serve.url}/ready") as response:
             return response.status, await response.json()
 
     async def becomes_ready(self, seconds: float = 5) -> None:
-        """Wait until /ready says yes in every worker."""
+        """Wait until /ready succeeds in every worker."""
 
-        async def yes() -> bool:
+        async def is_ready() -> bool:
             return (await self.ready())[0] == 200
 
-        await self._in_every_worker(yes, seconds)
+        await self._in_every_worker(is_ready, seconds)
 
     async def settles(self, status: str, seconds: float) -> None:
-        """Wait until creates answer with `status` in every worker."""
+        """Wait until a create gets `status` from every worker."""
 
-        async def told() -> bool:
+        async def has_status() -> bool:
             return bool((await self.create()).status == status)
 
-        await self._in_every_worker(told, seconds)
+        await self._in_every_worker(has_status, seconds)
 
     async def _in_every_worker(self, condition: Callable[[], Awaitable[bool]], seconds: float) -> None:
         deadline = time.monotonic() + seconds
@@ -86,7 +86,7 @@ class Caller:
 
 
 def unavailable(**checks: str) -> tuple[int, dict[str, object]]:
-    """What /ready says when `checks` are not ok."""
+    """The HTTP code and body of /ready when `checks` are not ok."""
     return 503, {"status": "unavailable", "checks": {"database": "ok", "migrations": "ok", "serving": "ok"} | checks}
 
 
@@ -95,13 +95,13 @@ NEVER_MET = unavailable(database="no answer", migrations="unknown", serving="reg
 
 
 async def rows(postgres: Postgres, value: str) -> int:
-    """How many requirements hold this value."""
+    """How many requirements have this value."""
     async with postgres.connection() as connection:
         count: int = await connection.fetchval("SELECT count(*) FROM requirements WHERE value = $1", value)
     return count
 
 
 async def execute(postgres: Postgres, statement: str) -> None:
-    """Run a statement as some other process would."""
+    """Run a statement on a connection of its own."""
     async with postgres.connection() as connection:
         await connection.execute(statement)

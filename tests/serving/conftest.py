@@ -1,4 +1,4 @@
-"""A folder to serve from, with settings and data of its own."""
+"""Folders with settings and data to run the service in, and a PostgreSQL to stop and kill."""
 
 import shutil
 from collections.abc import AsyncIterator
@@ -10,10 +10,11 @@ import pytest
 from service.config.resources import resource
 from service.database.migrations import load_migrations, migrate
 from service.embedded_postgres.server import run_embedded
-from service.storage.demo import ROUTE, Demo, make_demo
+from service.storage.demo import Demo, make_demo
+from tests.factories import ROUTES
 from tests.serving.postgres import Postgres
 
-# Tests have no need that what they write outlives a crash of the machine.
+# Test data need not survive a crash of the machine.
 QUICK = "fsync = off\nfull_page_writes = off\nsynchronous_commit = off\n"
 
 SETTINGS = "database:\n  require_durable: false\nserver:\n  shutdown_seconds: 3.0\n"
@@ -21,7 +22,7 @@ SETTINGS = "database:\n  require_durable: false\nserver:\n  shutdown_seconds: 3.
 
 @pytest.fixture(scope="session")
 async def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The data folder of an embedded PostgreSQL after its first run, to copy from: quicker than an initdb."""
+    """The data folder of an embedded PostgreSQL after its first run. Copying it is faster than initdb."""
     folder = tmp_path_factory.mktemp("made") / ".data"
     async with run_embedded(folder):
         pass
@@ -32,20 +33,15 @@ async def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def folder(made: Path, tmp_path: Path) -> Path:
-    """A folder with a config.yaml and an embedded PostgreSQL of the test's own."""
-    return furnished(made, tmp_path)
-
-
-def furnished(made: Path, folder: Path) -> Path:
-    """Make `folder` one to serve from."""
-    shutil.copytree(made, folder / ".data")
-    (folder / "config.yaml").write_text(SETTINGS)
-    return folder
+    """A folder with a config.yaml and the data of an embedded PostgreSQL, for one test."""
+    shutil.copytree(made, tmp_path / ".data")
+    (tmp_path / "config.yaml").write_text(SETTINGS)
+    return tmp_path
 
 
 @pytest.fixture(scope="module")
 async def postgres(made: Path, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Postgres]:
-    """A PostgreSQL for one module's tests to disturb; each leaves it running."""
+    """A PostgreSQL that one module's tests stop, kill and pause. Each test leaves it running."""
     server = Postgres(Path(shutil.copytree(made, tmp_path_factory.mktemp("disturbed") / ".data")))
     await server.start()
     yield server
@@ -54,7 +50,7 @@ async def postgres(made: Path, tmp_path_factory: pytest.TempPathFactory) -> Asyn
 
 @pytest.fixture(scope="session")
 async def http() -> AsyncIterator[aiohttp.ClientSession]:
-    """A caller that opens a connection for each request, so that any worker may get it."""
+    """An HTTP client that opens a connection for each request, so that any worker may accept it."""
     async with aiohttp.ClientSession(
         connector=aiohttp.TCPConnector(force_close=True), timeout=aiohttp.ClientTimeout(15)
     ) as session:
@@ -63,15 +59,15 @@ async def http() -> AsyncIterator[aiohttp.ClientSession]:
 
 @pytest.fixture(scope="module")
 async def demo(postgres: Postgres) -> Demo:
-    """The tables and the demo's records."""
+    """The demo's records, in the migrated database."""
     async with postgres.connection() as connection:
         await migrate(connection, load_migrations(resource("sql") / "migrations"))
-        return await make_demo(connection, [ROUTE])
+        return await make_demo(connection, ROUTES)
 
 
 @pytest.fixture(scope="module")
 def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with settings."""
+    """A folder with a config.yaml and no data, for one module."""
     folder = tmp_path_factory.mktemp("serving")
     (folder / "config.yaml").write_text(SETTINGS)
     return folder

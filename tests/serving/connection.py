@@ -1,4 +1,4 @@
-"""One caller's connection over a plain socket: nothing is tried again behind the test's back, nothing is hidden."""
+"""An HTTP/1.1 connection over a plain socket, without the retries of a client library."""
 
 import asyncio
 import contextlib
@@ -14,12 +14,12 @@ Address = tuple[str, int]
 
 
 class NoAnswerError(Exception):
-    """The connection ended, or could not be had, without a whole answer: the message says when and why."""
+    """The connection failed or closed before a complete response. The message says when and why."""
 
 
 @dataclass(frozen=True)
 class RawAnswer:
-    """What came back; `closes` whether the connection is to be used no more."""
+    """A response. `closes` is whether it had `Connection: close`."""
 
     code: int
     closes: bool
@@ -27,7 +27,7 @@ class RawAnswer:
 
 
 class Connection:
-    """An HTTP/1.1 connection that its caller keeps until an answer closes it."""
+    """An HTTP/1.1 connection that is kept alive until a response closes it."""
 
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._reader = reader
@@ -36,18 +36,18 @@ class Connection:
 
     @classmethod
     async def to(cls, address: Address) -> "Connection":
-        """A fresh one. Raises `NoAnswerError` where nobody listens."""
+        """Open a connection. Raises `NoAnswerError` if it is refused."""
         try:
             return cls(*await asyncio.open_connection(*address))
         except OSError as error:
             raise NoAnswerError(f"connecting: {error!r}") from None
 
     async def create(self, params: dict[str, object]) -> RawAnswer:
-        """The answer to a create."""
+        """Send a create. Returns the response. Raises `NoAnswerError`."""
         return await self.ask("POST", CREATE, json.dumps(params).encode())
 
     async def ask(self, method: str, path: str, body: bytes = b"") -> RawAnswer:
-        """The answer to a request. Raises `NoAnswerError`."""
+        """Send a request. Returns the response. Raises `NoAnswerError`."""
         head = f"{method} {path} HTTP/1.1\r\nHost: test\r\n"
         if body:
             head += f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n"
@@ -67,7 +67,7 @@ class Connection:
         return RawAnswer(int(status.split()[1]), fields.get("connection", "").lower() == "close", answer)
 
     async def closed(self, seconds: float) -> bool:
-        """Whether the other side ends the connection within that time, without another byte."""
+        """Whether the server closes the connection within `seconds` without sending anything."""
         try:
             async with asyncio.timeout(seconds):
                 return await self._reader.read(1) == b""
@@ -75,7 +75,7 @@ class Connection:
             return False
 
     async def close(self) -> None:
-        """End it from this side."""
+        """Close it."""
         self._writer.close()
         with contextlib.suppress(OSError):
             await self._writer.wait_closed()

@@ -1,4 +1,4 @@
-"""Many callers at once, on fresh connections and on kept ones, who write down what they sent and what they saw."""
+"""Concurrent callers, with new and keep-alive connections, that record every value they sent and its result."""
 
 import asyncio
 import contextlib
@@ -13,14 +13,14 @@ from tests.serving.postgres import Postgres
 
 @dataclass
 class History:
-    """The values that were sent: those acknowledged, with their ids, and what became of the others."""
+    """The values that were sent: the ids of those acknowledged, and the errors of the others."""
 
     acknowledged: dict[str, int] = field(default_factory=dict)
     failed: dict[str, str] = field(default_factory=dict)
-    closing: int = 0  # answers that closed a kept connection
+    closing: int = 0  # responses that closed a keep-alive connection
 
-    def note(self, value: str, answer: RawAnswer) -> None:
-        """Write down what became of a value."""
+    def record(self, value: str, answer: RawAnswer) -> None:
+        """Record the response for a value."""
         if answer.code == 200 and answer.body["status"] == "action-successful":
             self.acknowledged[value] = answer.body["data"]["id"]
         else:
@@ -29,16 +29,16 @@ class History:
 
 @dataclass(frozen=True)
 class Caller:
-    """One who creates requirements, one after another with a pause of up to `pause_seconds`."""
+    """Creates requirements one after another, with a pause of up to `pause_seconds` between them."""
 
     name: str
     address: Address
-    keeps: bool  # its connection, as long as answers let it
+    keep_alive: bool  # whether it reuses its connection until a response closes it
     pause_seconds: float
 
     async def call(self, made: Demo, history: History, stop: asyncio.Event) -> None:
-        """Go on until `stop` is set."""
-        pauses = random.Random(self.name)  # noqa: S311 - no secret, a schedule
+        """Create requirements until `stop` is set."""
+        pauses = random.Random(self.name)  # noqa: S311 - not a secret
         connection: Connection | None = None
         number = 0
         while not stop.is_set():
@@ -51,7 +51,7 @@ class Caller:
     async def _create(
         self, connection: Connection | None, made: Demo, value: str, history: History
     ) -> Connection | None:
-        """Create one requirement; the connection for the next, where there is one."""
+        """Create one requirement. Returns the connection if the next request can use it."""
         closes = True
         try:
             connection = connection or await Connection.to(self.address)
@@ -59,18 +59,18 @@ class Caller:
         except NoAnswerError as error:
             history.failed[value] = str(error)
         else:
-            history.note(value, answer)
+            history.record(value, answer)
             closes = answer.closes
-        if self.keeps and not closes:
+        if self.keep_alive and not closes:
             return connection
-        history.closing += self.keeps
+        history.closing += self.keep_alive
         if connection is not None:
             await connection.close()
         return None
 
 
 def params(made: Demo, value: str) -> dict[str, object]:
-    """Those of a create that succeeds."""
+    """The params of a create that succeeds."""
     return {
         "token": made.application_token,
         "required": {"type": "Service", "id": made.service_id},
@@ -80,28 +80,33 @@ def params(made: Demo, value: str) -> dict[str, object]:
 
 
 def crowd(address: Address, name: str, pause_seconds: float = 0.1) -> list[Caller]:
-    """Callers who hurry and callers who take their time, half of them keeping their connection."""
+    """Eight callers with different pauses, half of them with keep-alive connections."""
     return [
-        Caller(f"{name} {'kept' if keeps else 'fresh'} {number}", address, keeps, pause_seconds * (1 + number))
-        for keeps in (True, False)
+        Caller(
+            f"{name} {'keep-alive' if keep_alive else 'new'} {number}",
+            address,
+            keep_alive,
+            pause_seconds * (1 + number),
+        )
+        for keep_alive in (True, False)
         for number in range(4)
     ]
 
 
 @contextlib.asynccontextmanager
 async def load(made: Demo, callers: Sequence[Caller]) -> AsyncIterator[History]:
-    """Have all of them call meanwhile; the history is whole at the end."""
+    """Run all callers until the context ends. The history is complete afterwards."""
     history, stop = History(), asyncio.Event()
-    calling = asyncio.gather(*(caller.call(made, history, stop) for caller in callers))
+    running = asyncio.gather(*(caller.call(made, history, stop) for caller in callers))
     try:
         yield history
     finally:
         stop.set()
-        await calling
+        await running
 
 
 async def assert_exactly_once(postgres: Postgres, history: History) -> None:
-    """What was acknowledged is in the table once, by the id that was told, and nothing of it is there twice."""
+    """Assert that each acknowledged value is in the table once, with its id, and that no value is there twice."""
     values = [*history.acknowledged, *history.failed]
     async with postgres.connection() as connection:
         found = await connection.fetch("SELECT value, id FROM requirements WHERE value = ANY($1)", values)

@@ -1,4 +1,4 @@
-"""A PostgreSQL of the test's own, to be stopped, killed and paused under a running service."""
+"""A PostgreSQL that tests stop, kill and pause while the service runs."""
 
 import contextlib
 import os
@@ -15,7 +15,7 @@ from tests.serving.process import alive, processes, until
 
 
 class Postgres:
-    """A server in `folder`: whatever happens to it, it comes back at the same address."""
+    """A server in `folder`. It has the same URL after each start."""
 
     def __init__(self, folder: Path, settings: Mapping[str, str] = FAST) -> None:
         self.folder = folder
@@ -24,16 +24,16 @@ class Postgres:
         self._stack = contextlib.AsyncExitStack()
 
     async def start(self) -> None:
-        """Run it, after a stop or a kill."""
+        """Start it, also after a stop or a kill."""
         server = await self._stack.enter_async_context(run_embedded(self.folder, settings=self._settings))
         self.url = server.url
 
     async def stop(self) -> None:
-        """Stop it as an operator does: fast, ending every connection."""
+        """Stop it in fast mode, which closes every connection."""
         await self._stack.aclose()
 
     async def kill(self) -> None:
-        """End the postmaster at once; its backends notice by themselves."""
+        """Kill the postmaster with SIGKILL, and wait until its backends have exited."""
         pids = self._pids()
         os.kill(pids[0], signal.SIGKILL)
         await self._stack.aclose()
@@ -41,7 +41,7 @@ class Postgres:
 
     @contextlib.contextmanager
     def paused(self) -> Iterator[None]:
-        """Nothing of it moves: connections stay open, nobody answers."""
+        """Suspend all its processes: connections stay open without responses."""
         pids = self._pids()
         for pid in pids:
             os.kill(pid, signal.SIGSTOP)
@@ -52,14 +52,14 @@ class Postgres:
                 os.kill(pid, signal.SIGCONT)
 
     def _pids(self) -> list[int]:
-        """The postmaster's first, then those of all its children."""
+        """The pids of the postmaster and then of its children."""
         found = Postmaster.of(self.folder / "postgres")
         assert found
         return [found.pid, *(pid for pid, (parent, _) in processes().items() if parent == found.pid)]
 
     @contextlib.asynccontextmanager
     async def connection(self) -> AsyncIterator[asyncpg.Connection]:
-        """A connection to its database."""
+        """Open a connection to its database."""
         connection = await asyncpg.connect(self.url)
         try:
             yield connection

@@ -1,4 +1,4 @@
-"""The service as a real process: started, watched by its log lines, signalled, and its end waited for."""
+"""The service as a real process: tests start it, read its log, send signals, and wait for its exit."""
 
 import asyncio
 import contextlib
@@ -19,30 +19,30 @@ from service.config.settings import SHORT_NAMES
 REPOSITORY = Path(__file__).parents[2]
 PATIENCE_SECONDS = 20.0
 
-# On free ports, and ended without the wait for a gateway.
+# Free ports, and a short drain.
 ANYWHERE = {"PORT": "0", "REQUIREMENTS__CONSOLE__PORT": "0", "REQUIREMENTS__SERVER__DRAIN_SECONDS": "0.2"}
 
 Line = dict[str, Any]
 
 
 def environment(changes: Mapping[str, str] | None = None) -> dict[str, str]:
-    """Our environment without any setting of the service's, with `changes`."""
-    ours = {
+    """The environment of the tests without settings of the service, with `changes`."""
+    kept = {
         name: value
         for name, value in os.environ.items()
         if name.removesuffix("_FILE") not in SHORT_NAMES and not name.startswith((PREFIX, "PG"))
     }
-    return ours | {"PYTHONPATH": str(REPOSITORY)} | dict(changes or {})
+    return kept | {"PYTHONPATH": str(REPOSITORY)} | dict(changes or {})
 
 
 def processes() -> dict[int, tuple[int, str]]:
-    """Every process by its pid: its parent's, and its state."""
+    """Map the pid of every process to its parent's pid and its state."""
     running = psutil.process_iter(["ppid", "status"])
     return {process.pid: (process.info["ppid"], process.info["status"]) for process in running}
 
 
 def alive(pid: int) -> bool:
-    """Whether a process runs; one that has ended and only waits to be noticed does not."""
+    """Whether a process is running. A zombie is not."""
     _, state = processes().get(pid, (0, psutil.STATUS_ZOMBIE))
     return bool(state != psutil.STATUS_ZOMBIE)
 
@@ -51,12 +51,12 @@ async def until(condition: Callable[[], object], seconds: float = PATIENCE_SECON
     """Wait until `condition()` is true."""
     deadline = time.monotonic() + seconds
     while not condition():
-        assert time.monotonic() < deadline, "it did not happen in time"
+        assert time.monotonic() < deadline, "timeout"
         await asyncio.sleep(0.02)
 
 
 class Serve:
-    """A running `serve`; `serving` makes them."""
+    """A running `serve`, started by `started` or `serving`."""
 
     def __init__(self, process: asyncio.subprocess.Process, folder: Path) -> None:
         self.process = process
@@ -81,7 +81,7 @@ class Serve:
         return [json.loads(line) for line in self.output if line.startswith("{")]
 
     async def event(self, name: str, count: int = 1, seconds: float = PATIENCE_SECONDS) -> list[Line]:
-        """The log lines called `name`, once there are `count` of them."""
+        """Wait until there are `count` log lines with the event `name`. Returns them."""
         found: list[Line] = []
 
         def logged() -> bool:
@@ -93,18 +93,18 @@ class Serve:
         return found
 
     async def line(self, start: str) -> str:
-        """The first line of output that starts so, once there is one."""
+        """Wait for a line of output with this start. Returns the first."""
         async with asyncio.timeout(PATIENCE_SECONDS), self._changed:
             await self._changed.wait_for(lambda: any(line.startswith(start) for line in self.output))
         return next(line for line in self.output if line.startswith(start))
 
     async def workers(self, count: int = 2) -> list[int]:
-        """The pids of all workers that were ever ready, once there were `count`."""
+        """Wait until `count` workers have become ready since the start. Returns the pids of all of them."""
         return [line["worker"] for line in await self.event("worker-ready", count)]
 
     @contextlib.contextmanager
     def only(self, worker: int, workers: Collection[int]) -> Iterator[None]:
-        """Halt the other workers meanwhile, so that whatever is answered is answered by this one."""
+        """Suspend the other workers, so that this one handles every request."""
         others = set(workers) - {worker}
         for pid in others:
             os.kill(pid, signal.SIGSTOP)
@@ -115,20 +115,19 @@ class Serve:
                 os.kill(pid, signal.SIGCONT)
 
     async def ended(self, seconds: float = PATIENCE_SECONDS) -> int:
-        """The exit code, once it has ended and its output is read."""
+        """Wait until it has exited and its output has been read. Returns the exit code."""
         async with asyncio.timeout(seconds):
             code = await self.process.wait()
             await self._reading
         return code
 
     async def stop(self, number: signal.Signals = signal.SIGTERM) -> int:
-        """Send a signal; the exit code."""
+        """Send a signal. Returns the exit code."""
         self.process.send_signal(number)
         return await self.ended()
 
 
-# Makes standard input the terminal that Ctrl-C is pressed on, and that can be closed; whether or not these tests are to
-# outlive theirs.
+# Makes standard input the controlling terminal, and restores SIGHUP, which nohup may have disabled for the tests.
 ON_TERMINAL = """
 import fcntl, os, signal, sys, termios
 signal.signal(signal.SIGHUP, signal.SIG_DFL)
@@ -141,7 +140,7 @@ os.execv(sys.executable, [sys.executable, *sys.argv[1:]])
 async def started(
     folder: Path, *arguments: str, environ: Mapping[str, str] | None = None, terminal: int | None = None
 ) -> AsyncIterator[Serve]:
-    """`serve` as a child that leads a session of its own, in `folder`; stopped at the end if it still runs."""
+    """Start `serve` in `folder` and in a session of its own. It is stopped when the context ends."""
     command = (sys.executable, "-m", "service", "serve", *arguments)
     process = await asyncio.create_subprocess_exec(
         *(command if terminal is None else (sys.executable, "-c", ON_TERMINAL, *command[1:])),
@@ -165,7 +164,7 @@ async def started(
 async def serving(
     folder: Path, *arguments: str, environ: Mapping[str, str] | None = None, terminal: int | None = None
 ) -> AsyncIterator[Serve]:
-    """As `started`, once it serves; its address is in `url`."""
+    """As `started`, and wait until it serves at `url`."""
     async with started(folder, *arguments, environ=environ, terminal=terminal) as serve:
         serve.url = (await serve.event("serving"))[0]["url"]
         yield serve

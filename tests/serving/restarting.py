@@ -1,4 +1,4 @@
-"""A service to be restarted: its settings are in a file that tests rewrite while it runs."""
+"""A service whose settings file tests rewrite before they restart its workers."""
 
 import contextlib
 import signal
@@ -15,7 +15,7 @@ server: {{shutdown_seconds: 3.0, drain_seconds: {drain}, workers: {workers}}}
 
 
 def settings(folder: Path, drain: float, workers: int = 2, more: str = "") -> None:
-    """Write what the next restart reads."""
+    """Write the settings that the next restart reads."""
     (folder / "config.yaml").write_text(SETTINGS.format(drain=drain, workers=workers) + more)
 
 
@@ -23,25 +23,25 @@ def settings(folder: Path, drain: float, workers: int = 2, more: str = "") -> No
 async def restartable(
     folder: Path, url: str, drain: float, workers: int = 2, environ: Mapping[str, str] | None = None
 ) -> AsyncIterator[Serve]:
-    """A service on the database at `url`, once all its workers serve."""
+    """Run a service on the database at `url`, and wait until all its workers are ready."""
     settings(folder, drain, workers)
-    lasting = {
+    fixed = {
         "DATABASE_URL": url,
         "REQUIREMENTS__DATABASE__REQUIRE_DURABLE": "false",
-        "REQUIREMENTS__SERVER__DRAIN_SECONDS": "",  # the file alone says it
+        "REQUIREMENTS__SERVER__DRAIN_SECONDS": "",  # only the file sets it
     }
-    async with serving(folder, environ=lasting | dict(environ or {})) as serve:
+    async with serving(folder, environ=fixed | dict(environ or {})) as serve:
         await serve.workers(workers)
         yield serve
 
 
 def address_of(serve: Serve) -> Address:
-    """Where it listens."""
+    """The host and port at which it listens."""
     url = urlsplit(serve.url)
     return str(url.hostname), int(url.port or 0)
 
 
 async def restart(serve: Serve, count: int = 1) -> None:
-    """Have the workers restarted, for the `count`th time."""
+    """Restart the workers, for the `count`th time, and wait until that is complete."""
     serve.process.send_signal(signal.SIGHUP)
     await serve.event("restarted", count, 60)

@@ -1,4 +1,4 @@
-"""The console as a start of the service tells of it."""
+"""What a start of the service prints and logs about the console."""
 
 import re
 from pathlib import Path
@@ -10,7 +10,7 @@ from tests.serving.process import serving
 
 
 async def test_the_password_is_printed_and_not_logged(folder: Path, http: aiohttp.ClientSession) -> None:
-    """Whoever starts the demo reads where the console is and what opens it; no log line does."""
+    """The demo prints the console's URL and password. No log line contains the password."""
     environ = {"REQUIREMENTS__CONSOLE__PORT": "0", "LOG_LEVEL": "debug"}
     async with serving(folder, "--demo", environ=environ) as serve:
         line = await serve.line("console ")
@@ -19,15 +19,15 @@ async def test_the_password_is_printed_and_not_logged(folder: Path, http: aiohtt
         fields = {"name": "Ada", "password": password}
         async with http.post(
             f"{url}/console/login", data=fields, headers={"Origin": url}, allow_redirects=False
-        ) as answer:
-            assert (answer.status, answer.headers["Location"]) == (303, "/console/")
+        ) as response:
+            assert (response.status, response.headers["Location"]) == (303, "/console/")
         await serve.event("console-login")
     assert password == (folder / ".data" / FILE_NAME).read_text().strip()
     assert [line for line in serve.output + serve.errors if password in line] == [line]
 
 
 async def test_a_start_without_the_demo_prints_no_password(folder: Path, database_url: str) -> None:
-    """What is run in earnest has its output collected: only the file holds the password."""
+    """Without --demo, only the file contains the password, because the output may be collected."""
     environ = {"DATABASE_URL": database_url, "REQUIREMENTS__CONSOLE__PORT": "0"}
     async with serving(folder, environ=environ) as serve:
         await serve.event("console-ready")

@@ -1,4 +1,4 @@
-"""What a restart by SIGHUP takes up, what it refuses, and what callers see of it."""
+"""Restarts by SIGHUP: what they reload, what they refuse, and what callers see."""
 
 import asyncio
 import itertools
@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from service.cli.serve import console, worker
 from service.storage.demo import Demo
 from tests.serving.connection import Connection
 from tests.serving.load import params
@@ -22,7 +23,7 @@ DRAIN_SECONDS = 1.5
 
 @pytest.fixture(scope="module")
 def code(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A copy of what is served from, to be changed."""
+    """A copy of the code, which tests change."""
     folder = tmp_path_factory.mktemp("code")
     for name in ("service", "sql"):
         shutil.copytree(REPOSITORY / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
@@ -34,104 +35,104 @@ def code(tmp_path_factory: pytest.TempPathFactory) -> Path:
 async def serve(
     postgres: Postgres, demo: Demo, code: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncIterator[Serve]:
-    """One service for these tests, of two workers; each leaves it running."""
+    """One service with two workers for these tests. Each test leaves it running."""
     assert demo.service_id
-    place = tmp_path_factory.mktemp("place")
-    async with restartable(place, postgres.url, DRAIN_SECONDS, environ={"PYTHONPATH": str(code)}) as serve:
+    folder = tmp_path_factory.mktemp("serving")
+    async with restartable(folder, postgres.url, DRAIN_SECONDS, environ={"PYTHONPATH": str(code)}) as serve:
         yield serve
 
 
-async def again(serve: Serve) -> None:
+async def restart_again(serve: Serve) -> None:
     """Restart it once more."""
-    await restart(serve, 1 + told(serve, "restarted"))
+    await restart(serve, 1 + count(serve, "restarted"))
 
 
-def told(serve: Serve, name: str) -> int:
-    """How many log lines there are of that name."""
+def count(serve: Serve, name: str) -> int:
+    """How many log lines have the event `name`."""
     return sum(line["event"] == name for line in serve.events)
 
 
-async def refused(serve: Serve) -> str:
-    """Why a restart is refused: the one line about it, while the workers are the same as before."""
-    before, lines = told(serve, "worker-ready"), len(serve.events)
+async def refused_restart(serve: Serve) -> str:
+    """Restart, and assert that it is refused with one log line and no new worker. Returns the reason."""
+    before, lines = count(serve, "worker-ready"), len(serve.events)
     serve.process.send_signal(signal.SIGHUP)
-    line = (await serve.event("restart-refused", 1 + told(serve, "restart-refused")))[-1]
-    assert line["consequence"] == "the workers that run serve on"
-    assert told(serve, "worker-ready") == before
+    line = (await serve.event("restart-refused", 1 + count(serve, "restart-refused")))[-1]
+    assert line["consequence"] == "the running workers keep serving"
+    assert count(serve, "worker-ready") == before
     assert [line["event"] for line in serve.events[lines:] if line["level"] == "error"] == ["restart-refused"]
     reason: str = line["reason"]
     return reason
 
 
 async def version(serve: Serve) -> str:
-    """What a worker says of its own code."""
+    """The version of a worker's code, from its OpenAPI document."""
     connection = await Connection.to(address_of(serve))
     answer = await connection.ask("GET", "/openapi.json")
     await connection.close()
-    said: str = answer.body["info"]["version"]
-    return said
+    found: str = answer.body["info"]["version"]
+    return found
 
 
-async def test_kept_connections_are_answered_and_then_closed(serve: Serve, demo: Demo) -> None:
-    """The next request on a connection to a worker that leaves is answered, closing it; /ready is well all along."""
+async def test_keep_alive_connections_are_answered_and_then_closed(serve: Serve, demo: Demo) -> None:
+    """A replaced worker answers the next request on each connection and closes it. /ready succeeds meanwhile."""
     workers = await serve.workers()
-    kept = {worker: await kept_by(serve, worker, workers) for worker in workers}
+    connections = {worker: await connections_to(serve, worker, workers) for worker in workers}
     serve.process.send_signal(signal.SIGHUP)
     (left,) = await serve.event("worker-leaving")
-    first, second, idle = kept[left["worker"]]
+    first, second, idle = connections[left["worker"]]
     ready, create = await first.ask("GET", "/ready"), await second.create(params(demo, "kept"))
     assert (ready.code, ready.body["status"], ready.closes) == (200, "ok", True)
     assert (create.code, create.body["status"], create.closes) == (200, "action-successful", True)
     assert await first.closed(1)
     assert await idle.closed(5)
     await serve.event("restarted")
-    for connection in itertools.chain(*kept.values()):
+    for connection in itertools.chain(*connections.values()):
         await connection.close()
 
 
-async def kept_by(serve: Serve, worker: int, workers: list[int]) -> list[Connection]:
-    """Connections that this worker answers on and keeps."""
+async def connections_to(serve: Serve, worker: int, workers: list[int]) -> list[Connection]:
+    """Three keep-alive connections to this worker."""
     with serve.only(worker, workers):
         connections = [await Connection.to(address_of(serve)) for _ in range(3)]
         assert [(await connection.ask("GET", "/ready")).closes for connection in connections] == [False] * 3
     return connections
 
 
-async def test_new_code_is_taken_up(serve: Serve, code: Path) -> None:
-    """After a restart the workers run what the code says now."""
+async def test_new_code_is_loaded(serve: Serve, code: Path) -> None:
+    """After a restart, the workers run the new code."""
     module = code / "service" / "__init__.py"
     before = module.read_text()
     module.write_text(before + '\n__version__ = "99.9.9"\n')
     assert await version(serve) != "99.9.9"
-    await again(serve)
+    await restart_again(serve)
     assert {await version(serve) for _ in range(6)} == {"99.9.9"}
     module.write_text(before)
 
 
-async def test_new_settings_are_taken_up(serve: Serve) -> None:
-    """After a restart there are as many workers as the settings say now, and they keep to the new limits."""
-    alike = told(serve, "worker-ready")
+async def test_new_settings_are_loaded(serve: Serve) -> None:
+    """After a restart, the number of workers and their settings are the new ones."""
+    before = count(serve, "worker-ready")
     settings(serve.folder, DRAIN_SECONDS, workers=3, more="mandrill: {recipients: [someone@example.com]}\n")
-    await again(serve)
+    await restart_again(serve)
     assert (await serve.event("no-emails", 3))[-1]["level"] == "warning"
-    assert sum(map(alive, await serve.workers(alike + 3))) == 3
+    assert sum(map(alive, await serve.workers(before + 3))) == 3
     settings(serve.folder, DRAIN_SECONDS, workers=1)
-    await again(serve)
-    assert sum(map(alive, await serve.workers(alike + 4))) == 1
+    await restart_again(serve)
+    assert sum(map(alive, await serve.workers(before + 4))) == 1
     settings(serve.folder, DRAIN_SECONDS)
 
 
-async def test_what_is_ordered_meanwhile_is_one_more(serve: Serve) -> None:
-    """Any number of signals during a restart make one restart after it."""
-    rounds = told(serve, "restarting")
+async def test_signals_during_a_restart_cause_one_more(serve: Serve) -> None:
+    """Any number of signals during a restart cause one restart after it."""
+    restarts = count(serve, "restarting")
     serve.process.send_signal(signal.SIGHUP)
-    await serve.event("restarting", rounds + 1)
+    await serve.event("restarting", restarts + 1)
     for _ in range(3):
         os.kill(serve.pid, signal.SIGHUP)
         await version(serve)
-    await serve.event("restarted", rounds + 2, 60)
-    await again(serve)
-    assert told(serve, "restarting") == rounds + 3
+    await serve.event("restarted", restarts + 2, 60)
+    await restart_again(serve)
+    assert count(serve, "restarting") == restarts + 3
 
 
 @pytest.mark.parametrize(
@@ -140,42 +141,55 @@ async def test_what_is_ordered_meanwhile_is_one_more(serve: Serve) -> None:
         ("server: {workers: none}", "server.workers: not a valid integer"),
         ("server: [", "is not valid YAML"),
         ("server: {drain_seconds: 11}", "server.drain_seconds: must be at most 10 together with"),
-        ("server: {host: localhost}", "server: another host or port takes a stop and a start"),
-        ("associations: {Order: nowhere}", "associations.Order: nowhere is not a table in this database"),
+        ("server: {host: localhost}", "server: SIGHUP cannot change the host or port: stop and start the service"),
+        ("associations: {Order: nowhere}", "associations.Order: nowhere is no table of this database"),
     ],
 )
 async def test_bad_settings_keep_the_workers(serve: Serve, text: str, reason: str) -> None:
-    """Settings that do not fit, here or in the database, change nothing: one line says why."""
+    """Invalid settings, or settings that do not fit the database, change nothing. One log line has the reason."""
     (serve.folder / "config.yaml").write_text(text)
-    assert reason in await refused(serve)
+    assert reason in await refused_restart(serve)
     assert await version(serve)
     settings(serve.folder, DRAIN_SECONDS)
 
 
 async def test_code_that_does_not_work_keeps_the_workers(serve: Serve, code: Path) -> None:
-    """A new worker that ends before it serves is the last one tried; once the code is mended a restart works."""
+    """If a new worker exits before it is ready, no other is started. After the code is fixed, a restart works."""
     module = code / "service" / "serving" / "worker.py"
     before = module.read_text()
     module.write_text("raise SystemExit('broken')\n")
-    assert await refused(serve) == "a new worker did not become ready"
+    assert await refused_restart(serve) == "a new worker did not become ready"
     assert await version(serve)
     module.write_text(before)
-    await again(serve)
+    await restart_again(serve)
 
 
-async def test_the_console_is_followed_by_a_fresh_one(serve: Serve) -> None:
-    """The internal listener's process is replaced too, at the same address."""
+async def test_the_console_is_replaced(serve: Serve) -> None:
+    """The process of the internal listener is replaced at the same address."""
     consoles = [line["process"] for line in await serve.event("console-ready")]
-    await again(serve)
+    await restart_again(serve)
     await serve.event("console-ready", len(consoles) + 1)
     assert not any(map(alive, consoles))
     assert len(await serve.event("console-listening")) == 1
 
 
-async def test_an_end_during_a_restart_ends_all(serve: Serve) -> None:
-    """A stop while workers start and leave leaves nobody behind."""
+async def test_a_stop_during_a_restart_stops_all(serve: Serve) -> None:
+    """A stop while workers start and stop leaves no process running."""
     serve.process.send_signal(signal.SIGHUP)
-    await serve.event("restarting", told(serve, "restarting") + 1)
+    await serve.event("restarting", count(serve, "restarting") + 1)
     await asyncio.wait_for(serve.stop(), 12)
     assert not any(map(alive, await serve.workers(2)))
     assert serve.process.returncode == 0
+
+
+@pytest.mark.parametrize("option", ["--if-ready", "--must-become-ready"])
+def test_a_supervisor_of_an_older_release_can_start_new_workers(option: str) -> None:
+    """The hidden commands take the arguments of older supervisors, which start new code on SIGHUP."""
+    assert worker.make_context("worker", ["3", "4", "5", "0b", option]).params == {
+        "listener": 3,
+        "lifeline": 4,
+        "ready": 5,
+        "name": "0b",
+        "must_become_ready": True,
+    }
+    assert console.make_context("console", ["3", "4", "5"]).params == {"listener": 3, "lifeline": 4, "ready": 5}

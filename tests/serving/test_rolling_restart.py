@@ -1,4 +1,4 @@
-"""Restarting the workers by SIGHUP while callers call: nobody notices."""
+"""Restarts of the workers by SIGHUP under load: no request fails."""
 
 import contextlib
 import os
@@ -13,32 +13,32 @@ from tests.serving.postgres import Postgres
 from tests.serving.process import alive
 from tests.serving.restarting import address_of, restart, restartable
 
-# A long run sets more.
+# A longer run sets larger numbers.
 RESTARTS = int(os.environ.get("ROLLING_RESTARTS", "20"))
 WORKERS = int(os.environ.get("ROLLING_WORKERS", "1"))
 
-# The gateway as it is shipped, but for its patience, which is as much shorter as the service's own here, and its rates.
+# The shipped gateway with a shorter keep-alive timeout, as the service has here, and without its rate limit.
 CHANGES = {"keepalive_timeout 5s;": "keepalive_timeout 300ms;", "rate=500r/s": "rate=50000r/s"}
 
 
 @contextlib.asynccontextmanager
 async def without_console() -> AsyncIterator[dict[str, str]]:
-    """Settings without the console, whose process takes as long to start as a worker."""
+    """Settings with which the console cannot start, because its process takes as long to start as a worker."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
         yield {"REQUIREMENTS__CONSOLE__PORT": str(taken.getsockname()[1])}
 
 
-def _made(folder: Path) -> Path:
+def _created(folder: Path) -> Path:
     folder.mkdir()
     return folder
 
 
 async def test_no_caller_notices_a_restart(postgres: Postgres, demo: Demo, tmp_path: Path) -> None:
-    """Restart after restart under load, on kept and fresh connections, direct and through nginx: nothing fails."""
+    """Repeated restarts under load, on new and keep-alive connections, direct and through nginx, fail no request."""
     async with (
         without_console() as environ,
         restartable(tmp_path, postgres.url, 0.6, WORKERS, environ) as serve,
-        gateway(_made(tmp_path / "nginx"), serve.url, CHANGES) as nginx,
+        gateway(_created(tmp_path / "nginx"), serve.url, CHANGES) as nginx,
     ):
         callers = crowd(address_of(serve), "direct") + crowd(("127.0.0.1", nginx.port), "gateway")
         async with load(demo, callers) as history:

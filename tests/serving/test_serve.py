@@ -1,4 +1,4 @@
-"""`serve` as people run it: started, signalled, killed, and started again."""
+"""`serve` as operators run it: started, signalled, killed, and started again."""
 
 import asyncio
 import json
@@ -19,22 +19,22 @@ from tests.serving.process import Serve, alive, serving, started, until
 
 
 def postgres_of(folder: Path) -> int:
-    """The pid of the embedded PostgreSQL that runs there."""
+    """The pid of the embedded PostgreSQL in `folder`."""
     found = Postmaster.of(folder / ".data" / "postgres")
     assert found
     return found.pid
 
 
 async def call(line: str) -> dict[str, object]:
-    """What a shell gets that runs the printed line."""
+    """Run the printed curl line in a shell. Returns the response body."""
     shell = await asyncio.create_subprocess_shell(line, stdout=asyncio.subprocess.PIPE)
     output, _ = await shell.communicate()
     answer: dict[str, object] = json.loads(output)
     return answer
 
 
-async def pings(http: aiohttp.ClientSession, serve: Serve) -> int:
-    """The HTTP code of a ping on a connection of its own."""
+async def ping(http: aiohttp.ClientSession, serve: Serve) -> int:
+    """Send a ping on a new connection. Returns the HTTP code."""
     async with http.get(f"{serve.url}/ping") as response:
         return response.status
 
@@ -42,32 +42,30 @@ async def pings(http: aiohttp.ClientSession, serve: Serve) -> int:
 async def test_demo_prints_a_line_that_works_and_workers_share_the_socket(
     folder: Path, http: aiohttp.ClientSession
 ) -> None:
-    """The curl line creates a requirement; with either worker halted the other one answers."""
+    """The printed curl line creates a requirement. While one worker is suspended, the other one responds."""
     async with serving(folder, "--demo") as serve:
         answer = await call(await serve.line("curl"))
         assert (answer["status"], answer["message"]) == ("action-successful", "The requirement is recorded.")
         workers = await serve.workers()
         for worker in workers:
             with serve.only(worker, workers):
-                assert [await pings(http, serve) for _ in range(5)] == [200] * 5
+                assert [await ping(http, serve) for _ in range(5)] == [200] * 5
     assert serve.errors == []
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-async def test_a_signal_to_stop_ends_all_of_it(
-    folder: Path, http: aiohttp.ClientSession, number: signal.Signals
-) -> None:
-    """On SIGTERM, and on Ctrl-C, which reaches the whole group, everything ends with exit 0."""
+async def test_a_signal_stops_every_process(folder: Path, http: aiohttp.ClientSession, number: signal.Signals) -> None:
+    """On SIGTERM, and on SIGINT to the process group as by Ctrl-C, every process exits, with code 0."""
     async with serving(folder, "--demo") as serve:
         pids = [*await serve.workers(), postgres_of(folder)]
-        assert await pings(http, serve) == 200
-        began = time.monotonic()
+        assert await ping(http, serve) == 200
+        started_at = time.monotonic()
         if number is signal.SIGTERM:
             os.kill(serve.pid, number)
         else:
             os.killpg(serve.pid, number)
         assert await serve.ended(12) == 0
-        assert time.monotonic() - began < 12
+        assert time.monotonic() - started_at < 12
         assert not any(map(alive, pids))
     assert serve.errors == []
     assert serve.events[-1]["event"] == "stopped"
@@ -75,17 +73,17 @@ async def test_a_signal_to_stop_ends_all_of_it(
 
 
 async def test_a_stop_does_not_wait_for_idle_connections(folder: Path) -> None:
-    """A keep-alive connection nobody uses does not hold up the end."""
-    async with serving(folder, "--demo") as serve, aiohttp.ClientSession() as keeping:
-        async with keeping.get(f"{serve.url}/ping") as response:
+    """An idle keep-alive connection does not delay the exit."""
+    async with serving(folder, "--demo") as serve, aiohttp.ClientSession() as keep_alive:
+        async with keep_alive.get(f"{serve.url}/ping") as response:
             assert response.headers.get("Connection") != "close"
-        began = time.monotonic()
+        started_at = time.monotonic()
         assert await serve.stop() == 0
-        assert time.monotonic() - began < 4
+        assert time.monotonic() - started_at < 4
 
 
-async def test_killed_it_takes_workers_and_postgres_along_and_starts_again(folder: Path) -> None:
-    """After kill -9 of the supervisor the rest ends by itself; the next start just works, on the data there was."""
+async def test_after_a_kill_of_the_supervisor_it_starts_again(folder: Path) -> None:
+    """After SIGKILL of the supervisor, the workers and PostgreSQL exit. The next start works, with the same data."""
     async with serving(folder, "--demo") as serve:
         pids = [*await serve.workers(), postgres_of(folder)]
         first = await call(await serve.line("curl"))
@@ -94,11 +92,11 @@ async def test_killed_it_takes_workers_and_postgres_along_and_starts_again(folde
         await until(lambda: not any(map(alive, pids)), 8)
     async with serving(folder, "--demo") as again:
         second = await call(await again.line("curl"))
-    assert [identity(first), identity(second)] == [1, 2]
+    assert [id_of(first), id_of(second)] == [1, 2]
 
 
-async def test_killed_all_at_once_it_starts_again(folder: Path) -> None:
-    """After kill -9 of every process of it, the next start just works."""
+async def test_after_a_kill_of_every_process_it_starts_again(folder: Path) -> None:
+    """After SIGKILL of every process, the next start works."""
     async with serving(folder, "--demo") as serve:
         for pid in [serve.pid, *await serve.workers(), postgres_of(folder)]:
             os.kill(pid, signal.SIGKILL)
@@ -107,26 +105,26 @@ async def test_killed_all_at_once_it_starts_again(folder: Path) -> None:
         assert (await call(await again.line("curl")))["status"] == "action-successful"
 
 
-def identity(answer: dict[str, object]) -> object:
-    """The id of the record that an answer tells."""
+def id_of(answer: dict[str, object]) -> object:
+    """The id of the requirement in a response."""
     assert isinstance(answer["data"], dict)
     return answer["data"]["id"]
 
 
 async def test_a_killed_worker_is_replaced(folder: Path, http: aiohttp.ClientSession) -> None:
-    """Another worker takes the place of one that was killed; the service answers all the while."""
+    """A killed worker is replaced, and the service responds meanwhile."""
     async with serving(folder, "--demo") as serve:
         first, second = await serve.workers()
         os.kill(first, signal.SIGKILL)
-        assert await pings(http, serve) == 200
+        assert await ping(http, serve) == 200
         third = (await serve.workers(3))[2]
         with serve.only(third, [second, third]):
-            assert await pings(http, serve) == 200
+            assert await ping(http, serve) == 200
         assert (await call(await serve.line("curl")))["status"] == "action-successful"
 
 
 async def test_a_killed_postgres_is_started_again(folder: Path) -> None:
-    """The embedded PostgreSQL comes back by itself, at the same address."""
+    """The embedded PostgreSQL is restarted at the same address."""
     async with serving(folder, "--demo") as serve:
         await serve.workers()
         os.kill(postgres_of(folder), signal.SIGKILL)
@@ -134,8 +132,8 @@ async def test_a_killed_postgres_is_started_again(folder: Path) -> None:
         assert (await call(await serve.line("curl")))["status"] == "action-successful"
 
 
-async def test_a_second_one_does_no_harm(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
-    """On a taken port, and on a data folder in use, a second one says so and exits; the first one's tokens live."""
+async def test_a_second_service_is_refused(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """A second service on a taken port or data folder exits with one line. The first one's tokens stay valid."""
     async with serving(folder, "--demo") as serve:
         port = str(urlsplit(serve.url).port)
         async with started(tmp_path_factory.mktemp("other"), "--demo", environ={"PORT": port}) as other:
@@ -143,7 +141,7 @@ async def test_a_second_one_does_no_harm(folder: Path, tmp_path_factory: pytest.
         assert other.output == []
         (line,) = other.errors
         assert line == (
-            f"requirements-service: 127.0.0.1:{port} is taken: stop what listens there, or choose another PORT"
+            f"requirements-service: 127.0.0.1:{port} is taken: stop the other process, or choose another PORT"
         )
         async with started(folder, "--demo") as other:
             assert await other.ended() == 1
@@ -152,8 +150,8 @@ async def test_a_second_one_does_no_harm(folder: Path, tmp_path_factory: pytest.
         assert (await call(await serve.line("curl")))["status"] == "action-successful"
 
 
-async def test_a_given_port_is_the_one(folder: Path) -> None:
-    """PORT says where it listens."""
+async def test_the_port_is_a_setting(folder: Path) -> None:
+    """PORT sets the port on which it listens."""
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     async with serving(folder, "--demo", environ={"PORT": str(port), "WEB_CONCURRENCY": "1"}) as serve:
@@ -162,7 +160,7 @@ async def test_a_given_port_is_the_one(folder: Path) -> None:
 
 
 async def test_without_demo_pending_migrations_are_refused(folder: Path) -> None:
-    """A database whose migrations are pending is not served from: one line says what to do."""
+    """With pending migrations it does not start, and one line says what to do."""
     async with started(folder) as serve:
         assert await serve.ended() == 1
     (line,) = serve.errors
@@ -170,8 +168,8 @@ async def test_without_demo_pending_migrations_are_refused(folder: Path) -> None
     assert line == f"requirements-service: migrations are pending ({names}): run `requirements-service migrate`"
 
 
-async def test_a_parser_in_python_is_told(folder: Path) -> None:
-    """Without aiohttp's C parser each worker says so in the log, and serves; with it nothing is said."""
+async def test_a_parser_in_python_is_logged(folder: Path) -> None:
+    """Without aiohttp's C parser, each worker logs a warning and serves. With it, there is no warning."""
     async with serving(folder, "--demo", environ={"AIOHTTP_NO_EXTENSIONS": "1", "WEB_CONCURRENCY": "1"}) as serve:
         (line,) = await serve.event("python-parser")
     async with serving(folder, "--demo", environ={"WEB_CONCURRENCY": "1"}) as serve:

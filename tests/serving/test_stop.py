@@ -1,4 +1,4 @@
-"""Stopping the service: who keeps a connection is answered to the end, and the end comes in time."""
+"""Stops of the service: keep-alive connections are answered until they close, within the time limits."""
 
 import asyncio
 import os
@@ -22,14 +22,14 @@ STOPPING = {"status": "unavailable", "checks": {"database": "ok", "migrations": 
 
 @pytest.fixture
 async def serve(postgres: Postgres, demo: Demo, tmp_path: Path) -> AsyncIterator[Serve]:
-    """A service of the test's own with time to drain."""
+    """A service for one test, with a drain of 2 seconds."""
     assert demo.service_id
     async with restartable(tmp_path, postgres.url, 2.0) as serve:
         yield serve
 
 
 async def test_a_stop_under_load(serve: Serve, postgres: Postgres, demo: Demo) -> None:
-    """No request on a kept connection fails; fresh ones are answered until nobody listens any more."""
+    """No request on a keep-alive connection fails. New connections are answered until they are refused."""
     async with load(demo, crowd(address_of(serve), "stop")) as history:
         serve.process.send_signal(signal.SIGTERM)
         before = len(history.acknowledged)
@@ -39,7 +39,7 @@ async def test_a_stop_under_load(serve: Serve, postgres: Postgres, demo: Demo) -
     refused = {
         value: reason for value, reason in history.failed.items() if reason.startswith("connecting: ConnectionRef")
     }
-    # One that was accepted by the kernel alone when the last worker stopped listening.
+    # Accepted by the kernel, but not by a worker, when the last worker stopped listening.
     late = {value: reason for value, reason in history.failed.items() if reason.startswith("request 1 of")}
     assert history.failed == refused | late
     assert len(late) <= 4
@@ -48,65 +48,65 @@ async def test_a_stop_under_load(serve: Serve, postgres: Postgres, demo: Demo) -
 
 
 async def test_what_callers_see_of_a_stop(serve: Serve, demo: Demo) -> None:
-    """At once /ready is 503 and every answer closes its connection, on kept and on new ones; then nobody listens."""
+    """At once, /ready is 503 and every response closes its connection. Then connections are refused."""
     address = address_of(serve)
-    kept = [await Connection.to(address) for _ in range(2)]
-    assert not any([(await connection.ask("GET", "/ping")).closes for connection in kept])
+    connections = [await Connection.to(address) for _ in range(2)]
+    assert not any([(await connection.ask("GET", "/ping")).closes for connection in connections])
     serve.process.send_signal(signal.SIGTERM)
     await serve.event("worker-stopping", 2)
-    told = await kept[0].ask("GET", "/ready")
-    assert (told.code, told.body, told.closes) == (503, STOPPING, True)
-    for connection in (kept[1], fresh := await Connection.to(address)):
+    ready = await connections[0].ask("GET", "/ready")
+    assert (ready.code, ready.body, ready.closes) == (503, STOPPING, True)
+    for connection in (connections[1], new := await Connection.to(address)):
         answer = await connection.create(params(demo, "stopping"))
         assert (answer.code, answer.body["status"], answer.closes) == (200, "action-successful", True)
-    assert [await connection.closed(1) for connection in (*kept, fresh)] == [True] * 3
+    assert [await connection.closed(1) for connection in (*connections, new)] == [True] * 3
     assert await serve.ended() == 0
-    await refuses(address)
-    for connection in (*kept, fresh):
+    await wait_until_refused(address)
+    for connection in (*connections, new):
         await connection.close()
 
 
-async def refuses(address: Address) -> None:
-    """Wait until nobody listens there."""
+async def wait_until_refused(address: Address) -> None:
+    """Wait until connections are refused."""
     with pytest.raises(NoAnswerError, match="ConnectionRefusedError"):
-        await reach_as_long_as_one_can(address)
+        await connect_until_an_error(address)
 
 
-async def reach_as_long_as_one_can(address: Address) -> None:
-    """Connect again and again."""
+async def connect_until_an_error(address: Address) -> None:
+    """Open connections in a loop."""
     while True:
         await (await Connection.to(address)).close()
 
 
-async def test_what_is_under_way_is_answered(serve: Serve, postgres: Postgres, demo: Demo) -> None:
-    """A request that the stop finds waiting in the database is answered, and that answer closes its connection."""
+async def test_a_request_in_progress_is_answered(serve: Serve, postgres: Postgres, demo: Demo) -> None:
+    """A request that waits in the database during the stop is answered, and its response closes the connection."""
     connection = await Connection.to(address_of(serve))
     async with postgres.connection() as other:
         async with other.transaction():
             await other.execute("LOCK TABLE requirements")
-            asked = asyncio.create_task(connection.create(params(demo, "under way")))
-            await locked_out(postgres)
+            create = asyncio.create_task(connection.create(params(demo, "in progress")))
+            await wait_for_a_lock(postgres)
             serve.process.send_signal(signal.SIGTERM)
             await serve.event("worker-stopping", 2)
-        answer = await asked
+        answer = await create
     assert (answer.code, answer.body["status"], answer.closes) == (200, "action-successful", True)
     assert await serve.ended() == 0
     await connection.close()
 
 
-async def locked_out(postgres: Postgres) -> None:
+async def wait_for_a_lock(postgres: Postgres) -> None:
     """Wait until a statement waits for a lock."""
     async with postgres.connection() as connection:
         while not await connection.fetchval("SELECT count(*) FROM pg_locks WHERE NOT granted"):
             await asyncio.sleep(0.02)
 
 
-async def test_all_ends_in_time_whatever_the_database_does(postgres: Postgres, demo: Demo, tmp_path: Path) -> None:
-    """With the shipped times, and creates that get nowhere arriving to the last, everything ends within 12 s."""
+async def test_a_stop_is_in_time_while_the_database_is_locked(postgres: Postgres, demo: Demo, tmp_path: Path) -> None:
+    """With the default timeouts, and creates that wait for a lock, every process exits within 12 s."""
     environ = {"DATABASE_URL": postgres.url, "REQUIREMENTS__DATABASE__REQUIRE_DURABLE": "false"}
-    shipped = {"REQUIREMENTS__SERVER__DRAIN_SECONDS": ""}
+    defaults = {"REQUIREMENTS__SERVER__DRAIN_SECONDS": ""}
     async with (
-        serving(tmp_path, environ=environ | shipped) as serve,
+        serving(tmp_path, environ=environ | defaults) as serve,
         postgres.connection() as other,
         other.transaction(),
     ):
@@ -114,9 +114,9 @@ async def test_all_ends_in_time_whatever_the_database_does(postgres: Postgres, d
         await other.execute("LOCK TABLE requirements")
         async with load(demo, crowd(address_of(serve), "locked")) as history:
             serve.process.send_signal(signal.SIGTERM)
-            began = time.monotonic()
+            started_at = time.monotonic()
             assert await serve.ended() == 0
-            assert 5.5 < time.monotonic() - began < 12
+            assert 5.5 < time.monotonic() - started_at < 12
     assert history.acknowledged == {}
     assert any(reason.startswith("500 ") for reason in history.failed.values())
     assert not any(map(alive, workers))
@@ -124,10 +124,10 @@ async def test_all_ends_in_time_whatever_the_database_does(postgres: Postgres, d
 
 @pytest.fixture
 def terminal() -> Iterator[tuple[int, int]]:
-    """A terminal: the end that a person sits at, and the one that programs have."""
-    ours, theirs = pty.openpty()
-    yield ours, theirs
-    for fd in (ours, theirs):
+    """A pseudo-terminal: its master end, which a person uses, and its slave end, which programs use."""
+    master, slave = pty.openpty()
+    yield master, slave
+    for fd in (master, slave):
         try:
             os.close(fd)
         except OSError:
@@ -135,33 +135,33 @@ def terminal() -> Iterator[tuple[int, int]]:
 
 
 @pytest.mark.parametrize("way", ["ctrl-c", "closed"])
-async def test_a_terminal_does_not_wait_for_a_gateway(
+async def test_on_a_terminal_a_stop_is_fast(
     postgres: Postgres, demo: Demo, tmp_path: Path, terminal: tuple[int, int], way: str
 ) -> None:
-    """On Ctrl-C, and when its terminal is closed, it ends at once: the time for gateways is not for people."""
+    """On Ctrl-C, and when its terminal is closed, it stops without a drain."""
     assert demo.service_id
-    ours, theirs = terminal
+    master, slave = terminal
     environ = {"DATABASE_URL": postgres.url, "REQUIREMENTS__DATABASE__REQUIRE_DURABLE": "false"}
-    shipped = {"REQUIREMENTS__SERVER__DRAIN_SECONDS": ""}
-    async with serving(tmp_path, environ=environ | shipped, terminal=theirs) as serve:
+    defaults = {"REQUIREMENTS__SERVER__DRAIN_SECONDS": ""}
+    async with serving(tmp_path, environ=environ | defaults, terminal=slave) as serve:
         workers = await serve.workers()
-        began = time.monotonic()
-        os.close(theirs)
+        started_at = time.monotonic()
+        os.close(slave)
         if way == "closed":
-            os.close(ours)
+            os.close(master)
         else:
-            os.write(ours, b"\x03")
+            os.write(master, b"\x03")
         assert await serve.ended() == 0
-        assert time.monotonic() - began < 4
+        assert time.monotonic() - started_at < 4
     assert serve.events[-1]["event"] == "stopped"
     assert not any(line["event"].startswith("restart") for line in serve.events)
     assert not any(map(alive, workers))
 
 
-async def test_a_signal_on_a_terminal_that_is_there_restarts(
+async def test_on_an_open_terminal_sighup_restarts(
     postgres: Postgres, demo: Demo, tmp_path: Path, terminal: tuple[int, int]
 ) -> None:
-    """SIGHUP that does not come from a closing terminal is a restart also where there is a terminal."""
+    """With an open terminal, SIGHUP restarts the workers."""
     assert demo.service_id
     environ = {"DATABASE_URL": postgres.url, "REQUIREMENTS__DATABASE__REQUIRE_DURABLE": "false"}
     async with serving(tmp_path, environ=environ | {"WEB_CONCURRENCY": "1"}, terminal=terminal[1]) as serve:
@@ -170,14 +170,14 @@ async def test_a_signal_on_a_terminal_that_is_there_restarts(
         await serve.event("restarted")
 
 
-async def test_a_killed_supervisor_leaves_its_port(serve: Serve, demo: Demo) -> None:
-    """Its workers stop listening at once, so that it can be started again, and still answer on kept connections."""
+async def test_after_a_kill_of_the_supervisor_its_port_is_free(serve: Serve, demo: Demo) -> None:
+    """The workers stop listening at once, and still answer on keep-alive connections."""
     address = address_of(serve)
-    kept = await Connection.to(address)
-    assert not (await kept.ask("GET", "/ping")).closes
+    connection = await Connection.to(address)
+    assert not (await connection.ask("GET", "/ping")).closes
     os.kill(serve.pid, signal.SIGKILL)
     await serve.event("worker-stopping", 2)
-    await refuses(address)
-    answer = await kept.create(params(demo, "orphaned"))
+    await wait_until_refused(address)
+    answer = await connection.create(params(demo, "orphaned"))
     assert (answer.code, answer.closes) == (200, True)
-    await kept.close()
+    await connection.close()

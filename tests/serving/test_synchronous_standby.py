@@ -1,4 +1,4 @@
-"""A synchronous standby goes away: nothing is acknowledged that it did not confirm, not even what a retry finds."""
+"""Without its synchronous standby, the database acknowledges nothing, not even a row that a retry finds."""
 
 import asyncio
 import contextlib
@@ -15,20 +15,21 @@ from service.config.resources import resource
 from service.database.migrations import load_migrations, migrate
 from service.embedded_postgres.binaries import environment, find_binaries
 from service.embedded_postgres.server import run_embedded
-from service.storage.demo import ROUTE, Demo, make_demo
+from service.storage.demo import Demo, make_demo
+from tests.factories import ROUTES
 from tests.serving.calling import CRASH, QUICK, Caller
 from tests.serving.process import serving
 
 STANDBY = "standby"
 REPLICATED = {"fsync": "off", "full_page_writes": "off", "synchronous_commit": "on"}
 
-# What goes on without the standby: looking, and preparing a test.
+# For queries and setup without the standby.
 ALONE = {"synchronous_commit": "local"}
 
 
 @pytest.fixture
 async def primary(made: Path, tmp_path: Path) -> AsyncIterator[str]:
-    """A PostgreSQL whose commits wait for a standby, which is not there."""
+    """A PostgreSQL whose commits wait for a standby, which is not running."""
     folder = Path(shutil.copytree(made, tmp_path / ".data"))
     async with run_embedded(folder, settings={**REPLICATED, "synchronous_standby_names": STANDBY}) as server:
         yield server.url
@@ -36,22 +37,22 @@ async def primary(made: Path, tmp_path: Path) -> AsyncIterator[str]:
 
 @pytest.fixture
 async def observer(primary: str) -> AsyncIterator[asyncpg.Connection]:
-    """A connection that waits for no standby."""
+    """A connection whose commits do not wait for the standby."""
     connection = await asyncpg.connect(primary, server_settings=ALONE)
     yield connection
     await connection.close()
 
 
 @pytest.fixture
-async def made_demo(observer: asyncpg.Connection) -> Demo:
-    """The tables and the demo's records."""
+async def demo(observer: asyncpg.Connection) -> Demo:
+    """The demo's records, in the migrated database."""
     await migrate(observer, load_migrations(resource("sql") / "migrations"))
-    return await make_demo(observer, [ROUTE])
+    return await make_demo(observer, ROUTES)
 
 
 @contextlib.asynccontextmanager
 async def standby(primary: str, observer: asyncpg.Connection, folder: Path) -> AsyncIterator[None]:
-    """A standby that confirms what is written, all that a commit waits for; it is up to date from the start."""
+    """Run a standby that confirms written WAL, for which commits wait, and wait until it is streaming."""
     target = urlsplit(primary)
     (sockets,) = parse_qs(target.query)["host"]
     process = await asyncio.create_subprocess_exec(
@@ -70,7 +71,7 @@ async def standby(primary: str, observer: asyncpg.Connection, folder: Path) -> A
 
 
 async def cancel_waits(observer: asyncpg.Connection) -> None:
-    """Let no commit wait any longer: those that did are then done here, and seen, but nowhere else."""
+    """Cancel every wait of a commit for the standby: those transactions are then committed on the primary only."""
     async with asyncio.timeout(20):
         while await observer.fetchval(
             "SELECT count(pg_cancel_backend(pid)) FROM pg_stat_activity WHERE wait_event = 'SyncRep'"
@@ -81,14 +82,14 @@ async def cancel_waits(observer: asyncpg.Connection) -> None:
 async def test_a_retry_waits_too(
     primary: str,
     observer: asyncpg.Connection,
-    made_demo: Demo,
+    demo: Demo,
     place: Path,
     tmp_path: Path,
     http: aiohttp.ClientSession,
 ) -> None:
-    """Without the standby a write is unknown; its retry finds the row and is not told so before the standby has it."""
+    """Without the standby a write is unknown. Its retry finds the row, and succeeds only after the standby has it."""
     async with serving(place, environ=QUICK | {"DATABASE_URL": primary}) as serve:
-        caller = Caller(http, serve, await serve.workers(), made_demo)
+        caller = Caller(http, serve, await serve.workers(), demo)
         for _ in range(2):
             answer = await caller.create("kept", key="once")
             assert (answer.code_and_body, answer.outcome, answer.headers.get("Retry-After")) == (CRASH, "unknown", "1")
@@ -107,13 +108,13 @@ INSERT = "INSERT INTO services (name) VALUES ('twice') ON CONFLICT (name) DO "
 @pytest.mark.parametrize(
     ("insert", "waits"), [(INSERT + "NOTHING", False), (INSERT + "UPDATE SET name = services.name", True)]
 )
-@pytest.mark.usefixtures("made_demo")
-async def test_what_a_retry_can_be_told(primary: str, observer: asyncpg.Connection, insert: str, waits: bool) -> None:
-    """After a cancelled wait the row is there: a retry that does nothing is told so at once, one that updates waits."""
+@pytest.mark.usefixtures("demo")
+async def test_what_waits_for_the_standby(primary: str, observer: asyncpg.Connection, insert: str, waits: bool) -> None:
+    """After a cancelled wait the row exists. DO NOTHING then returns at once; DO UPDATE waits for the standby."""
     for expected in (True, waits):
         connection = await asyncpg.connect(primary)
         try:
-            # The driver cancels on the server what takes longer than this.
+            # The driver cancels the statement on the server after this.
             assert await _times_out(connection.execute(insert, timeout=1)) is expected
         finally:
             await connection.close()

@@ -11,10 +11,16 @@ import service
 from service.config import Config
 from service.config.resources import resource
 from service.database.queries import QUERIES, load_queries, quote_identifier, quote_literal
-from service.storage.requirements import compose_create
-from service.storage.tokens import FIND_CALLERS
+from service.storage.requirements import compose_insert
+from service.storage.tokens import LOOK_UP_TOKENS
 
-PARTS = ("callers", "hold_references", "hold_free_references", "hold_requirements", "hold_free_requirements")
+PARTS = (
+    "token_verdicts",
+    "lock_references",
+    "lock_references_skip_locked",
+    "lock_existing",
+    "lock_existing_skip_locked",
+)
 PLACEHOLDER = re.compile(r"\{\w+\}")
 
 
@@ -32,15 +38,15 @@ async def prepare_all(connection: asyncpg.Connection, statements: dict[str, str]
 async def test_every_query_fits_the_schema(connection: asyncpg.Connection) -> None:
     """The server can prepare every statement, as it stands in its file, against the migrated tables."""
     composed = {name for name, statement in QUERIES.items() if PLACEHOLDER.search(statement)}
-    assert composed - set(PARTS) == {"create_requirements", "find_callers"}
+    assert composed - set(PARTS) == {"create_requirements", "look_up_tokens"}
     whole = {name: statement for name, statement in QUERIES.items() if name not in composed | set(PARTS)}
-    assert await prepare_all(connection, whole | {"find_callers": FIND_CALLERS}) == {}
+    assert await prepare_all(connection, whole | {"look_up_tokens": LOOK_UP_TOKENS}) == {}
 
 
 async def test_queries_fit_every_association_type(connection: asyncpg.Connection, config: Config) -> None:
     """The statement that creates requirements can be prepared for each association type, and for all at once."""
     maps = [{name: table} for name, table in config.associations.items()] + [config.associations]
-    statements = {f"{wait} {names}": compose_create(names, wait=wait) for names in maps for wait in (True, False)}
+    statements = {f"{wait} {names}": compose_insert(names, wait=wait) for names in maps for wait in (True, False)}
     assert await prepare_all(connection, statements) == {}
 
 

@@ -1,4 +1,4 @@
-"""The registry as records, and how a change of them reaches a follower."""
+"""The registry: how it is loaded, and how its followers learn of changes."""
 
 import asyncio
 import contextlib
@@ -14,13 +14,13 @@ from service.database.errors import NotConnected
 from service.storage.registry import Route, load_registry
 from tests.factories import Records
 
-NAME = "requirements/v1/create"
+NAME = ("requirements", "v1", "create")
 
 SERVING = Route(sensitive_params=False, deployed=True, service_deployed=True)
 SENSITIVE = replace(SERVING, sensitive_params=True)
 WITHDRAWN = replace(SERVING, deployed=False)
 
-# Whoever changes a row of either table, and in whatever way.
+# Statements that change either table, and the route afterwards.
 CHANGES = [
     ("UPDATE routes SET deployed_at = NULL", WITHDRAWN),
     ("UPDATE routes SET sensitive_params = true", SENSITIVE),
@@ -31,22 +31,22 @@ CHANGES = [
     ("UPDATE routes SET action = 'other'", None),
 ]
 
-# Longer than any test waits: what arrives was notified.
+# Longer than any test waits: every change that arrives was notified.
 NEVER = 60.0
 
 
-async def fit(_connection: asyncpg.Connection) -> None:
-    """Any database is fit to be followed."""
+async def always_fit(_connection: asyncpg.Connection) -> None:
+    """A database check that always passes."""
 
 
 @contextlib.asynccontextmanager
 async def following(database_url: str, poll_seconds: float) -> AsyncIterator[RouteRegistry]:
-    """A follower at work, once it has tried."""
+    """A running follower that has attempted to load the registry once."""
 
     async def connect() -> asyncpg.Connection:
         return await asyncpg.connect(database_url)
 
-    follower = RouteRegistry(connect, fit, poll_seconds)
+    follower = RouteRegistry(connect, always_fit, poll_seconds)
     task = asyncio.create_task(follower.follow())
     await follower.attempted.wait()
     try:
@@ -57,38 +57,38 @@ async def following(database_url: str, poll_seconds: float) -> AsyncIterator[Rou
             await task
 
 
-async def becomes(follower: RouteRegistry, route: Route | None, seconds: float) -> None:
-    """Wait until the follower knows the route so."""
+async def wait_for_route(follower: RouteRegistry, route: Route | None, seconds: float) -> None:
+    """Wait until the follower's registry has this route."""
     deadline = time.monotonic() + seconds
     while follower.registry.get(NAME) != route:
         assert time.monotonic() < deadline
         await asyncio.sleep(0.005)
 
 
-async def test_what_is_loaded(records: Records) -> None:
-    """A route is known by its service, version and action, with whether each is deployed; a bare service is not."""
+async def test_loading(records: Records) -> None:
+    """Each route is loaded under service, version and action, with its deployment; a service without routes is not."""
     assert await load_registry(records.connection) == {}
     await records.deploy(sensitive_params=True)
     await records.connection.execute("INSERT INTO services (name) VALUES ('bare')")
     await records.connection.execute("INSERT INTO routes (service_id, version, action) VALUES (2, 'v3', 'act')")
     assert await load_registry(records.connection) == {
         NAME: Route(sensitive_params=True, deployed=True, service_deployed=True),
-        "bare/v3/act": Route(sensitive_params=False, deployed=False, service_deployed=False),
+        ("bare", "v3", "act"): Route(sensitive_params=False, deployed=False, service_deployed=False),
     }
 
 
 @pytest.mark.parametrize(("change", "route"), CHANGES)
 async def test_a_change_is_notified(records: Records, database_url: str, change: str, route: Route | None) -> None:
-    """Whatever changes a service or a route, within a second the follower knows."""
+    """The follower learns of any change of a service or a route within a second."""
     await records.deploy()
     async with following(database_url, NEVER) as follower:
         assert follower.registry[NAME] == SERVING
         await records.connection.execute(change)
-        await becomes(follower, route, 1)
+        await wait_for_route(follower, route, 1)
 
 
-async def test_an_uncommitted_change_is_nobodys(records: Records, database_url: str) -> None:
-    """A change counts from its commit, and one rolled back never."""
+async def test_only_committed_changes_take_effect(records: Records, database_url: str) -> None:
+    """A change takes effect at its commit; a rolled back change has no effect."""
     await records.deploy()
     async with following(database_url, NEVER) as follower:
         transaction = records.connection.transaction()
@@ -96,19 +96,19 @@ async def test_an_uncommitted_change_is_nobodys(records: Records, database_url: 
         await records.connection.execute("DELETE FROM routes")
         await transaction.rollback()
         await records.connection.execute("UPDATE routes SET sensitive_params = true")
-        await becomes(follower, SENSITIVE, 1)
+        await wait_for_route(follower, SENSITIVE, 1)
 
 
-async def test_a_lost_notification_costs_one_poll(records: Records, database_url: str) -> None:
-    """Without a notification, a change is found when the records are next read."""
+async def test_a_lost_notification_is_found_by_polling(records: Records, database_url: str) -> None:
+    """Without a notification a change is found by the next poll."""
     await records.deploy()
     async with following(database_url, 0.2) as follower:
         await records.connection.execute("SET session_replication_role = replica; UPDATE routes SET deployed_at = NULL")
-        await becomes(follower, WITHDRAWN, 2)
+        await wait_for_route(follower, WITHDRAWN, 2)
 
 
 async def test_a_terminated_listener_is_replaced_at_once(records: Records, database_url: str) -> None:
-    """A connection that dies while nothing happens is noticed, and what changed meanwhile is read."""
+    """A terminated listening connection is replaced at once, and the registry is loaded again."""
     await records.deploy()
     async with following(database_url, NEVER) as follower:
         await records.connection.execute(
@@ -116,19 +116,19 @@ async def test_a_terminated_listener_is_replaced_at_once(records: Records, datab
             "WHERE pid <> pg_backend_pid() AND datname = current_database()"
         )
         await records.connection.execute("UPDATE routes SET deployed_at = NULL")
-        await becomes(follower, WITHDRAWN, 2)
+        await wait_for_route(follower, WITHDRAWN, 2)
 
 
 async def test_never_loaded() -> None:
-    """Until the records could be read once, there is no registry; the follower goes on trying."""
+    """Until the first load succeeds there is no registry, and the follower retries."""
     attempts = 0
 
     async def connect() -> asyncpg.Connection:
         nonlocal attempts
         attempts += 1
-        raise NotConnected("nobody there")
+        raise NotConnected("unreachable")
 
-    follower = RouteRegistry(connect, fit, NEVER)
+    follower = RouteRegistry(connect, always_fit, NEVER)
     task = asyncio.create_task(follower.follow())
     await follower.attempted.wait()
     with pytest.raises(RegistryNeverLoaded):
@@ -140,24 +140,24 @@ async def test_never_loaded() -> None:
     task.cancel()
 
 
-async def test_two_followers_both_hear(records: Records, database_url: str) -> None:
-    """Every worker follows for itself."""
+async def test_every_follower_is_notified(records: Records, database_url: str) -> None:
+    """Every follower is notified."""
     await records.deploy()
     async with following(database_url, NEVER) as first, following(database_url, NEVER) as second:
         await records.connection.execute("UPDATE routes SET deployed_at = NULL")
         for follower in (first, second):
-            await becomes(follower, WITHDRAWN, 1)
+            await wait_for_route(follower, WITHDRAWN, 1)
 
 
 @pytest.mark.parametrize("turns", range(6))
-async def test_a_stop_at_the_moment_of_a_change_is_a_stop(database_url: str, turns: int) -> None:
-    """A follower ends when told to, even as its connection ends: both come at once when a supervisor is killed."""
+async def test_a_follower_stops_while_its_connection_ends(database_url: str, turns: int) -> None:
+    """A cancelled follower stops even if its connection ends at the same moment, as when a supervisor is killed."""
     connection = await asyncpg.connect(database_url)
 
     async def connect() -> asyncpg.Connection:
         return connection
 
-    follower = RouteRegistry(connect, fit, NEVER)
+    follower = RouteRegistry(connect, always_fit, NEVER)
     task = asyncio.create_task(follower.follow())
     await follower.attempted.wait()
     connection.terminate()

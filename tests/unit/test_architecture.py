@@ -80,7 +80,7 @@ def test_two_apps_are_independent() -> None:
     assert not second.frozen
     assert first.router is not second.router
     assert (first[keys.CONFIG], second[keys.CONFIG]) == (first_config, second_config)
-    assert first[keys.CREATE_PARAMS] is not second[keys.CREATE_PARAMS]
+    assert first[keys.PARAMS_SCHEMAS] is not second[keys.PARAMS_SCHEMAS]
 
 
 def test_files_are_short() -> None:
@@ -130,10 +130,10 @@ def test_only_the_envelope_builds_answers_of_the_api() -> None:
     builders = {path for path, tree in CODE if list(calls(tree, *names))}
     public = {path for path in builders if not path.startswith("admin/")}
     assert public == {
+        "api/aiohttp_internals.py",
         "api/envelope.py",
         "api/handlers/docs.py",
         "api/handlers/health.py",
-        "serving/bare_http_errors.py",
     }
 
 

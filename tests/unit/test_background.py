@@ -1,4 +1,4 @@
-"""Work in the background: what becomes of it when it fails."""
+"""Background tasks: restarts and cancellation."""
 
 import asyncio
 
@@ -10,39 +10,39 @@ from service.observability.background import in_background, run_forever
 
 
 @pytest.fixture(autouse=True)
-def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Begin anew without the pause."""
+def _no_pause(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Restart without a pause."""
     monkeypatch.setattr(background, "RESTART_SECONDS", 0.0)
 
 
 class Work:
-    """Fails as often as it is told to, then succeeds."""
+    """Fails `failures` times, then succeeds."""
 
     def __init__(self, failures: int) -> None:
         self.failures = failures
-        self.begun = 0
+        self.runs = 0
         self.succeeded = asyncio.Event()
 
     async def __call__(self) -> None:
-        """Do it once."""
-        self.begun += 1
-        if self.begun <= self.failures:
-            raise ValueError(f"failure {self.begun}")
+        """Run once."""
+        self.runs += 1
+        if self.runs <= self.failures:
+            raise ValueError(f"failure {self.runs}")
         self.succeeded.set()
 
 
-async def test_it_begins_anew_after_each_failure() -> None:
-    """Each failure is logged with its traceback under the work's name; once it succeeds, that is all."""
+async def test_work_is_restarted_after_a_failure() -> None:
+    """Each failure is logged with its traceback and the work's name; success ends the task."""
     work = Work(2)
     with capture_logs() as lines:
         await run_forever("counting", work)
-    assert work.begun == 3
-    told = {"event": "background-work-failed", "work": "counting", "log_level": "error", "exc_info": True}
-    assert lines == [told, told]
+    assert work.runs == 3
+    line = {"event": "background-work-failed", "work": "counting", "log_level": "error", "exc_info": True}
+    assert lines == [line, line]
 
 
-async def test_it_goes_on_meanwhile_and_is_cancelled_at_the_end() -> None:
-    """What is beside it runs while it does; at the end it is over, and cancelling it is no failure."""
+async def test_work_is_cancelled_at_the_end() -> None:
+    """The work runs during the block and is cancelled at the end, which is not logged as a failure."""
     work, ended = Work(1), asyncio.Event()
 
     async def long() -> None:

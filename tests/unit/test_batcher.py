@@ -1,4 +1,4 @@
-"""Natural batching: who shares a statement with whom."""
+"""Natural batching: which items form a batch, deadlines, errors and cancellation."""
 
 import asyncio
 from collections.abc import Sequence
@@ -12,21 +12,21 @@ FAR = float("inf")
 
 
 class Statement:
-    """Stands at the end of a batcher: notes what it is given, and answers when it is let."""
+    """Replaces the database statement: records its batches, and returns once `gate` is set."""
 
     def __init__(self) -> None:
         self.batches: list[list[int]] = []
         self.gate = asyncio.Event()
 
     async def run(self, items: Sequence[int]) -> list[int]:
-        """The negative of each item; ZeroDivisionError if one of them is 0."""
+        """Return the negative of each item; raises ZeroDivisionError if one is 0."""
         self.batches.append(list(items))
         await self.gate.wait()
         return [-(item * item // item) for item in items]
 
 
-async def test_a_lone_call_waits_for_nobody() -> None:
-    """A call that finds nothing under way is run by itself."""
+async def test_a_lone_item_is_run_at_once() -> None:
+    """An item submitted while no batch is in flight is run in a batch of its own."""
     statement = Statement()
     statement.gate.set()
     batcher = Batcher(statement.run)
@@ -34,8 +34,8 @@ async def test_a_lone_call_waits_for_nobody() -> None:
     assert statement.batches == [[1], [2]]
 
 
-async def test_calls_that_find_one_under_way_share_the_next() -> None:
-    """Whatever arrives meanwhile is run together, in order, and each gets its own result."""
+async def test_items_submitted_during_a_batch_share_the_next() -> None:
+    """Items submitted while a batch is in flight are run together, in order, each with its own result."""
     statement = Statement()
     batcher = Batcher(statement.run)
     first = batcher.submit(1, FAR)
@@ -48,7 +48,7 @@ async def test_calls_that_find_one_under_way_share_the_next() -> None:
 
 
 async def test_batches_are_bounded() -> None:
-    """No statement takes more than the most, however many wait."""
+    """A batch has at most MAX_ITEMS items."""
     statement = Statement()
     statement.gate.set()
     batcher = Batcher(statement.run)
@@ -57,8 +57,8 @@ async def test_batches_are_bounded() -> None:
     assert [len(batch) for batch in statement.batches] == [MAX_ITEMS, MAX_ITEMS, 1]
 
 
-async def test_an_error_reaches_all_of_its_batch_and_nobody_else() -> None:
-    """What the statement raises is told to each call in it; the next batch runs as if nothing had been."""
+async def test_an_error_fails_its_batch_only() -> None:
+    """If the statement raises, each item of the batch fails; the next batch is not affected."""
     statement = Statement()
     statement.gate.set()
     batcher = Batcher(statement.run)
@@ -67,37 +67,37 @@ async def test_an_error_reaches_all_of_its_batch_and_nobody_else() -> None:
     assert await batcher.submit(2, FAR) == -2
 
 
-async def test_a_call_given_up_while_it_waits_is_not_run() -> None:
-    """Cancelled before its statement began, a call leaves nothing behind; its neighbours are run."""
+async def test_an_item_cancelled_while_waiting_is_not_run() -> None:
+    """An item cancelled before its batch starts is not run; the others are."""
     statement = Statement()
     batcher = Batcher(statement.run)
     first = batcher.submit(1, FAR)
     while not statement.batches:
         await asyncio.sleep(0)
-    given_up, kept = batcher.submit(2, FAR), batcher.submit(3, FAR)
-    given_up.cancel()
+    cancelled, kept = batcher.submit(2, FAR), batcher.submit(3, FAR)
+    cancelled.cancel()
     statement.gate.set()
     assert [await first, await kept] == [-1, -3]
     assert statement.batches == [[1], [3]]
 
 
-async def test_a_call_given_up_while_it_runs_harms_no_neighbour() -> None:
-    """Cancelled once its statement is under way, a call is run all the same, and its neighbours are answered."""
+async def test_an_item_cancelled_in_flight_does_not_affect_others() -> None:
+    """An item cancelled while its batch is in flight is still run, and the others get their results."""
     statement = Statement()
     batcher = Batcher(statement.run)
-    given_up, kept = batcher.submit(1, FAR), batcher.submit(2, FAR)
+    cancelled, kept = batcher.submit(1, FAR), batcher.submit(2, FAR)
     while not statement.batches:
         await asyncio.sleep(0)
-    given_up.cancel()
+    cancelled.cancel()
     statement.gate.set()
     assert await kept == -2
     assert statement.batches == [[1, 2]]
     with pytest.raises(asyncio.CancelledError):
-        await given_up
+        await cancelled
 
 
-async def test_close_waits_for_what_was_submitted() -> None:
-    """Closing returns once everything has its result."""
+async def test_close_waits_for_submitted_items() -> None:
+    """`close` returns once every item has its result."""
     statement = Statement()
     statement.gate.set()
     batcher = Batcher(statement.run)
@@ -106,8 +106,8 @@ async def test_close_waits_for_what_was_submitted() -> None:
     assert [future.result() for future in waiting] == [-1, -2]
 
 
-async def test_a_call_out_of_time_before_it_began_is_never_run() -> None:
-    """Past its deadline while it waits, a call fails as one that was not sent, and no later batch holds it."""
+async def test_a_deadline_that_passes_while_waiting() -> None:
+    """An item whose deadline passes while it waits fails as not sent, and is never run."""
     statement = Statement()
     batcher = Batcher(statement.run)
     first = batcher.submit(1, FAR)
@@ -122,8 +122,8 @@ async def test_a_call_out_of_time_before_it_began_is_never_run() -> None:
     assert statement.batches == [[1], [3]]
 
 
-async def test_a_call_out_of_time_while_it_runs_may_have_been_carried_out() -> None:
-    """Past its deadline while its statement runs, a call fails as one of unknown outcome; its neighbour is answered."""
+async def test_a_deadline_that_passes_in_flight() -> None:
+    """An item whose deadline passes in flight fails with unknown outcome; the others get their results."""
     statement = Statement()
     batcher = Batcher(statement.run)
     late, kept = batcher.submit(1, asyncio.get_running_loop().time() + 0.05), batcher.submit(2, FAR)
@@ -134,8 +134,8 @@ async def test_a_call_out_of_time_while_it_runs_may_have_been_carried_out() -> N
     assert statement.batches == [[1, 2]]
 
 
-async def test_each_deadline_is_kept() -> None:
-    """Calls with other deadlines than those before them, earlier or later ones, each fail at their own."""
+async def test_each_item_has_its_own_deadline() -> None:
+    """Items fail at their own deadlines, in whatever order they were submitted."""
     statement = Statement()
     batcher = Batcher(statement.run)
     now = asyncio.get_running_loop().time()

@@ -1,4 +1,4 @@
-"""Settings: where they come from, which fit, and what is never shown."""
+"""Settings: sources, validation, and secrets."""
 
 import os
 import re
@@ -16,7 +16,7 @@ from service.config.settings import SHORT_NAMES, Config, default_workers, load_c
 SECRET = "hunter2-is-secret"
 
 OVERRIDES = [
-    ("HOST", "0.0.0.0", ("server", "host"), "0.0.0.0"),  # noqa: S104 - read, not bound
+    ("HOST", "0.0.0.0", ("server", "host"), "0.0.0.0"),  # noqa: S104 - not bound
     ("PORT", "0", ("server", "port"), 0),
     ("WEB_CONCURRENCY", "7", ("server", "workers"), 7),
     ("DATABASE_URL", "postgresql://u:p@h:5432/d", ("database", "url"), "postgresql://u:p@h:5432/d"),
@@ -33,7 +33,7 @@ OVERRIDES = [
     ("REQUIREMENTS__SENTRY__ENVIRONMENT", "5", ("sentry", "environment"), "5"),
 ]
 
-UNFIT = [
+INVALID = [
     ("PORT", "-1", "server.port: must be"),
     ("REQUIREMENTS__DATABASE__LOCK_TIMEOUT_SECONDS", "5", "database.lock_timeout_seconds: must be less than database"),
     ("REQUIREMENTS__SERVER__REQUEST_TIMEOUT_SECONDS", "5", "database.statement_timeout_seconds: must be less than se"),
@@ -52,7 +52,7 @@ UNFIT = [
     ("REQUIREMENTS__DATABASE__REQUIRE_DURABLE", "0", "REQUIRE_DURABLE: must be true or false"),
     ("REQUIREMENTS__NOTHING__AT_ALL", "1", "nothing: unknown field"),
     ("REQUIREMENTS__SERVER__COLOUR", "1", "server.colour: unknown field"),
-    ("REQUIREMENTS__DATA_FOLDER__X", "/tmp", "data_folder"),  # noqa: S108 - refused
+    ("REQUIREMENTS__DATA_FOLDER__X", "/tmp", "data_folder"),  # noqa: S108 - not used
     ("DATABASE_URL", f"mysql://u:{SECRET}@h/d", "database.url: must be an address such as postgresql://"),
     ("DATABASE_URL", SECRET, "database.url: must be an address such as"),
     ("DATABASE_URL", f"postgresql://u:{SECRET}@h:port/d", "database.url: must be an address such as"),
@@ -63,7 +63,7 @@ UNFIT = [
     ("SENTRY_DSN_FILE", "/nowhere/at/all", "SENTRY_DSN_FILE: /nowhere/at/all cannot be read"),
 ]
 
-FILES = [
+INVALID_FILES = [
     ("server: {port: '80'}", "server.port"),
     ("server: {port: true}", "server.port"),
     ("server: {port: null}", "server.port: field may not be null"),
@@ -83,30 +83,30 @@ FILES = [
 
 
 def at(config: Config, *place: str) -> Any:
-    """The setting at a place, a list where YAML has one."""
+    """The setting at a path; tuples become lists, as in YAML."""
     value: Any = config
     for name in place:
         value = getattr(value, name)
     return list(value) if isinstance(value, tuple) else value
 
 
-def test_the_file_names_every_setting_and_explains_it() -> None:
-    """config.yaml holds each setting, in a line with a comment."""
+def test_config_yaml_documents_every_setting() -> None:
+    """config.yaml has every setting, on a line with a comment."""
     text = resource("config.yaml").read_text("utf-8")
     sections = {name: hint for name, hint in get_type_hints(Config).items() if is_dataclass(hint)}
     known = {name: {item.name for item in fields(hint)} for name, hint in sections.items()}
     shipped = yaml.safe_load(text)
     assert {name: set(values) for name, values in shipped.items() if name != "associations"} == known
-    bare = re.findall(r"^  ([a-z_]+: [^#\n]*)$", text, re.MULTILINE)
-    assert bare == []
+    without_comment = re.findall(r"^  ([a-z_]+: [^#\n]*)$", text, re.MULTILINE)
+    assert without_comment == []
 
 
-def test_without_a_file_the_shipped_settings_hold(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each setting is as config.yaml ships it, and the data is kept beside where the file would be."""
+def test_defaults(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without a file each setting has the value in the shipped config.yaml; data goes to the current folder."""
     monkeypatch.chdir(tmp_path)
     config = load_config(None, {})
     shipped = yaml.safe_load(resource("config.yaml").read_text("utf-8"))
-    shipped["server"]["workers"] = default_workers()  # null there
+    shipped["server"]["workers"] = default_workers()  # null in the file
     assert {
         section: {name: at(config, section, name) for name in values}
         for section, values in shipped.items()
@@ -118,14 +118,14 @@ def test_without_a_file_the_shipped_settings_hold(tmp_path: Path, monkeypatch: p
 
 @pytest.mark.parametrize(("name", "text", "place", "value"), OVERRIDES)
 def test_the_environment_overrides(name: str, text: str, place: tuple[str, str], value: object) -> None:
-    """Each name sets its setting, as that setting's own type."""
+    """An environment variable sets its setting, converted to the setting's type."""
     found = at(load_config(None, {name: text}), *place)
     assert (found, type(found)) == (value, type(value))
 
 
-def test_layers(tmp_path: Path) -> None:
-    """The file wins over the shipped settings, short names over the file, long names over short ones."""
-    path = tmp_path / "mine.yaml"
+def test_precedence(tmp_path: Path) -> None:
+    """A file overrides the defaults, short names override the file, and long names override short ones."""
+    path = tmp_path / "own.yaml"
     path.write_text("server: {host: a.example, port: 1, workers: 1}\nsessions:\n")
     config = load_config(path, {"PORT": "2", "WEB_CONCURRENCY": "2", "REQUIREMENTS__SERVER__WORKERS": "3"})
     assert (config.server.host, config.server.port, config.server.workers) == ("a.example", 2, 3)
@@ -135,55 +135,55 @@ def test_layers(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("cores", "workers"), [(1, 1), (2, 2), (4, 4), (16, 4)])
-def test_as_many_workers_as_are_of_use(monkeypatch: pytest.MonkeyPatch, cores: int, workers: int) -> None:
-    """Unless told, there is a worker for each core that we may use, but no more than PostgreSQL has connections for."""
+def test_default_workers(monkeypatch: pytest.MonkeyPatch, cores: int, workers: int) -> None:
+    """By default there is one worker per available CPU core, at most four."""
     monkeypatch.setattr(os, "sched_getaffinity", lambda _pid: set(range(cores)))
     assert load_config(None, {}).server.workers == workers
     assert load_config(None, {"WEB_CONCURRENCY": "7"}).server.workers == 7
 
 
 @pytest.mark.parametrize("name", SHORT_NAMES)
-def test_an_empty_variable_is_none(name: str) -> None:
-    """A variable set to nothing is as one that is not set."""
+def test_an_empty_variable_is_ignored(name: str) -> None:
+    """An empty environment variable is treated as not set."""
     assert load_config(None, {name: ""}) == load_config(None, {})
 
 
 @pytest.mark.parametrize("name", ["DATABASE_URL_FILE", "REQUIREMENTS__DATABASE__URL_FILE"])
 @pytest.mark.parametrize("end", ["", "\n", "\r\n"])
 def test_a_secret_from_a_file(tmp_path: Path, name: str, end: str) -> None:
-    """The content of a named file is the value, without the line's end."""
+    """With _FILE, the value is the content of the file without its line break."""
     path = tmp_path / "secret"
     path.write_bytes(b"postgresql://u:p@h/d" + end.encode())
     assert load_config(None, {name: str(path)}).database.url == "postgresql://u:p@h/d"
 
 
-@pytest.mark.parametrize(("name", "text", "said"), UNFIT)
-def test_what_does_not_fit_is_named(name: str, text: str, said: str) -> None:
-    """An unfit value is refused in one line that names the setting and shows no secret."""
-    with pytest.raises(ConfigError, match=re.escape(said)) as refused:
+@pytest.mark.parametrize(("name", "text", "message"), INVALID)
+def test_invalid_values(name: str, text: str, message: str) -> None:
+    """An invalid value raises an error of one line, which names the setting and contains no secret."""
+    with pytest.raises(ConfigError, match=re.escape(message)) as error:
         load_config(None, {name: text})
-    assert "\n" not in str(refused.value)
-    assert SECRET not in str(refused.value)
+    assert "\n" not in str(error.value)
+    assert SECRET not in str(error.value)
 
 
-@pytest.mark.parametrize(("content", "said"), FILES)
-def test_an_unfit_file_is_refused(tmp_path: Path, content: str, said: str) -> None:
-    """A file that cannot be read or holds what does not fit is refused in one line."""
+@pytest.mark.parametrize(("content", "message"), INVALID_FILES)
+def test_invalid_files(tmp_path: Path, content: str, message: str) -> None:
+    """An unreadable file, or one with invalid settings, raises an error of one line."""
     path = tmp_path / "config.yaml"
     path.write_text(content)
-    with pytest.raises(ConfigError, match=re.escape(said)) as refused:
+    with pytest.raises(ConfigError, match=re.escape(message)) as error:
         load_config(path, {})
-    assert "\n" not in str(refused.value)
+    assert "\n" not in str(error.value)
 
 
-def test_every_fault_is_told_at_once() -> None:
-    """Two settings at fault are both named."""
+def test_all_errors_are_reported_together() -> None:
+    """The error names both of two invalid settings."""
     with pytest.raises(ConfigError, match=r"server\.port.*; logging\.level|logging\.level.*; server\.port"):
         load_config(None, {"PORT": "70000", "LOG_LEVEL": "loud"})
 
 
 def test_associations(tmp_path: Path) -> None:
-    """A file adds a type and takes one away; the environment too, with the type's own case."""
+    """A file and the environment add association types; null removes one. The case of a type is kept."""
     path = tmp_path / "config.yaml"
     path.write_text("associations: {Order: shop.orders, Liaison: null}")
     config = load_config(path, {"REQUIREMENTS__ASSOCIATIONS__LineItem": "line_items"})
@@ -191,8 +191,8 @@ def test_associations(tmp_path: Path) -> None:
     assert "Liaison" not in config.associations
 
 
-def test_nothing_can_be_changed() -> None:
-    """Settings are frozen, the map of association types included."""
+def test_settings_are_frozen() -> None:
+    """Settings cannot be changed, and neither can the mapping of association types."""
     config = load_config(None, {})
     with pytest.raises(FrozenInstanceError):
         config.server.port = 1  # type: ignore[misc]
@@ -202,7 +202,7 @@ def test_nothing_can_be_changed() -> None:
 
 
 def test_secrets_are_known_and_not_shown() -> None:
-    """Neither password nor DSN stands in a repr; both are told to those who remove secrets, in each form."""
+    """Passwords and DSNs are not in the repr. They are among the secrets, in quoted and unquoted form."""
     dsn = f"https://{SECRET}@example.com/1"
     config = load_config(None, {"DATABASE_URL": f"postgresql://u:{SECRET}%21@h/d?password=other%21", "SENTRY_DSN": dsn})
     assert SECRET not in repr(config)

@@ -1,4 +1,4 @@
-"""What a driver's error amounts to: whether the statement may have been carried out, and may be run again."""
+"""Translation of driver errors into database errors."""
 
 import asyncpg
 import pytest
@@ -38,8 +38,8 @@ CODES: dict[str, type[DatabaseError]] = {
     "57P05": ConnectionLost,
 }
 
-# Bugs and refusals: loud, and nothing was written.
-LOUD = [
+# Bugs and refusals: not retried, and nothing was written.
+PLAIN = [
     "21000",
     "25P02",
     "25P03",
@@ -56,7 +56,7 @@ LOUD = [
 SQLSTATES = sorted(
     error.sqlstate
     for error in vars(asyncpg).values()
-    # Classes 01 and 02 are warnings, which nobody raises.
+    # Classes 01 and 02 are warnings, which are not raised.
     if isinstance(error, type) and issubclass(error, asyncpg.PostgresError) and (error.sqlstate or "0")[:2] > "02"
 )
 
@@ -71,62 +71,67 @@ WITHOUT_SQLSTATE = [
 ]
 
 
-def met(error: BaseException) -> DatabaseError:
-    """What `error` becomes, met while a statement runs."""
+def translated(error: BaseException) -> DatabaseError:
+    """The database error for a driver error raised while a statement runs."""
     with pytest.raises(DatabaseError) as raised, translate_statement_errors():
         raise error
     assert raised.value.__cause__ is error
     return raised.value
 
 
-def of(sqlstate: str) -> asyncpg.PostgresError:
-    """The driver's error for a SQLSTATE."""
-    return asyncpg.PostgresError.new({"C": sqlstate, "M": "said the server"})
+def server_error(sqlstate: str) -> asyncpg.PostgresError:
+    """The driver error for a SQLSTATE."""
+    return asyncpg.PostgresError.new({"C": sqlstate, "M": "server message"})
 
 
-def test_the_driver_knows_the_codes() -> None:
-    """The list below is not empty by mistake."""
+def test_codes_of_the_driver() -> None:
+    """The driver defines the codes that the tests below use."""
     assert len(SQLSTATES) > 200
     assert set(CODES) <= set(SQLSTATES)
 
 
 @pytest.mark.parametrize("sqlstate", SQLSTATES)
-def test_each_code_is_of_its_kind(sqlstate: str) -> None:
-    """Every code of PostgreSQL is what the table says, and any other a plain refusal."""
-    error = met(of(sqlstate))
+def test_each_code(sqlstate: str) -> None:
+    """Each SQLSTATE code becomes the error in the table, and others a plain `DatabaseError`."""
+    error = translated(server_error(sqlstate))
     assert type(error) is CODES.get(sqlstate, CLASSES.get(sqlstate[:2], DatabaseError))
-    assert str(error) == f"{sqlstate} said the server"
+    assert str(error) == f"{sqlstate} server message"
 
 
-@pytest.mark.parametrize("sqlstate", LOUD)
-def test_a_bug_is_loud(sqlstate: str) -> None:
-    """What no retry and no other connection mends is none of the kinds."""
-    assert type(met(of(sqlstate))) is DatabaseError
+@pytest.mark.parametrize("sqlstate", PLAIN)
+def test_codes_that_are_not_retried(sqlstate: str) -> None:
+    """An error that neither a retry nor another connection fixes becomes a plain `DatabaseError`."""
+    assert type(translated(server_error(sqlstate))) is DatabaseError
 
 
-@pytest.mark.parametrize(("error", "kind", "said"), WITHOUT_SQLSTATE)
-def test_errors_of_the_driver_itself(error: BaseException, kind: type[DatabaseError], said: str) -> None:
-    """A lost connection leaves the outcome open; a value that cannot be sent was never sent."""
-    found = met(error)
-    assert (type(found), str(found)) == (kind, said)
+@pytest.mark.parametrize(("error", "kind", "message"), WITHOUT_SQLSTATE)
+def test_errors_of_the_driver_itself(error: BaseException, kind: type[DatabaseError], message: str) -> None:
+    """Errors of the connection become `ConnectionLost`; values that cannot be encoded become `DataRejected`."""
+    result = translated(error)
+    assert (type(result), str(result)) == (kind, message)
 
 
-@pytest.mark.parametrize("error", [of(state) for state in ("08006", "53300", "57P03")] + [OSError("x"), TimeoutError()])
-def test_before_a_statement_is_sent_the_database_is_away(error: BaseException) -> None:
-    """While a connection is sought, nothing can have been carried out."""
+@pytest.mark.parametrize(
+    "error", [server_error(state) for state in ("08006", "53300", "57P03")] + [OSError("x"), TimeoutError()]
+)
+def test_errors_before_a_statement_is_sent(error: BaseException) -> None:
+    """While connecting, driver errors become `NotConnected`."""
     with pytest.raises(NotConnected) as raised, translate_connect_errors():
         raise error
     assert type(raised.value) is NotConnected
 
 
-@pytest.mark.parametrize("error", [of("28P01"), of("28000"), of("3D000"), asyncpg.ClientConfigurationError("bad")])
-def test_what_trying_again_will_not_help(error: BaseException) -> None:
-    """A wrong address, name or password is told apart from a database that is away."""
+@pytest.mark.parametrize(
+    "error",
+    [server_error("28P01"), server_error("28000"), server_error("3D000"), asyncpg.ClientConfigurationError("bad")],
+)
+def test_errors_that_a_retry_does_not_fix(error: BaseException) -> None:
+    """A wrong address, database name or password becomes `DatabaseUnusable`."""
     with pytest.raises(DatabaseUnusable), translate_connect_errors():
         raise error
 
 
-def test_other_errors_pass() -> None:
-    """What is no driver's error is nobody's to translate."""
+def test_other_errors() -> None:
+    """Errors that are not the driver's are not translated."""
     with pytest.raises(KeyError), translate_statement_errors(), translate_connect_errors():
         raise KeyError

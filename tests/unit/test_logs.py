@@ -1,4 +1,4 @@
-"""Log lines: one whole JSON object an event, no secrets, and a slow reader slows nobody down."""
+"""Logs: one line per event, redaction of secrets, and writing that does not block."""
 
 import base64
 import contextvars
@@ -24,7 +24,7 @@ Lines = Callable[[], list[dict[str, object]]]
 
 
 class Broken:
-    """An object that cannot even be printed."""
+    """An object whose `__str__` raises."""
 
     def __str__(self) -> str:
         raise RuntimeError("no text")
@@ -32,7 +32,7 @@ class Broken:
 
 @pytest.fixture(autouse=True)
 def _global_state() -> Iterator[None]:
-    """Leave structlog and the root logger as they were found."""
+    """Restore structlog and the root logger after each test."""
     root = logging.getLogger()
     handlers, level = root.handlers[:], root.level
     yield
@@ -47,7 +47,7 @@ def _global_state() -> Iterator[None]:
 
 @pytest.fixture
 def pipe() -> Iterator[tuple[int, int]]:
-    """Open a pipe: its reading and its writing end."""
+    """A pipe: its reading and its writing end."""
     ends = os.pipe()
     yield ends
     for end in ends:
@@ -56,19 +56,19 @@ def pipe() -> Iterator[tuple[int, int]]:
 
 @pytest.fixture
 def lines(pipe: tuple[int, int]) -> Lines:
-    """Configure JSON logs into a pipe; calling the fixture closes them and returns the parsed lines."""
+    """Configure JSON logs into a pipe. Calling the fixture closes them and returns the parsed lines."""
     sink = logs.configure("debug", "json", pipe[1])
     return lambda: finish(sink, pipe[0])
 
 
 def finish(sink: logs.Logs, end: int) -> list[dict[str, object]]:
-    """Close `sink` and parse what stands in the pipe."""
+    """Close `sink` and parse the lines in the pipe."""
     sink.close()
     return [json.loads(line) for line in read(end).decode().splitlines()]
 
 
 def read(end: int) -> bytes:
-    """Return everything that stands in a pipe now."""
+    """Return everything that is in the pipe now."""
     os.set_blocking(end, False)
     content = b""
     try:
@@ -80,7 +80,7 @@ def read(end: int) -> bytes:
 
 
 def test_a_line_holds_timestamp_level_event_and_fields(lines: Lines) -> None:
-    """The three that every line has come first, the bound request id and the fields follow."""
+    """A line has the timestamp, level and event, then the fields and the bound request id."""
     structlog.contextvars.bind_contextvars(request_id="r-1")
     structlog.get_logger().info("requirement-created", id=41, took=0.5, key=None)
     (line,) = lines()
@@ -118,7 +118,7 @@ def test_a_line_holds_timestamp_level_event_and_fields(lines: Lines) -> None:
     ids=lambda value: type(value).__name__,
 )
 def test_any_value_makes_one_line(lines: Lines, value: object) -> None:
-    """Whatever is logged, as the event or in a field, is one bounded JSON object on one line."""
+    """Any value, as the event or in a field, becomes a JSON object of limited size on one line."""
     structlog.get_logger().info(value, field=value)
     (line,) = lines()
     assert "event" in line
@@ -133,15 +133,15 @@ def test_any_value_makes_one_line(lines: Lines, value: object) -> None:
     )
 )
 def test_any_data_is_representable(value: object) -> None:
-    """No nesting of JSON's or Python's values is beyond the renderer."""
+    """Any nesting of values can be rendered."""
     fields = {"timestamp": "now", "level": "info", "event": "e", "field": value}
-    rendered = logs._json(logs._clean(fields))  # noqa: SLF001  # a pipe for each example would be slow
+    rendered = logs._json(logs._clean(fields))  # noqa: SLF001  # a pipe per example would be slow
     assert rendered.decode().splitlines() == [rendered.decode().rstrip("\n")]
     assert "field" in json.loads(rendered)
 
 
 def test_a_traceback_is_one_field(lines: Lines) -> None:
-    """An exception stays inside its line, with the last frames and the cause."""
+    """An exception is one field, with the last frames and the message."""
     try:
         int("first\nsecond")
     except ValueError:
@@ -151,8 +151,8 @@ def test_a_traceback_is_one_field(lines: Lines) -> None:
     assert str(line["exception"]).endswith("base 10: 'first\\nsecond'")
 
 
-def test_the_standard_library_goes_the_same_way(lines: Lines) -> None:
-    """Records of libraries and warnings become lines, ill-fitting arguments notwithstanding."""
+def test_the_standard_library_is_logged(lines: Lines) -> None:
+    """Log records of libraries and warnings become lines, even if the arguments do not match the format string."""
     logging.getLogger("asyncio").error("task %s", "lost", exc_info=OSError("gone"))
     (relay,) = (handler for handler in logging.getLogger().handlers if type(handler).__module__ == logs.__name__)
     relay.handle(logging.LogRecord("asyncpg.pool", 25, "", 1, "%d", ("x",), None))
@@ -167,7 +167,7 @@ def test_the_standard_library_goes_the_same_way(lines: Lines) -> None:
 
 
 def test_less_than_the_level_is_not_logged(pipe: tuple[int, int]) -> None:
-    """The level holds for structlog and the standard library."""
+    """The level applies to structlog and to the standard library."""
     sink = logs.configure("warning", "auto", pipe[1])
     structlog.get_logger("level").info("quiet")
     logging.getLogger("aiohttp").info("quiet")
@@ -177,7 +177,7 @@ def test_less_than_the_level_is_not_logged(pipe: tuple[int, int]) -> None:
 
 @pytest.mark.parametrize(("level", "shape"), [("loud", "json"), ("info", "xml")])
 def test_unknown_settings_are_refused(level: str, shape: str) -> None:
-    """A level or a format that does not exist is a ValueError."""
+    """An unknown level or format raises ValueError."""
     with pytest.raises(ValueError, match="unknown log"):
         logs.configure(level, shape)
 
@@ -185,10 +185,10 @@ def test_unknown_settings_are_refused(level: str, shape: str) -> None:
 @pytest.mark.parametrize(
     "name", ["token", "Authorization", "db_password", "api_key", "token_digest", "Set-Cookie", "SENTRY_DSN"]
 )
-def test_fields_with_telling_names_are_redacted(lines: Lines, name: str) -> None:
-    """What is called like a secret is not shown, at any depth."""
-    structlog.get_logger().info("e", **{name: "tell"}, nested={"a": [{name: "tell"}]})
-    assert "tell" not in json.dumps(lines())
+def test_fields_with_sensitive_names_are_redacted(lines: Lines, name: str) -> None:
+    """A field whose name suggests a secret is redacted at any depth."""
+    structlog.get_logger().info("e", **{name: "hidden"}, nested={"a": [{name: "hidden"}]})
+    assert "hidden" not in json.dumps(lines())
 
 
 @pytest.mark.parametrize(
@@ -204,10 +204,10 @@ def test_fields_with_telling_names_are_redacted(lines: Lines, name: str) -> None
         base64.b64encode(json.dumps({"token": TOKEN}).encode()).decode(),
         "ab" * 32,
     ],
-    ids=range(9),  # some hold a token made for this run: tests are called the same in every process
+    ids=range(9),  # some contain a random token, but test ids must be the same in every process
 )
 def test_texts_with_secrets_are_redacted(text: str) -> None:
-    """Passwords in URLs and assignments, and what is shaped like a token or a digest, never stand in a text."""
+    """Passwords in URLs and assignments, and strings shaped like a token or a digest, are redacted."""
     shown = secrets.redact(f"seen {text}")
     assert "[redacted]" in shown
     assert not any(part in shown for part in ("hunter2", TOKEN, "ab" * 32, text))
@@ -221,8 +221,8 @@ def test_texts_with_secrets_are_redacted(text: str) -> None:
         "http://127.0.0.1:8080/ping",
     ],
 )
-def test_ordinary_texts_stay(text: str) -> None:
-    """Names, request ids and addresses are not taken for secrets."""
+def test_ordinary_texts_are_kept(text: str) -> None:
+    """Names, request ids and URLs are not redacted."""
     assert secrets.redact(text) == text
 
 
@@ -238,55 +238,55 @@ def _in_base64(text: str) -> str:
     token=st.text(min_size=8).filter(lambda token: token not in secrets.REDACTED),
     before=st.text(max_size=5),
     encode=st.sampled_from([str, repr, _in_json, quote, quote_plus]),
-    envelop=st.sampled_from([str, _in_base64]),
+    enclose=st.sampled_from([str, _in_base64]),
 )
 def test_the_requests_own_token_is_redacted_in_every_form(
-    token: str, before: str, encode: Callable[[str], str], envelop: Callable[[str], str]
+    token: str, before: str, encode: Callable[[str], str], enclose: Callable[[str], str]
 ) -> None:
-    """Any string a caller may send as a token is found raw, JSON- and URL-escaped, and inside base64."""
+    """Any string that a caller may send as a token is found raw, JSON- and URL-escaped, and inside base64."""
 
-    def tell() -> str:
+    def redacted() -> str:
         secrets.remember(token)
-        return secrets.redact(envelop(f"{before} {encode(token)} and more than the token itself is long"))
+        return secrets.redact(enclose(f"{before} {encode(token)} and more than the token itself is long"))
 
-    assert secrets.REDACTED in contextvars.copy_context().run(tell)
+    assert secrets.REDACTED in contextvars.copy_context().run(redacted)
 
 
-def test_a_remembered_token_is_cut_out_of_a_traceback(lines: Lines) -> None:
-    """The exception's text is searched like every other."""
+def test_a_remembered_token_is_redacted_in_a_traceback(lines: Lines) -> None:
+    """The text of an exception is redacted."""
 
-    def raise_with_token() -> None:
+    def log_with_token() -> None:
         secrets.remember("my own token")
         structlog.get_logger().error("failed", exc_info=ValueError("my own token"))
 
-    contextvars.copy_context().run(raise_with_token)
+    contextvars.copy_context().run(log_with_token)
     assert "my own" not in json.dumps(lines())
 
 
-def test_the_processs_own_secrets_are_redacted_next_to_the_requests() -> None:
-    """A protected key is removed however many tokens were remembered since."""
+def test_process_secrets_are_redacted() -> None:
+    """A process secret is still redacted after many tokens were remembered."""
 
-    def tell() -> str:
+    def redacted() -> str:
         secrets.protect("mandrill-key")
         for number in range(9):
             secrets.remember(f"token-number-{number}")
         return secrets.redact("mandrill-key, token-number-8 and token-number-0")
 
-    assert contextvars.copy_context().run(tell) == "[redacted], [redacted] and token-number-0"
+    assert contextvars.copy_context().run(redacted) == "[redacted], [redacted] and token-number-0"
 
 
-def test_a_secret_across_the_cut_does_not_survive_in_part() -> None:
-    """A text is searched beyond the point where it is cut."""
+def test_a_secret_split_by_a_cut_is_redacted() -> None:
+    """A text is searched for secrets beyond the point where it is cut."""
     assert TOKEN[:8] not in secrets.clip("x" * 90 + " " + TOKEN + " y" * 5000, 100)
 
 
-def test_a_blocked_reader_neither_blocks_nor_grows(pipe: tuple[int, int]) -> None:
-    """With nobody reading, calls stay quick and what does not fit is counted in a line once there is room."""
+def test_a_blocked_reader(pipe: tuple[int, int]) -> None:
+    """While the reader is blocked, logging does not block. Dropped lines are counted in a line written later."""
     sink = logs.configure("info", "json", pipe[1])
     log = structlog.get_logger()
     started = time.monotonic()
     for number in range(30_000):
-        log.info("crowd", number=number)
+        log.info("many", number=number)
     assert time.monotonic() - started < 10
     content = b""
     while b"log-lines-dropped" not in content:
@@ -297,12 +297,12 @@ def test_a_blocked_reader_neither_blocks_nor_grows(pipe: tuple[int, int]) -> Non
     assert seen[-1]["count"] + len(seen) - 1 == 30_000
 
 
-def test_a_descriptor_that_does_not_block_is_waited_for(pipe: tuple[int, int]) -> None:
-    """Every line arrives through a full non-blocking pipe, too."""
+def test_a_non_blocking_descriptor(pipe: tuple[int, int]) -> None:
+    """Every line also arrives through a full non-blocking pipe."""
     os.set_blocking(pipe[1], False)
     sink = logs.configure("info", "json", pipe[1])
     for number in range(2_000):
-        structlog.get_logger().info("crowd", number=number, text="x" * 100)
+        structlog.get_logger().info("many", number=number, text="x" * 100)
     content = b""
     while content.count(b"\n") < 2_000:
         content += os.read(pipe[0], 1 << 16)
@@ -310,19 +310,19 @@ def test_a_descriptor_that_does_not_block_is_waited_for(pipe: tuple[int, int]) -
     assert [json.loads(line)["number"] for line in content.splitlines()] == list(range(2_000))
 
 
-def test_a_closed_pipe_is_survived() -> None:
-    """A reader that went away costs the lines, nothing else."""
+def test_a_closed_pipe() -> None:
+    """If the reader has closed the pipe, lines are lost but logging does not fail."""
     reading, writing = os.pipe()
     os.close(reading)
     with logs.configure("info", "json", writing) as sink:
-        structlog.get_logger().info("to nobody")
-    structlog.get_logger().info("after the end")
+        structlog.get_logger().info("without a reader")
+    structlog.get_logger().info("after the close")
     sink.close()
     os.close(writing)
 
 
-def test_close_waits_two_seconds_at_most(pipe: tuple[int, int]) -> None:
-    """A blocked pipe does not keep the process from ending."""
+def test_close_waits_at_most_two_seconds(pipe: tuple[int, int]) -> None:
+    """A blocked pipe does not keep `close` waiting."""
     sink = logs.configure("info", "json", pipe[1])
     for _ in range(200):
         structlog.get_logger().info("big", text="x" * 5000)
@@ -333,7 +333,7 @@ def test_close_waits_two_seconds_at_most(pipe: tuple[int, int]) -> None:
 
 
 def test_used_loggers_follow_a_new_configuration(lines: Lines) -> None:
-    """A module's logger that is already cached writes to the latest sink."""
+    """A cached logger writes to the latest sink."""
     log = structlog.get_logger()
     log.info("one")
     reading, writing = os.pipe()
@@ -346,7 +346,7 @@ def test_used_loggers_follow_a_new_configuration(lines: Lines) -> None:
 
 
 def test_a_forked_process_writes_its_own_lines(pipe: tuple[int, int]) -> None:
-    """A child logs, with and without a configuration of its own, and repeats nothing of its parent's."""
+    """A forked child logs, with and without its own configuration, and does not repeat its parent's lines."""
     sink = logs.configure("info", "json", pipe[1])
     log = structlog.get_logger()
     log.info("parent")
@@ -365,8 +365,8 @@ def test_a_forked_process_writes_its_own_lines(pipe: tuple[int, int]) -> None:
 
 
 @pytest.mark.parametrize(("no_color", "coloured"), [("", True), ("1", False)])
-def test_a_terminal_gets_readable_lines(monkeypatch: pytest.MonkeyPatch, no_color: str, coloured: bool) -> None:
-    """A terminal's lines are coloured unless NO_COLOR asks for none, and hold no control of a caller's."""
+def test_lines_on_a_terminal(monkeypatch: pytest.MonkeyPatch, no_color: str, coloured: bool) -> None:
+    """On a terminal, lines are coloured unless NO_COLOR is set, and control characters in values are escaped."""
     monkeypatch.setenv("NO_COLOR", no_color)
     reading, writing = pty.openpty()
     with logs.configure("info", "auto", writing):
@@ -380,7 +380,7 @@ def test_a_terminal_gets_readable_lines(monkeypatch: pytest.MonkeyPatch, no_colo
 
 
 def test_the_console_format_has_no_colours_in_a_file(pipe: tuple[int, int]) -> None:
-    """Asked for by name, the readable format works where there is no terminal."""
+    """The console format without a terminal has no colours."""
     with logs.configure("info", "console", pipe[1]):
         structlog.get_logger().info("ready", port=8080)
     shown = read(pipe[0])

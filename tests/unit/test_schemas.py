@@ -1,4 +1,4 @@
-"""The params of a create, judged: what is missing, what is invalid, and that nothing is coerced."""
+"""Validation of the params of a create: missing params, invalid params, no type coercion."""
 
 from typing import Any
 
@@ -6,44 +6,46 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service.domain.schemas import CreateParams, Reference, create_params_schema, load_create_params
+from service.domain.params import load_params
+from service.domain.references import Reference
+from service.domain.schemas import create_params
 from service.domain.statuses import InvalidParam, MissingParam, ParamError
 
-SCHEMA = create_params_schema(["User", "Route"])
+SCHEMA = create_params(["User", "Route"])
 USER = {"type": "User", "id": 1}
 EMOJI = "\U0001f600"
-CREATE_PARAMS = set(CreateParams._fields)
+CREATE_PARAMS = set(SCHEMA.fields)
 
 Scalars = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=6)
 Anything = Scalars | st.lists(Scalars, max_size=3) | st.dictionaries(st.sampled_from(["type", "id", "x"]), Scalars)
 
 
-def load(*found: ParamError, **changes: Any) -> CreateParams:
-    """The params of a create that fits, with changes; those that are `...` are left out."""
+def load(*found: ParamError, **changes: Any) -> dict[str, Any]:
+    """Load valid params with these changes; a value of `...` leaves the param out."""
     params = {"required": USER, "requireable": USER} | changes
-    return load_create_params(SCHEMA, {name: value for name, value in params.items() if value is not ...}, *found)
+    return load_params(SCHEMA, {name: value for name, value in params.items() if value is not ...}, *found)
 
 
 def faults(status: type[MissingParam | InvalidParam], *found: ParamError, **changes: Any) -> set[str]:
-    """The params that the refusal, which is a `status`, names."""
+    """The params that the refusal names, which must be a `status`."""
     with pytest.raises(status) as caught:
         load(*found, **changes)
     assert all(error.message for error in caught.value.errors)
     return {error.param for error in caught.value.errors}
 
 
-def test_what_fits() -> None:
-    """All that fits is loaded as it is, and what is not known is left out."""
+def test_valid_params() -> None:
+    """Valid params are loaded unchanged, and unknown ones are ignored."""
     loaded = load(key="k", value="v", session_view="default", application_view="detailed", other=[{}], token=5)
-    assert loaded == CreateParams(Reference("User", 1), Reference("User", 1), "k", "v", "default", "detailed")
+    assert tuple(loaded.values()) == (Reference("User", 1), Reference("User", 1), "k", "v", "default", "detailed")
 
 
 @pytest.mark.parametrize("nothing", [..., None])
-def test_what_need_not_be_there(nothing: object) -> None:
-    """The other params may be absent or null, which is the same."""
+def test_optional_params(nothing: object) -> None:
+    """The optional params may be absent or null, with the same result."""
     names = ("key", "value", "session_view", "application_view")
     loaded = load(**dict.fromkeys(names, nothing))
-    assert loaded == CreateParams(Reference("User", 1), Reference("User", 1), None, None, None, None)
+    assert tuple(loaded.values()) == (Reference("User", 1), Reference("User", 1), None, None, None, None)
 
 
 @pytest.mark.parametrize("param", ["required", "requireable"])
@@ -68,19 +70,19 @@ def test_missing_reference(param: str, nothing: object) -> None:
     ],
 )
 def test_missing_parts(param: str, sent: object, parts: set[str]) -> None:
-    """The parts that are missing are named by their paths, and what is invalid waits."""
+    """Missing parts of a reference are reported by their paths, without the invalid ones."""
     assert faults(MissingParam, **{param: sent}) == {f"{param}.{part}" for part in parts}
 
 
 def test_missing_before_invalid() -> None:
-    """Where anything is missing, all that is missing is told and nothing that is invalid."""
+    """If any param is missing, all missing ones are reported and no invalid ones."""
     assert faults(
         MissingParam, ParamError("Idempotency-Key", "is odd"), required={"type": 5}, requireable=None, key=5
     ) == {"required.id", "requireable"}
 
 
-def test_all_that_is_invalid_at_once() -> None:
-    """All that is invalid is told at once, what was found elsewhere in the request included."""
+def test_all_invalid_params_at_once() -> None:
+    """All invalid params are reported at once, including errors found earlier in the request."""
     found = ParamError("Idempotency-Key", "is odd")
     assert faults(InvalidParam, found) == {"Idempotency-Key"}
     assert faults(InvalidParam, found, required="x", requireable={"type": "x", "id": 0}, key=1, value=[]) == {
@@ -89,45 +91,45 @@ def test_all_that_is_invalid_at_once() -> None:
 
 
 @pytest.mark.parametrize("value", [1, 2**63 - 1])
-def test_ids_that_fit(value: int) -> None:
-    """An id may be the first and the last of PostgreSQL's positive bigints."""
-    assert load(required={"type": "User", "id": value}).required == Reference("User", value)
+def test_valid_ids(value: int) -> None:
+    """An id may be the smallest and the largest positive bigint of PostgreSQL."""
+    assert load(required={"type": "User", "id": value})["required"] == Reference("User", value)
 
 
 @pytest.mark.parametrize(
     "value", [0, -1, 2**63, 10**100, -(2**63), 1.0, 5.5, float("inf"), True, False, "1", " ", [1], [], {}, {"id": 1}]
 )
-def test_ids_that_do_not_fit(value: object) -> None:
-    """Nothing but an integer from 1 to 2^63 - 1 is an id, and nothing is made into one."""
+def test_invalid_ids(value: object) -> None:
+    """An id must be an integer from 1 to 2^63 - 1; other types are not coerced."""
     assert faults(InvalidParam, required={"type": "User", "id": value}) == {"required.id"}
 
 
 @pytest.mark.parametrize(
     "value", ["user", "User ", " User", "Users", "users", "User\0", "Order", 5, True, ["User"], {}]
 )
-def test_types_that_are_unknown(value: object) -> None:
-    """A type is one of the map's names, to the character."""
+def test_unknown_types(value: object) -> None:
+    """A type must equal a configured name exactly."""
     assert faults(InvalidParam, requireable={"type": value, "id": 1}) == {"requireable.type"}
 
 
 @pytest.mark.parametrize("value", ["User", " ", [], [USER], ["User", 1], 0, 5, 1.5, True, False])
-def test_references_that_are_no_hash(value: object) -> None:
-    """Nothing but a hash is a reference."""
+def test_references_must_be_hashes(value: object) -> None:
+    """A reference must be a hash."""
     assert faults(InvalidParam, required=value) == {"required"}
 
 
 @pytest.mark.parametrize(("param", "limit"), [("key", 255), ("value", 4096)])
 @pytest.mark.parametrize("character", ["x", EMOJI, "\u0301", "\n", "\uffff"])
 def test_lengths(param: str, limit: int, character: str) -> None:
-    """The length of a text is its number of code points, whatever they are."""
-    assert getattr(load(**{param: character * limit}), param) == character * limit
+    """The length of a text is its number of code points."""
+    assert load(**{param: character * limit})[param] == character * limit
     assert faults(InvalidParam, **{param: character * (limit + 1)}) == {param}
 
 
 @pytest.mark.parametrize("param", ["key", "value"])
 @pytest.mark.parametrize("value", ["\0", "a\0", "\0a", "a\n\0", "a\0\nb", 0, 1, 1.5, True, False, [], ["x"], {}])
-def test_texts_that_do_not_fit(param: str, value: object) -> None:
-    """A text is a string without NUL, and nothing is made into one."""
+def test_invalid_texts(param: str, value: object) -> None:
+    """A text must be a string without NUL; other types are not coerced."""
     assert faults(InvalidParam, **{param: value}) == {param}
 
 
@@ -135,15 +137,15 @@ def test_texts_that_do_not_fit(param: str, value: object) -> None:
 @pytest.mark.parametrize(
     "value", ["", "full", "Default", "default ", "default\n", 0, 1, True, False, [], ["default"], {}]
 )
-def test_views_that_are_unknown(param: str, value: object) -> None:
-    """A view is one of the two there are, to the character."""
+def test_unknown_views(param: str, value: object) -> None:
+    """A view must equal default or detailed exactly."""
     assert faults(InvalidParam, **{param: value}) == {param}
 
 
 def at_fault(params: dict[str, Any]) -> set[str]:
-    """The params that a refusal of `params` names, if they are refused."""
+    """The params that the refusal of `params` names; empty if they are loaded."""
     try:
-        load_create_params(SCHEMA, params)
+        load_params(SCHEMA, params)
     except (MissingParam, InvalidParam) as refusal:
         return {error.param.partition(".")[0] for error in refusal.errors} or {"nothing"}
     return set()
@@ -151,13 +153,13 @@ def at_fault(params: dict[str, Any]) -> set[str]:
 
 @given(st.dictionaries(st.sampled_from([*CREATE_PARAMS, "x"]), Anything | st.just(USER)))
 def test_any_params_are_loaded_or_refused(params: dict[str, Any]) -> None:
-    """Whatever the params are, they are refused with those at fault, and without those fit; or loaded unchanged."""
+    """Any params are loaded unchanged, or refused with exactly the faulty ones named."""
     named = at_fault(params)
     assert named <= CREATE_PARAMS
-    mended = params | {name: USER if name.startswith("requ") else None for name in named}
+    corrected = params | {name: USER if name.startswith("requ") else None for name in named}
     if named:
-        assert not named & at_fault(mended)
+        assert not named & at_fault(corrected)
         return
-    loaded = load_create_params(SCHEMA, params)
-    assert [loaded.key, loaded.value] == [params.get("key"), params.get("value")]
-    assert {"type": loaded.required.type, "id": loaded.required.id}.items() <= params["required"].items()
+    loaded = load_params(SCHEMA, params)
+    assert [loaded["key"], loaded["value"]] == [params.get("key"), params.get("value")]
+    assert loaded["required"]._asdict().items() <= params["required"].items()

@@ -1,4 +1,4 @@
-"""Sentry receives what went wrong and where, and never a secret or a caller's data."""
+"""Sentry events: their contents, and the removal of secrets and of data that a caller sent."""
 
 import base64
 import json
@@ -18,19 +18,19 @@ from sentry_sdk.transport import Transport
 from service.observability import secrets, sentry
 
 DSN = "https://public@sentry.invalid/1"
-# The odd one holds what each encoding escapes; made here, as Sentry quotes lines of source.
+# The second one has characters that each encoding escapes. Both are random, because Sentry quotes source lines.
 TOKENS = [random.token_urlsafe(32), f'odd "token"/+é {random.token_hex(4)}']
 
 
 class Captured(Transport):
-    """A transport that keeps the envelopes it is given."""
+    """A transport that stores envelopes in memory."""
 
     def __init__(self) -> None:
         super().__init__()
         self.envelopes: list[Envelope] = []
 
     def capture_envelope(self, envelope: Envelope) -> None:
-        """Keep `envelope`."""
+        """Store `envelope`."""
         self.envelopes.append(envelope)
 
     def events(self) -> list[dict[str, object]]:
@@ -38,14 +38,14 @@ class Captured(Transport):
         return [json.loads(item.get_bytes()) for envelope in self.envelopes for item in envelope.items]
 
     def text(self) -> str:
-        """Return all that would be sent, with JSON's own escapes undone."""
+        """Return everything that would be sent, both as JSON and with JSON escapes decoded."""
         sent = b"\n".join(envelope.serialize() for envelope in self.envelopes).decode()
         return sent + "\n".join(str(json.loads(line)) for line in sent.split("\n") if line)
 
 
 @pytest.fixture
 def captured() -> Iterator[Captured]:
-    """Start Sentry with a transport in memory; afterwards nothing listens any more."""
+    """Start Sentry with a transport in memory, and reset it at the end."""
     transport = Captured()
     sentry.start(DSN, "tests", "1.0", transport=transport)
     yield transport
@@ -56,16 +56,16 @@ def captured() -> Iterator[Captured]:
 
 
 async def crash(request: web.Request) -> web.Response:
-    """Fail as badly as a handler can, with the token in every place there is."""
+    """Raise in a handler, with the token in every place that Sentry reports."""
     token = json.loads(request.headers["X-Raw"])
     secrets.remember(token)
     structlog.contextvars.bind_contextvars(request_id=request.headers["X-Request-ID"])
     body = await request.text()
-    logging.getLogger("service").info("token %s", token, extra={"told": {token: [token]}})
+    logging.getLogger("service").info("token %s", token, extra={"seen": {token: [token]}})
     sentry_sdk.add_breadcrumb(message=body, data={"url": str(request.url), "http.query": request.query_string})
-    sentry_sdk.set_tag("told", token)
+    sentry_sdk.set_tag("seen", token)
     sentry_sdk.set_extra(token, {"deep": [request.query_string, body, {"b": token.encode()}]})
-    sentry_sdk.set_context("told", {"header": str(request.headers), "quoted": quote(token)})
+    sentry_sdk.set_context("seen", {"header": str(request.headers), "quoted": quote(token)})
     raise LookupError(f"no {token!r} in {body}: postgresql://me:hunter2@db/app")
 
 
@@ -126,7 +126,7 @@ async def test_the_token_is_in_no_part_of_what_is_sent(
 
 
 def test_sql_values_are_cut_from_database_errors(captured: Captured) -> None:
-    """What PostgreSQL and asyncpg repeat of a statement's parameters stays here."""
+    """Values of parameters in messages of PostgreSQL and asyncpg are removed."""
     for message in (
         'duplicate key value violates unique constraint "u"\nDETAIL:  Key (key)=(private) already exists.',
         "invalid input for query argument $1: 'private' ('str' object cannot be interpreted)",
@@ -137,8 +137,8 @@ def test_sql_values_are_cut_from_database_errors(captured: Captured) -> None:
     assert "private" not in captured.text()
 
 
-def test_a_librarys_error_becomes_one_event(captured: Captured) -> None:
-    """A task's failure that asyncio logs is reported once, without its arguments."""
+def test_an_error_logged_by_a_library_is_one_event(captured: Captured) -> None:
+    """A failed task that asyncio logs is reported once, without the arguments of the log record."""
     failure = ValueError("lost")
     logging.getLogger("asyncio").error("task %s", "private", exc_info=failure)
     sentry_sdk.capture_exception(failure)
@@ -147,7 +147,7 @@ def test_a_librarys_error_becomes_one_event(captured: Captured) -> None:
 
 
 def test_transactions_are_cleaned_like_events() -> None:
-    """Spans lose query strings and SQL parameters."""
+    """Query strings and SQL parameters are removed from spans."""
     span: dict[str, object] = {
         "description": "GET https://x.invalid/a?private#b",
         "data": {"http.query": "private", "db.params": ["private"]},
@@ -157,7 +157,7 @@ def test_transactions_are_cleaned_like_events() -> None:
 
 
 def test_without_a_dsn_nothing_starts(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No DSN, no client: not even the environment's."""
+    """Without a DSN, Sentry is not started, even if SENTRY_DSN is set in the environment."""
     monkeypatch.setenv("SENTRY_DSN", DSN)
     sentry.start(None, "tests", "1.0")
     assert not sentry_sdk.get_client().is_active()

@@ -1,4 +1,4 @@
-"""Timestamps as callers are shown them."""
+"""Timestamps in responses."""
 
 from datetime import UTC, datetime
 
@@ -17,5 +17,5 @@ from service.domain.views import timestamp
     ],
 )
 def test_timestamps_have_six_digits_and_a_z(moment: datetime, shown: str) -> None:
-    """A timestamp is in UTC, always to the microsecond, so that texts compare as moments do."""
+    """A timestamp is in UTC with microseconds, so that its text sorts like the time."""
     assert timestamp(moment) == shown

@@ -5,7 +5,7 @@ from pathlib import PurePath
 
 from aiohttp import web
 
-from service.api.handlers.expect_continue import invite_body
+from service.api.aiohttp_internals import handle_expect
 from service.config.resources import resource
 
 SWAGGER_UI = "5.35.0"
@@ -54,7 +54,7 @@ def routes(document: bytes) -> list[web.RouteDef]:
     }
     for name in ("swagger-ui.css", "swagger-ui-bundle.js"):
         pages[f"/docs/swagger-ui-{SWAGGER_UI}/{name}"] = _shipped(f"swagger-ui/{name}", _FOR_EVER)
-    return [web.get(path, page.answer, allow_head=False, expect_handler=invite_body) for path, page in pages.items()]
+    return [web.get(path, page.answer, allow_head=False, expect_handler=handle_expect) for path, page in pages.items()]
 
 
 def _shipped(name: str, cache_control: str = _REVALIDATED) -> Page:

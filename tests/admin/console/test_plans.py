@@ -62,8 +62,8 @@ async def test_pages_are_read_from_indexes(filled: asyncpg.Connection, mode: str
     for number, (name, args, index) in enumerate(PLANS):
         await filled.execute(f"PREPARE query_{number} AS {QUERIES[name]}")
         values = f"({', '.join(map(literal, args))})" if args else ""
-        told = await filled.fetchval(f"EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) EXECUTE query_{number} {values}")
-        steps = list(nodes(json.loads(told)[0]["Plan"]))
+        output = await filled.fetchval(f"EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) EXECUTE query_{number} {values}")
+        steps = list(nodes(json.loads(output)[0]["Plan"]))
         used = {step["Index Name"] for step in steps if "Index Name" in step}
         assert used == {index}, (name, args, used)
         assert "Seq Scan" not in {step["Node Type"] for step in steps}, (name, args)

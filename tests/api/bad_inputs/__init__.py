@@ -1,1 +1,1 @@
-"""Requests that callers should not send, as data: a new one is one line in its family's file."""
+"""Bad inputs as data: each case is one line in the file of its kind."""

@@ -1,4 +1,4 @@
-"""Faults of the body: nothing in it, not one JSON document in UTF-8 that can be read in one way, not strict base64."""
+"""Faults of the body: no params, not one unambiguous JSON document in UTF-8, or not strict base64."""
 
 import base64
 import codecs
@@ -7,7 +7,7 @@ from service.domain.statuses import ActionSuccessful, InvalidEncodedParams, Miss
 from tests.api.bad_inputs.cases import Case, encoded, params, plain, with_param
 from tests.json_test_suite import documents
 
-# Base64 of it has every character of the alphabet that other alphabets replace, and padding.
+# Contains `+`, `/` and padding, which other base64 alphabets replace.
 CREATE_BASE64 = base64.b64encode(params(value='"\u00fb\u00ff>>>???~~~"', pad='"x"'))
 
 NOTHING = [b"", b" ", b" \t\r\n ", b"{}", b" { } ", b"[]", b"[{}]", b"null", b"true", b'"x"', b'""', b"5", b"-0.5e1"]
@@ -22,7 +22,7 @@ def _nested(levels: int, opening: str, closing: str) -> str:
     return opening * levels + closing * levels
 
 
-# What `x`, an unknown param of a create that would succeed, is given.
+# JSON values of the unknown param `x` in an otherwise valid create.
 VALUES = [
     ("NaN", "NaN"),
     ("Infinity", "Infinity"),
@@ -104,7 +104,7 @@ DOCUMENTS = [
     ("a file", b"\x89PNG\r\n\x1a\n" + bytes(range(256))),
 ]
 
-# Bytes inside a string: none of them is UTF-8.
+# Bytes inside a string that are not valid UTF-8.
 BAD_UTF8 = [
     ("a lone continuation byte", b"\x80"),
     ("a byte that never occurs", b"\xff"),
@@ -130,7 +130,7 @@ UNDECODABLE = [
     ),
 ]
 
-# The contract, not the grammar, judges these: an empty body holds no params, and duplicate keys are refused.
+# Here the contract differs from the grammar: an empty body is no-params-decoded, and duplicate keys are refused.
 EMPTY_BODIES = {"n_structure_no_data", "n_single_space"}
 DUPLICATE_KEYS = {"y_object_duplicated_key", "y_object_duplicated_key_and_value"}
 
@@ -140,7 +140,7 @@ SUITE = [
         for name, body in documents("n_").items()
     ),
     *(
-        # Numbers are read whatever their size; every other liberty that a parser may take is refused.
+        # Numbers of any size are read; every other case that RFC 8259 leaves to the parser is refused.
         Case(name, plain(body), NoParamsDecoded if name.startswith("i_number") else InvalidEncodedParams)
         for name, body in documents("i_").items()
     ),
@@ -192,7 +192,7 @@ BASE64_FAULTS = [Case(f"base64, {name}", encoded(body), InvalidEncodedParams) fo
 
 ACCEPTED = [
     *WELL_FORMED,
-    Case("the base64 that the others spoil", encoded(CREATE_BASE64), ActionSuccessful),
+    Case("the base64 that the faulty ones are made from", encoded(CREATE_BASE64), ActionSuccessful),
     Case("31 levels of lists below", with_param(x=_nested(31, "[", "]")), ActionSuccessful),
     Case(
         "31 levels of objects below", with_param(x=_nested(31, '{"a":', "}").replace(":}", ":0}", 1)), ActionSuccessful

@@ -1,4 +1,4 @@
-"""A bad input: its name, a request to the byte, and the status it is owed. But for its fault, it would be a create."""
+"""A bad input: its name, a byte-exact request, and the expected status. Apart from its fault it is a valid create."""
 
 import json
 from collections.abc import Iterable
@@ -10,7 +10,7 @@ import pytest
 from service.domain.statuses import Status
 from tests.factories import CREATE
 
-# What the module's database holds, so that requests can be written down in full.
+# Fixed values in the module's database, so that requests can be literal.
 TOKEN = "the-token-of-an-application-0123456789-abcd"
 USER_ID = 1
 
@@ -23,7 +23,7 @@ Header = tuple[str, str | bytes]
 
 @dataclass(frozen=True)
 class Request:
-    """A request as it goes over the wire. `sent` is the body as framed, with the headers that frame it."""
+    """A request as sent on the wire. `framing` replaces the Content-Length header; `body` is then already framed."""
 
     body: bytes = b""
     headers: tuple[Header, ...] = (("Content-Type", JSON),)
@@ -41,7 +41,7 @@ class Request:
 
 
 class Case(NamedTuple):
-    """A request, the status it is owed, and the params that its errors name."""
+    """A request, the expected status, and the params that its errors name."""
 
     name: str
     request: Request
@@ -50,19 +50,19 @@ class Case(NamedTuple):
 
 
 def cases(*families: Iterable[Case]) -> list[Any]:
-    """The cases as pytest's, called by their names."""
+    """The cases as pytest params, with their names as ids."""
     found = [case for family in families for case in family]
     assert len({case.name for case in found}) == len(found), "two cases have one name"
     return [pytest.param(case, id=case.name) for case in found]
 
 
 def octets(value: str | bytes) -> bytes:
-    """A header's value as it goes over the wire."""
+    """A header's value as sent on the wire."""
     return value if isinstance(value, bytes) else value.encode("utf-8")
 
 
 def params(**changes: str | None) -> bytes:
-    """The JSON of a create that succeeds, with changes: each is JSON as it is, or None for a param left out."""
+    """The JSON of a valid create, with changes: each value is raw JSON, or None to leave the param out."""
     reference = f'{{"type": "User", "id": {USER_ID}}}'
     content = {"token": f'"{TOKEN}"', "required": reference, "requireable": reference} | changes
     pairs = (f'"{name}": {text}' for name, text in content.items() if text is not None)
@@ -70,37 +70,37 @@ def params(**changes: str | None) -> bytes:
 
 
 def with_param(**changes: str | None) -> Request:
-    """A create that succeeds but for these params, each JSON as it is."""
+    """A valid create except for these params, each as raw JSON."""
     return Request(params(**changes))
 
 
 def plain(body: bytes) -> Request:
-    """A body sent as JSON."""
+    """A request with this body as JSON."""
     return Request(body)
 
 
 def encoded(body: bytes) -> Request:
-    """A body sent as base64."""
+    """A request with this body as base64."""
     return Request(body, (("Content-Type", ENCODED),))
 
 
 def with_headers(*headers: Header, body: bytes | None = None) -> Request:
-    """A create that succeeds but for its headers."""
+    """A valid create except for its headers."""
     return Request(params() if body is None else body, headers)
 
 
 def with_header(name: str, value: str | bytes) -> Request:
-    """A create in JSON that succeeds but for one more header."""
+    """A valid create in JSON, with one more header."""
     return with_headers(("Content-Type", JSON), (name, value))
 
 
 def chunked(body: bytes, *, ended: bool = True, size: int = CHUNK) -> Request:
-    """The body in chunks of `size` bytes; one that is not `ended` leaves the server to wait for more."""
+    """The body in chunks of `size` bytes. Without `ended` the last chunk is missing, so the server waits for more."""
     parts = (body[at : at + size] for at in range(0, len(body), size))
     framed = b"".join(b"%x\r\n%s\r\n" % (len(part), part) for part in parts)
     return Request(framed + b"0\r\n\r\n" * ended, framing=(("Transfer-Encoding", "chunked"),))
 
 
 def quoted(text: str) -> str:
-    """A text as JSON, its characters as they are."""
+    """The text as a JSON string, without escaping non-ASCII characters."""
     return json.dumps(text, ensure_ascii=False)

@@ -1,4 +1,4 @@
-"""Content types: what is not JSON or base64 in UTF-8, and the many ways to write what is."""
+"""Content types: those that are refused, and the spellings of JSON and base64 that are accepted."""
 
 from service.domain.statuses import ActionSuccessful, InvalidContentType
 from tests.api.bad_inputs.cases import Case, Request, with_headers

@@ -1,4 +1,4 @@
-"""Faults of the request as a message: its coding, size, method, path and headers."""
+"""Faults of the HTTP message: content coding, size, method, path and headers."""
 
 import gzip
 
@@ -28,7 +28,7 @@ BOMB = gzip.compress(bytes(64 * LIMIT))
 
 
 def _sized(size: int) -> bytes:
-    """A create that succeeds, as long as asked for."""
+    """A valid create of exactly `size` bytes."""
     shell = params(padding='""')
     return params(padding=f'"{"x" * (size - len(shell))}"')
 
@@ -45,7 +45,7 @@ CODINGS = [
     Case("deflate", _coding("deflate"), InvalidContentType),
     Case("zstd", _coding("zstd"), InvalidContentType),
     Case("foo", _coding("foo"), InvalidContentType),
-    Case("no name of a coding", _coding("", params()), InvalidContentType),
+    Case("an empty coding", _coding("", params()), InvalidContentType),
     Case("identity and gzip", _coding("identity, gzip"), InvalidContentType),
     Case("a gzip bomb", _coding("gzip", BOMB), InvalidContentType),
     Case("a truncated gzip", _coding("gzip", GZIPPED[:-9]), InvalidContentType),
@@ -64,9 +64,9 @@ SIZES = [
 ]
 
 METHODS = [
-    Case("OPTIONS of all of the server", Request(method="OPTIONS", target="*", headers=()), RouteNonExistent),
+    Case("OPTIONS *", Request(method="OPTIONS", target="*", headers=()), RouteNonExistent),
     Case(
-        "an expectation of no one, elsewhere",
+        "an unknown expectation on an unknown path",
         Request(params(), (("Content-Type", JSON), ("Expect", "miracles")), target="/nowhere"),
         RouteNonExistent,
     ),
@@ -74,7 +74,7 @@ METHODS = [
     *(
         Case(f"{method} {name}", Request(params(), method=method, target=target), RouteNonExistent)
         for method in ("GET", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "PROPFIND", "QUERY")
-        for name, target in (("on create", CREATE), ("elsewhere", "/api/v1"))
+        for name, target in (("on create", CREATE), ("on an unknown path", "/api/v1"))
     ),
 ]
 
@@ -151,7 +151,7 @@ KEYS = [
 
 ACCEPTED = [
     Case("identity", _coding("identity", params()), ActionSuccessful),
-    Case("an expectation of no one", with_header("Expect", "miracles"), ActionSuccessful),
+    Case("an unknown expectation", with_header("Expect", "miracles"), ActionSuccessful),
     Case("identity in capitals", _coding("IDENTITY", params()), ActionSuccessful),
     Case("a byte below the limit", Request(_sized(LIMIT - 1)), ActionSuccessful),
     Case("as long as the limit", Request(_sized(LIMIT)), ActionSuccessful),
@@ -167,7 +167,7 @@ ACCEPTED = [
     ),
     Case("key of 255 characters", with_header("Idempotency-Key", "~" * 255), ActionSuccessful),
     Case("key of one space between others", with_header("Idempotency-Key", "a b"), ActionSuccessful),
-    Case("the address in full", Request(params(), target=f"http://localhost{CREATE}"), ActionSuccessful),
+    Case("an absolute URL", Request(params(), target=f"http://localhost{CREATE}"), ActionSuccessful),
     Case("a character of the path escaped", Request(params(), target=CREATE.replace("c", "%63")), ActionSuccessful),
     Case("a query", Request(params(), target=f"{CREATE}?token=x&key=5"), ActionSuccessful),
     Case("another token in a header", with_header("Authorization", "Bearer x"), ActionSuccessful),
@@ -178,7 +178,7 @@ ACCEPTED = [
     ),
 ]
 
-# Names of requests that are not taken over: what is sent, whether it is told again.
+# Malformed values of X-Request-ID, which are replaced.
 REQUEST_IDS: list[tuple[str, str | bytes]] = [
     ("spaces", "a b"),
     ("200 characters", "a" * 200),
@@ -192,14 +192,14 @@ REQUEST_IDS: list[tuple[str, str | bytes]] = [
     ("escape", "a\\r\\nb"),
 ]
 
-# What the server itself refuses, before there is a request.
-NO_HTTP: list[tuple[str, bytes]] = [
+# Bytes that the HTTP server refuses before a handler runs.
+MALFORMED_HTTP: list[tuple[str, bytes]] = [
     ("two content types", with_headers(("Content-Type", JSON), ("Content-Type", ENCODED)).head),
     ("one content type twice", with_headers(("Content-Type", JSON), ("content-type", JSON)).head),
-    ("a request for all of the server", Request(target="*").head),
+    ("the target *", Request(target="*").head),
     ("not HTTP", b"hello\r\n\r\n"),
     ("TLS", b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n"),
-    ("a length that is no number", b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: ten\r\n\r\n"),
+    ("a length that is not a number", b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: ten\r\n\r\n"),
     ("a negative length", b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: -1\r\n\r\n"),
     ("two lengths", b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nab"),
     ("a length and chunks", b"POST / HTTP/1.1\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"),
@@ -210,13 +210,13 @@ NO_HTTP: list[tuple[str, bytes]] = [
     ("too many headers", b"GET / HTTP/1.1\r\nHost: x\r\n" + b"X-A: a\r\n" * 10_000 + b"\r\n"),
     ("no host", b"GET / HTTP/1.1\r\n\r\n"),
     ("two hosts", b"GET / HTTP/1.1\r\nHost: x\r\nHost: y\r\n\r\n"),
-    ("a version to come", b"GET / HTTP/9.9\r\nHost: x\r\n\r\n"),
+    ("an unknown version", b"GET / HTTP/9.9\r\nHost: x\r\n\r\n"),
     ("HTTP/2", b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"),
     ("lines that end in LF", b"GET / HTTP/1.1\nHost: x\n\n"),
     ("a folded header", b"GET / HTTP/1.1\r\nHost: x\r\nX-A: a\r\n b\r\n\r\n"),
-    ("an address with a port that is none", b"GET http://x:99999999/ HTTP/1.1\r\nHost: x\r\n\r\n"),
+    ("a URL with an invalid port", b"GET http://x:99999999/ HTTP/1.1\r\nHost: x\r\n\r\n"),
     ("a chunk of no size", chunked(b"").head + b"zz\r\n{}\r\n0\r\n\r\n"),
     ("a chunk of a size too great", chunked(b"").head + b"f" * 20 + b"\r\n{}"),
-    ("a coding of the transfer alone", Request(framing=(("Transfer-Encoding", "gzip"),)).head + b"{}"),
+    ("Transfer-Encoding: gzip only", Request(framing=(("Transfer-Encoding", "gzip"),)).head + b"{}"),
     ("a path too long", b"GET /" + b"a" * 100_000 + b" HTTP/1.1\r\nHost: x\r\n\r\n"),
 ]

@@ -1,4 +1,4 @@
-"""Faults of single params: each is JSON as it is, so that nothing is put right before it is sent."""
+"""Faults of single params, each as raw JSON so that no serialiser changes it."""
 
 from service.domain.statuses import InvalidParam, InvalidToken, MissingParam, Status
 from tests.api.bad_inputs.cases import TOKEN, USER_ID, Case, quoted, with_param
@@ -33,7 +33,7 @@ TOKENS = [
     Case("token in another case of its name", with_param(token=ABSENT, Token=quoted(TOKEN)), MissingParam, ("token",)),
 ]
 
-# What is sent, the status, and the parts at fault below the param.
+# A name, the JSON sent, the status, and the faulty parts of the reference.
 References = tuple[str, str | None, type[Status], tuple[str, ...]]
 
 MISSING_REFERENCES: list[References] = [
@@ -52,7 +52,7 @@ MISSING_REFERENCES: list[References] = [
     ("other names", '{"Type": "User", "ID": 1}', MissingParam, (".type", ".id")),
 ]
 
-NO_HASHES: list[References] = [
+NOT_HASHES: list[References] = [
     (f"{text:.30} for a hash", text, InvalidParam, ("",))
     for text in ('"User"', "[]", '["User", 1]', '[{"type": "User", "id": 1}]', "5", "0", "1.5", "true", "false", '" "')
 ]
@@ -124,7 +124,7 @@ IDS = [
 
 REFERENCES: list[References] = [
     *MISSING_REFERENCES,
-    *NO_HASHES,
+    *NOT_HASHES,
     *((f"type {text:.40}", f'{{"type": {text}, "id": {USER_ID}}}', InvalidParam, (".type",)) for text in TYPES),
     *((f"id {text:.40}", f'{{"type": "User", "id": {text}}}', InvalidParam, (".id",)) for text in IDS),
     ("bad type and id", '{"type": "x", "id": 0}', InvalidParam, (".type", ".id")),
@@ -182,8 +182,8 @@ AT_ONCE = [
     ),
 ]
 
-# Kept to the byte: none of it is a fault, all of it may break a careless reader or log.
-KEPT = [
+# Valid texts that are stored unchanged, but may break a careless parser or log.
+STORED_TEXTS = [
     ("nothing", ""),
     ("as long as a key gets", "x" * 255),
     ("as long as a key gets, emoji", EMOJI * 255),
@@ -208,4 +208,4 @@ KEPT = [
     ("a formula", '=cmd|"/C calc"!A0'),
     ("the word null", "null"),
 ]
-KEPT_VALUES = [("as long as a value gets", "x" * 4096), ("as long as a value gets, emoji", EMOJI * 4096)]
+STORED_VALUES = [("as long as a value gets", "x" * 4096), ("as long as a value gets, emoji", EMOJI * 4096)]

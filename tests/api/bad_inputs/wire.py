@@ -1,4 +1,4 @@
-"""One exchange to the byte, over a socket of its own: nothing of the request is put right on its way."""
+"""One byte-exact HTTP exchange over its own socket, without a client library that might correct the request."""
 
 import asyncio
 import contextlib
@@ -9,12 +9,12 @@ from typing import Any
 
 from tests.api.bad_inputs.cases import Request
 
-PATIENCE_SECONDS = 1.0
+TIMEOUT_SECONDS = 1.0
 
 
 @dataclass(frozen=True)
 class Response:
-    """An answer: its HTTP code, its headers in lower case, and its body."""
+    """A response: its HTTP code, its headers with lower-case names, and its body."""
 
     http_code: int
     headers: list[tuple[str, str]]
@@ -23,7 +23,7 @@ class Response:
     def header(self, name: str) -> str | None:
         """The header's only value, or None."""
         values = [value for found, value in self.headers if found == name.lower()]
-        assert len(values) <= 1, f"{name} stands there twice"
+        assert len(values) <= 1, f"two {name} headers"
         return values[0] if values else None
 
     def json(self) -> Any:
@@ -32,8 +32,8 @@ class Response:
 
 
 async def exchange(port: int, request: Request) -> Response:
-    """The answer to `request`, which comes within a second, whether or not the body was waited for."""
-    async with asyncio.timeout(PATIENCE_SECONDS), connected(port) as (reader, writer):
+    """Send `request`; return the response, which must come within a second, even if the body was not read."""
+    async with asyncio.timeout(TIMEOUT_SECONDS), connected(port) as (reader, writer):
         sending = asyncio.create_task(_send(writer, request.head + request.body))
         try:
             return await receive(reader, has_body=request.method != "HEAD")
@@ -49,19 +49,19 @@ async def connected(port: int) -> AsyncIterator[tuple[asyncio.StreamReader, asyn
     try:
         yield reader, writer
     finally:
-        # Not closed in order: what was not sent yet is of no use to anyone.
+        # Abort instead of close: unsent bytes are not needed.
         writer.transport.abort()
 
 
 async def _send(writer: asyncio.StreamWriter, octets: bytes) -> None:
     writer.write(octets)
-    # An answer may come, and the connection be closed, before all is sent.
+    # The server may respond and close the connection before the whole request is sent.
     with contextlib.suppress(ConnectionError):
         await writer.drain()
 
 
 async def receive(reader: asyncio.StreamReader, *, has_body: bool = True) -> Response:
-    """The next answer on a connection."""
+    """Read the next response on a connection."""
     head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
     status_line, *lines = head.strip().split("\r\n")
     headers = [(name.lower(), value.strip()) for name, _, value in (line.partition(":") for line in lines)]

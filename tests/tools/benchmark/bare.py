@@ -6,8 +6,8 @@ from time import perf_counter
 from service.config import load_config
 from service.database.pool import open_database
 from service.domain.callers import digest
-from service.domain.requirements import submission
-from service.domain.schemas import CreateParams, Reference
+from service.domain.references import Reference
+from service.domain.requirements import new_requirement
 from service.storage.requirements import RequirementStore
 from tests.tools.benchmark.payloads import params
 from tests.tools.benchmark.plan import Callers
@@ -22,14 +22,14 @@ async def time_creates(url: str, seconds: float, callers: Callers, population: i
         deadline = perf_counter() + seconds
         for wanted in params(callers, population):
             started = perf_counter()
-            item = submission(digest(str(wanted["token"])), _as_judged(wanted), None)
-            await store.create([item], wait=False)
+            item = new_requirement(digest(str(wanted["token"])), _loaded(wanted), None)
+            await store.insert([item], wait=False)
             latencies.append(perf_counter() - started)
             if perf_counter() > deadline:
                 break
     return latencies
 
 
-def _as_judged(wanted: dict[str, object]) -> CreateParams:
+def _loaded(wanted: dict[str, object]) -> dict[str, object]:
     required, requireable = (Reference(**wanted[name]) for name in ("required", "requireable"))  # type: ignore[arg-type]
-    return CreateParams(required, requireable, str(wanted["key"]), str(wanted["value"]), None, None)
+    return {"required": required, "requireable": requireable, "key": wanted["key"], "value": wanted["value"]}

@@ -12,8 +12,8 @@ import asyncpg
 from service.config.resources import resource
 from service.database.migrations import load_migrations, migrate
 from service.embedded_postgres.server import run_embedded
-from service.storage.demo import ROUTE
 from service.storage.registry import deploy_route
+from tests.factories import ROUTE
 from tests.tools.benchmark import machine
 from tests.tools.benchmark.plan import CROWD, Size
 

@@ -15,7 +15,8 @@ import atheris
 # The reference too: what makes a difference there is worth trying, and the service's parser is C, which it cannot see.
 with atheris.instrument_imports(include=["service.domain.json_body", "service.domain.params", "tests.tools.inputs"]):
     from service.domain.json_body import decode_base64, decode_params
-    from service.domain.params import CreateParamsReader
+    from service.domain.params import load_params
+    from service.domain.schemas import create_params
     from tests.tools.inputs.contract import params_faults, strict_base64
     from tests.tools.inputs.json_reference import Nothing, NotReadable, read
 
@@ -25,7 +26,7 @@ from tests.api.bad_inputs.cases import params
 from tests.json_test_suite import documents
 
 TYPES = ("Client", "User")
-READER = CreateParamsReader(TYPES)
+SCHEMA = create_params(TYPES)
 LONGEST = 4096
 
 
@@ -73,7 +74,7 @@ def _expected(body: bytes) -> Any:
 
 def _served_faults(document: dict[str, Any]) -> tuple[str, list[str]]:
     try:
-        READER.read(document)
+        load_params(SCHEMA, document)
     except (MissingParam, InvalidParam) as refusal:
         return refusal.name, sorted(error.param for error in refusal.errors)
     return "", []

@@ -3,8 +3,12 @@
 // Draws the charts of the Overview with uPlot, and updates them while the page is live.
 (() => {
   const HEIGHT = 180;
+  const MIN_SECONDS = 60;
   const UNAUTHORIZED = 401;
-  const WHOLE_STEPS = [1, 2, 5].flatMap((step) => [...Array(10).keys()].map((power) => step * 10 ** power)).sort((a, b) => a - b);
+  // The steps of an axis for whole numbers: 1, 2, 5, 10, 20, 50 and so on.
+  const WHOLE_STEPS = [...Array(10).keys()].flatMap((power) => [1, 2, 5].map((step) => step * 10 ** power));
+  // Formats of the time axis by the smallest step in seconds; uPlot wants nine fields in each row.
+  const TIME_FORMATS = [[60, "{HH}:{mm}"], [1, "{HH}:{mm}:{ss}"]].map((row) => [...row, ...Array(6).fill(null), 1]);
 
   const container = document.getElementById("charts");
   const offline = document.getElementById("offline");
@@ -15,6 +19,7 @@
   const theme = (name) => getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
   const colour = ({ hue, strong }) => `hsl(${hue} ${strong ? 80 : 45}% ${dark.matches ? 65 : strong ? 36 : 48}%)`;
 
+  const time = (timestamp) => new Date(timestamp * 1000).toISOString().slice(11, 19);
   const number = new Intl.NumberFormat("en", { maximumSignificantDigits: 3 });
   const seconds = (value) => {
     if (value === 0) return "0";
@@ -24,20 +29,21 @@
     return `${number.format(value * 1e6)} µs`;
   };
   const FORMATS = { number: (value) => number.format(value), seconds };
+  const formatter = (unit) => (value) => (value === null ? "–" : FORMATS[unit](value));
 
   const axis = (options) => ({
-    stroke: () => theme("soft"),
-    grid: { stroke: () => theme("edge"), width: 1 },
-    ticks: { stroke: () => theme("edge"), width: 1, size: 4 },
+    stroke: theme("soft"),
+    grid: { stroke: theme("edge"), width: 1 },
+    ticks: { stroke: theme("edge"), width: 1, size: 4 },
     font: "12px system-ui, sans-serif",
     ...options,
   });
 
   // Without a cursor the legend shows the latest values.
-  const latest = (plot, index, series) => (index === null ? plot.data[series].at(-1) : plot.data[series][index]);
+  const valueAt = (plot, series, index) => plot.data[series][index ?? plot.data[series].length - 1];
 
   const options = (figure, series) => {
-    const format = FORMATS[figure.dataset.unit];
+    const format = formatter(figure.dataset.unit);
     const whole = "whole" in figure.dataset;
     return {
       width: figure.querySelector(".plot").clientWidth,
@@ -45,26 +51,25 @@
       padding: [8, 8, 0, 0],
       tzDate: (timestamp) => uPlot.tzDate(new Date(timestamp * 1000), "Etc/UTC"),
       cursor: { sync: { key: "overview" }, drag: { x: false, y: false }, y: false },
-      scales: { y: { range: (_plot, _low, high) => [0, high > 0 ? uPlot.rangeNum(0, high, 0.1, true)[1] : 1] } },
+      scales: {
+        x: { range: (_plot, first, last) => [Math.min(first, last - MIN_SECONDS), last] },
+        y: { range: (_plot, _low, high) => [0, high > 0 ? uPlot.rangeNum(0, high, 0.1, true)[1] : 1] },
+      },
       axes: [
-        axis({ size: 28, space: 70, values: [[60, "{HH}:{mm}", null, null, null, null, null, null, 1], [1, "{HH}:{mm}:{ss}", null, null, null, null, null, null, 1]] }),
+        axis({ size: 28, space: 70, values: TIME_FORMATS }),
         axis({ size: 58, space: 24, values: (_plot, ticks) => ticks.map(format), ...(whole && { incrs: WHOLE_STEPS }) }),
       ],
       series: [
-        { label: "UTC", value: (plot, _value, index, at) => time(latest(plot, at, index)) },
-        ...series.map((line) => ({
-          label: line.label,
-          stroke: () => colour(line.colour),
-          width: 1.5,
-          value: (plot, _value, index, at) => {
-            const value = latest(plot, at, index);
-            return value === null || value === undefined ? "–" : format(value);
-          },
+        { label: "UTC", value: (plot, _value, line, index) => time(valueAt(plot, line, index)) },
+        ...series.map((one) => ({
+          label: one.label,
+          stroke: colour(one.colour),
+          width: one.colour.strong ? 2 : 1.25,
+          value: (plot, _value, line, index) => format(valueAt(plot, line, index)),
         })),
       ],
     };
   };
-  const time = (timestamp) => (timestamp === undefined ? "–" : new Date(timestamp * 1000).toISOString().slice(11, 19));
 
   const draw = (figure, times, series) => {
     const data = [times, ...series.map((line) => line.values)];
@@ -111,7 +116,7 @@
     if (container.dataset.seconds) setTimeout(update, container.dataset.seconds * 1000);
   };
 
-  // The legend takes its colours once, so a change of theme draws everything anew.
+  // Colours are fixed when a chart is created, so a change of theme creates all charts again.
   dark.addEventListener("change", () => {
     [...drawn.keys()].forEach(clear);
     if (latestData) drawAll(latestData);

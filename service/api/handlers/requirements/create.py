@@ -8,19 +8,12 @@ from multidict import istr
 from service.api import keys
 from service.api.envelope import respond
 from service.api.request_params import read_params
+from service.api.requirement_writer import requirement_of
 from service.domain.idempotency import HEADER, IdempotencyKey, key_errors
-from service.domain.requirements import NewRequirement, Requirement, new_requirement
-from service.domain.statuses import (
-    ActionSuccessful,
-    ApplicationCrash,
-    InvalidParam,
-    MandrillEmailFailed,
-    ParamError,
-    Refusal,
-)
+from service.domain.requirements import Requirement, new_requirement
+from service.domain.statuses import ActionSuccessful, MandrillEmailFailed, Refusal
 from service.domain.views import requested_views
 from service.mail.errors import MandrillError
-from service.storage.requirements import InsertResult
 
 _KEY_HEADER = istr(HEADER)
 
@@ -36,7 +29,7 @@ async def create(request: web.Request) -> web.Response:
     item = new_requirement(unverified.digest, params, key)
     result = await request.app[keys.WRITER].write(item, request[keys.DEADLINE])
     caller = unverified.accept(result.lookup)
-    requirement = _written(item, result)
+    requirement = requirement_of(item, result)
     contents: dict[str, Any] = {
         "data": requirement.view(),
         "views": requested_views(caller, unverified.token, params),
@@ -60,19 +53,6 @@ async def _read(request: web.Request) -> tuple[dict[str, Any], IdempotencyKey | 
         await unverified.verify()
         raise
     return params, IdempotencyKey(await unverified.verify(), texts[0]) if texts else None
-
-
-def _written(item: NewRequirement, result: InsertResult) -> Requirement:
-    """The requirement of the result. Raises the refusal if there is none, or if the key was sent with other params."""
-    if result.requirement is None:
-        exists = {"required.id": result.required_exists, "requireable.id": result.requireable_exists}
-        absent = [ParamError(param, "does not exist") for param, found in exists.items() if not found]
-        # With both references present, the row of an earlier call was just deleted, or a trigger discarded the new
-        # row: not the caller's fault.
-        raise InvalidParam(*absent) if absent else ApplicationCrash
-    if result.requirement.params_digest != item.params_digest and item.params_digest is not None:
-        raise InvalidParam(ParamError(HEADER, "was used before, with other params"))
-    return result.requirement
 
 
 async def _send_email(request: web.Request, requirement: Requirement, email_id: int | None) -> None:

@@ -5,8 +5,7 @@ import contextlib
 from collections.abc import AsyncIterator
 
 from service.storage import applications, registry, sessions
-from service.storage.demo import ROUTE
-from tests.factories import Records
+from tests.factories import ROUTE, Records
 from tests.tools.ledger.callers import Caller, new_application, new_session
 from tests.tools.ledger.faults.kinds import fault, repeating
 from tests.tools.ledger.scene import Scene

@@ -1,4 +1,4 @@
-"""The embedded PostgreSQL, run for real: starts and stops, owners, crashes, and users."""
+"""The embedded PostgreSQL as a real process: starts, stops, owners, crashes and users."""
 
 import asyncio
 import contextlib
@@ -35,7 +35,7 @@ asyncio.run(main())
 
 @pytest.fixture(scope="module")
 async def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A data folder after its first run, to copy from: a copy is much quicker than an initdb."""
+    """A data folder after its first run. Copying it is much faster than initdb."""
     folder = tmp_path_factory.mktemp("made") / ".data"
     async with run_embedded(folder, settings=FAST) as server:
         await execute(server.url, "CREATE TABLE kept AS SELECT 42 AS answer")
@@ -44,12 +44,12 @@ async def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def data_folder(made: Path, tmp_path: Path) -> Path:
-    """A data folder of this test's own, with a table `kept` in it."""
+    """A data folder with a table `kept`, for one test."""
     return Path(shutil.copytree(made, tmp_path / ".data"))
 
 
 async def execute(url: str, statement: str) -> object:
-    """Fetch the one value that `statement` answers on a new connection."""
+    """Run `statement` on a new connection. Returns its single value."""
     connection = await asyncpg.connect(url)
     try:
         return await connection.fetchval(statement)
@@ -58,12 +58,12 @@ async def execute(url: str, statement: str) -> object:
 
 
 async def answer(url: str) -> object:
-    """Read the table `kept` of the copied data folder: 42."""
+    """Read the table `kept` of the copied data folder. Returns 42."""
     return await execute(url, "SELECT answer FROM kept")
 
 
 async def until(condition: Callable[[], object]) -> None:
-    """Wait until `condition()` is true, for ten seconds at the most."""
+    """Wait until `condition()` is true, for at most ten seconds."""
     deadline = time.monotonic() + 10
     while not condition():
         assert time.monotonic() < deadline
@@ -74,7 +74,7 @@ async def until(condition: Callable[[], object]) -> None:
 async def owner(
     folder: Path, *prefix: str, path: str = os.environ["PATH"]
 ) -> AsyncIterator[asyncio.subprocess.Process]:
-    """Another process that runs the PostgreSQL of `folder` until its standard input ends."""
+    """Start another process that runs the PostgreSQL in `folder` until its standard input is closed."""
     process = await asyncio.create_subprocess_exec(
         *(*prefix, sys.executable, "-c", OWNER, str(folder)),
         cwd=Path(__file__).parents[2],
@@ -89,28 +89,28 @@ async def owner(
 
 
 async def url_of(process: asyncio.subprocess.Process) -> str:
-    """Read the URL that an owner prints once its server is ready; empty when it failed."""
+    """Wait for the URL that an owner prints when its server is ready. Empty if it failed."""
     assert process.stdout
     return (await process.stdout.readline()).decode().strip()
 
 
 def postmaster(folder: Path) -> Postmaster:
-    """Find the server that runs in `folder`."""
+    """The server that runs in `folder`."""
     found = Postmaster.of(folder / "postgres")
     assert found
     return found
 
 
-async def gone(server: Postmaster) -> None:
-    """Wait until `server` has ended."""
+async def wait_for_exit(server: Postmaster) -> None:
+    """Wait until `server` has exited."""
     deadline = time.monotonic() + 10
-    while await server.runs():
+    while await server.is_running():
         assert time.monotonic() < deadline
         await asyncio.sleep(0.005)
 
 
 async def test_first_start_is_durable(tmp_path: Path) -> None:
-    """A new folder becomes a durable server, private and without a TCP port."""
+    """In a new folder, the server is durable, private, and without a TCP port."""
     async with run_embedded(tmp_path / "deep" / ".data") as server:
         assert await execute(server.url, "SELECT current_setting('fsync')") == "on"
         assert await execute(server.url, "SELECT current_setting('listen_addresses')") == ""
@@ -118,7 +118,7 @@ async def test_first_start_is_durable(tmp_path: Path) -> None:
 
 
 async def test_restart_keeps_the_data(data_folder: Path) -> None:
-    """What one run wrote, the next one reads."""
+    """Data survives a restart."""
     async with run_embedded(data_folder, settings=FAST) as server:
         assert await answer(server.url) == 42
         assert await execute(server.url, "SELECT current_setting('fsync')") == "off"
@@ -126,17 +126,17 @@ async def test_restart_keeps_the_data(data_folder: Path) -> None:
 
 
 async def test_stop_does_not_wait_for_clients(data_folder: Path) -> None:
-    """A client that stays connected neither delays the stop nor survives it."""
+    """A connected client does not delay the stop, and is disconnected."""
     async with run_embedded(data_folder, settings=FAST) as server:
         connection = await asyncpg.connect(server.url)
-        began = time.monotonic()
-    assert time.monotonic() - began < 4
+        started_at = time.monotonic()
+    assert time.monotonic() - started_at < 4
     assert await server.wait() == 0
     await until(connection.is_closed)
 
 
-async def test_a_server_that_ends_by_itself_is_reported(data_folder: Path) -> None:
-    """`wait` returns when the server is killed, and the next run recovers the data at once."""
+async def test_wait_returns_when_the_server_is_killed(data_folder: Path) -> None:
+    """`wait` returns when the server is killed, and the next run recovers the data."""
     async with run_embedded(data_folder, settings=FAST) as server:
         os.kill(postmaster(data_folder).pid, signal.SIGKILL)
         assert await server.wait() == -signal.SIGKILL
@@ -145,7 +145,7 @@ async def test_a_server_that_ends_by_itself_is_reported(data_folder: Path) -> No
 
 
 async def test_attach_to_the_running_server(data_folder: Path) -> None:
-    """A command uses the server that another process runs, and leaves it running."""
+    """`attach_or_run` uses the server that another process runs, and leaves it running."""
     async with owner(data_folder) as running:
         url = await url_of(running)
         async with attach_or_run(data_folder) as attached:
@@ -155,7 +155,7 @@ async def test_attach_to_the_running_server(data_folder: Path) -> None:
 
 
 async def test_attach_waits_for_a_server_that_is_starting(tmp_path: Path) -> None:
-    """A command given during another's first start waits until the database is there."""
+    """During the first start of another process, `attach_or_run` waits for the database."""
     async with owner(tmp_path / ".data"):
         await until(lambda: list(tmp_path.glob(".data/postgres.new*")))
         async with attach_or_run(tmp_path / ".data") as url:
@@ -163,34 +163,34 @@ async def test_attach_waits_for_a_server_that_is_starting(tmp_path: Path) -> Non
 
 
 async def test_attach_runs_one_when_none_runs(data_folder: Path) -> None:
-    """A command that finds no server runs one for its duration."""
+    """`attach_or_run` runs a server until its context ends if there is none."""
     async with attach_or_run(data_folder) as url:
         assert await answer(url) == 42
     assert Postmaster.of(data_folder / "postgres") is None
 
 
 async def test_a_second_owner_is_refused(data_folder: Path) -> None:
-    """Only one process runs the server of a folder; another is told which one does."""
+    """Only one process can run the server of a folder. The error names its pid."""
     async with owner(data_folder) as running:
         await url_of(running)
         with pytest.raises(EmbeddedPostgresError, match=rf"another process \(pid {running.pid}\) already runs"):
             await run_embedded(data_folder, settings=FAST).__aenter__()
 
 
-async def test_the_server_dies_with_a_killed_owner(data_folder: Path) -> None:
-    """A kill -9 of the owner ends its server too, and the next start finds the data."""
+async def test_the_server_exits_when_its_owner_is_killed(data_folder: Path) -> None:
+    """After SIGKILL of the owner, its server exits, and the next start finds the data."""
     async with owner(data_folder) as running:
         await url_of(running)
         server = postmaster(data_folder)
         running.kill()
     if shutil.which("setpriv"):
-        await gone(server)
+        await wait_for_exit(server)
     async with run_embedded(data_folder, settings=FAST) as taken:
         assert await answer(taken.url) == 42
 
 
-async def test_an_orphan_is_taken_over(data_folder: Path, tmp_path: Path) -> None:
-    """Where nothing ties the server to its owner, the next owner stops the one left running."""
+async def test_an_orphan_is_stopped(data_folder: Path, tmp_path: Path) -> None:
+    """Without setpriv, a killed owner leaves its server running. The next owner stops it."""
     (tmp_path / "bin").mkdir()
     if unshare := shutil.which("unshare"):
         (tmp_path / "bin" / "unshare").symlink_to(unshare)
@@ -198,14 +198,14 @@ async def test_an_orphan_is_taken_over(data_folder: Path, tmp_path: Path) -> Non
         await url_of(running)
         running.kill()
     orphan = postmaster(data_folder)
-    assert await orphan.runs()
+    assert await orphan.is_running()
     async with run_embedded(data_folder, settings=FAST) as server:
-        assert not await orphan.runs()
+        assert not await orphan.is_running()
         assert await answer(server.url) == 42
 
 
 async def test_a_first_start_may_be_killed(tmp_path: Path) -> None:
-    """An owner killed while it makes the data folder leaves nothing that stops the next."""
+    """After a kill during the creation of the data folder, the next start works."""
     folder = tmp_path / ".data"
     async with owner(folder) as running:
         await until(lambda: list(folder.glob("postgres.new*/base")))
@@ -217,30 +217,30 @@ async def test_a_first_start_may_be_killed(tmp_path: Path) -> None:
 
 @pytest.fixture
 def open_folder() -> Iterator[Path]:
-    """An empty folder outside pytest's own, which only we may enter."""
+    """An empty folder outside pytest's folders, which other users cannot enter."""
     with tempfile.TemporaryDirectory() as folder:
         yield Path(folder)
 
 
 def ordinary(uid: int, folder: Path) -> list[str]:
-    """The command prefix of an ordinary user who owns `folder`.
+    """The command prefix that runs a program as an ordinary user who owns `folder`.
 
-    Where our interpreter lies in a home closed to others, it is we under another number.
+    If other users cannot run this interpreter, it is the current user with another user id, in a user namespace.
     """
-    become = ["setpriv", f"--reuid={uid}", f"--regid={uid}", "--clear-groups"]
-    trial = [*become, sys.executable, "-c", "import asyncpg"]
-    if subprocess.run(trial, capture_output=True, check=False).returncode:  # noqa: S603 - a command of our own
+    run_as = ["setpriv", f"--reuid={uid}", f"--regid={uid}", "--clear-groups"]
+    trial = [*run_as, sys.executable, "-c", "import asyncpg"]
+    if subprocess.run(trial, capture_output=True, check=False).returncode:  # noqa: S603 - a fixed command
         return ["unshare", f"--map-user={uid}", f"--map-group={uid}"]
     os.chown(folder, uid, uid)
-    return become
+    return run_as
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become someone else")
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can change its user")
 @pytest.mark.parametrize("uid", [65534, 4321], ids=["nobody", "without a name"])
 async def test_an_ordinary_user(open_folder: Path, uid: int) -> None:
-    """An ordinary user needs no rights and not even a name, and a killed owner's server ends here too."""
+    """An ordinary user needs no privileges and no user name. The server exits when its owner is killed."""
     async with owner(open_folder, *ordinary(uid, open_folder)) as running:
         assert await execute(await url_of(running), "SELECT current_user") == "postgres"
         server = postmaster(open_folder)
         running.kill()
-    await gone(server)
+    await wait_for_exit(server)

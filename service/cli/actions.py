@@ -1,0 +1,11 @@
+"""The table of actions, for commands that need it."""
+
+from service.storage.registry import RouteName
+
+
+def action_routes() -> list[RouteName]:
+    """The service, version and action of every action that this build knows."""
+    # Importing the API takes longer than most commands run.
+    from service.api.actions import ACTIONS  # noqa: PLC0415
+
+    return [action.route for action in ACTIONS]
