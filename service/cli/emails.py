@@ -45,7 +45,7 @@ def list_emails(config: Config, state: str | None, limit: int) -> None:
 
 @emails.command()
 @click.argument("email_ids", type=click.IntRange(1, MAX_ID), nargs=-1)
-@click.option("--all", "everything", is_flag=True, help="Retry every e-mail that is dead or not due yet.")
+@click.option("--all", "everything", is_flag=True, help="Retry every e-mail that is dead or waits for a retry.")
 @click.pass_obj
 def retry(config: Config, email_ids: Sequence[int], everything: bool) -> None:
     """Retry e-mails now, with their attempts counted from 0: those with these ids, or all that were not accepted."""

@@ -1,4 +1,4 @@
-"""One run of the command line as a real process."""
+"""Run the command line as a real process."""
 
 import asyncio
 import shlex
@@ -12,14 +12,14 @@ from tests.serving.process import environment
 
 PROGRAM = (sys.executable, "-m", "service")
 
-# Not to be seen in anything that is said; and an address where nobody listens.
+# A password that no output may contain, and the URL of a port that nothing listens on.
 PASSWORD = "hunter2-is-secret"
 NO_DATABASE = f"postgresql://someone:{PASSWORD}@127.0.0.1:1/none"
 
 
 @dataclass(frozen=True)
 class Done:
-    """How a command ended, and what it said."""
+    """The exit code and the output of a command."""
 
     code: int
     output: str
@@ -27,7 +27,7 @@ class Done:
 
     @property
     def complaint(self) -> str:
-        """The one line that a failed command says, and says alone, without its name."""
+        """The error message of a failed command, without the program's name. Asserts that it is the only output."""
         assert self.output == ""
         (line,) = self.errors.splitlines()
         assert line.startswith("requirements-service: ")
@@ -35,25 +35,25 @@ class Done:
 
     @property
     def table(self) -> list[list[str]]:
-        """The cells of a printed table, where columns are two spaces apart."""
+        """The cells of a printed table."""
         return [[cell.strip() for cell in line.split("  ") if cell.strip()] for line in self.output.splitlines()]
 
 
 @dataclass(frozen=True)
 class CommandLine:
-    """The command line in a folder of its own, on one database."""
+    """The command line in its own folder, on one database."""
 
     folder: Path
     url: str
 
     async def __call__(self, *arguments: str, **environ: str) -> Done:
-        """Run one command to its end."""
+        """Run one command and wait until it exits."""
         return await self._finish(
             await asyncio.create_subprocess_exec(*PROGRAM, *arguments, **self._pipes, env=self._environ(environ))
         )
 
     async def through(self, line: str) -> Done:
-        """Run a command, given as one line, by a shell, which may send its output elsewhere."""
+        """Run a command line in a shell, so that its output can be piped or redirected."""
         shell = f"{shlex.join(PROGRAM)} {line}"
         return await self._finish(await asyncio.create_subprocess_shell(shell, **self._pipes, env=self._environ({})))
 
@@ -71,13 +71,13 @@ class CommandLine:
         return Done(await process.wait(), output.decode(), errors.decode())
 
     async def says(self, *arguments: str) -> str:
-        """What a command prints that succeeds and has nothing to complain of."""
+        """Run a command that must succeed without errors or warnings, and return its output."""
         done = await self(*arguments)
         assert (done.code, done.errors) == (0, "")
         return done.output
 
     async def tells(self, *arguments: str) -> str:
-        """The token that a command prints alone, beside a word about it for the person who runs it."""
+        """Run a command that must print one line on stderr and a token on stdout, and return the token."""
         done = await self(*arguments)
         assert (done.code, done.errors.count("\n"), done.output.count("\n")) == (0, 1, 1)
         return done.output.strip()

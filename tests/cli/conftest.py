@@ -1,4 +1,4 @@
-"""The command line on a database of the test's own."""
+"""Fixtures that run the command line on the test's own database."""
 
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -11,12 +11,12 @@ from tests.conftest import new_database
 
 @pytest.fixture
 def command(tmp_path: Path, database_url: str) -> CommandLine:
-    """Runs commands on the test's own migrated database."""
+    """The command line on the test's own migrated database."""
     return CommandLine(tmp_path, database_url)
 
 
 @pytest.fixture
 async def bare(tmp_path: Path, server_url: str) -> AsyncIterator[CommandLine]:
-    """Runs commands on an empty database."""
+    """The command line on an empty database."""
     async with new_database(server_url) as url:
         yield CommandLine(tmp_path, url)

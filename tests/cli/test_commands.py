@@ -1,4 +1,4 @@
-"""Every command, run as people run it: what it says, and what is then in the database."""
+"""Every command: its output and its effect on the database."""
 
 import re
 from collections.abc import Iterator
@@ -53,27 +53,27 @@ COMMANDS = [
 
 @pytest.mark.parametrize("words", [pytest.param(words, id=" ".join(words) or "alone") for words in COMMANDS])
 def test_help(words: tuple[str, ...]) -> None:
-    """Every command explains itself, --config included, whatever the settings say."""
+    """Every command has a help text with --config, which is shown even if the settings are invalid."""
     done = CliRunner(env={"PORT": "bad"}).invoke(cli, [*words, "--help"], prog_name="requirements-service")
     assert (done.exit_code, done.stderr) == (0, "")
     assert done.stdout.startswith(f"Usage: requirements-service {' '.join(words)}".rstrip())
     assert "--config PATH" in done.stdout
 
 
-def test_every_command_is_named_here() -> None:
-    """A command that is added is added above."""
+def test_every_command_is_listed() -> None:
+    """`COMMANDS` lists every command that is not hidden."""
     assert {words for words, command in walk(cli) if not command.hidden} == set(COMMANDS)
 
 
 def walk(command: click.Command, words: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], click.Command]]:
-    """A command and all below it."""
+    """A command and all its subcommands."""
     yield words, command
     for name, inner in command.commands.items() if isinstance(command, click.Group) else ():
         yield from walk(inner, (*words, name))
 
 
 async def test_migrate(bare: CommandLine) -> None:
-    """Migrations are pending, then applied, then there is nothing to apply."""
+    """Migrations are pending, then applied; then there is nothing to apply."""
     heading = ["migration", "state", "applied at"]
     assert (await bare("migrate", "status")).table == [heading, *([name, "pending", "-"] for name in MIGRATIONS)]
     assert await bare.says("migrate") == "".join(f"applied {name}\n" for name in MIGRATIONS)
@@ -99,7 +99,7 @@ async def test_demo(command: CommandLine, records: Records) -> None:
 
 
 async def test_routes(command: CommandLine) -> None:
-    """A route is deployed with the records it needs, listed, and withdrawn; so is a service."""
+    """A route is deployed with its records, listed, and withdrawn; so is a service."""
     assert await command.says("routes", "deploy", "requirements/v1/create") == "deployed requirements/v1/create\n"
     await command.says("routes", "withdraw", "requirements")
     await command.says("routes", "deploy", "other/v2/act", "--sensitive-params")
@@ -120,8 +120,8 @@ async def test_all_routes_of_a_version(command: CommandLine) -> None:
     assert await command.says("routes", "withdraw", "requirements/v1") == "".join(f"withdrew {it}\n" for it in names)
 
 
-async def test_a_redeployed_route_keeps_what_it_is(command: CommandLine, records: Records) -> None:
-    """Deploying again changes neither the time nor, unless asked to, whether params are sensitive."""
+async def test_deploying_again_keeps_the_route(command: CommandLine, records: Records) -> None:
+    """Deploying again keeps the time, and changes sensitive_params only if the option is given."""
     read = "SELECT deployed_at, sensitive_params FROM routes"
     await command.says("routes", "deploy", "requirements/v1/create", "--sensitive-params")
     first = await records.connection.fetchrow(read)
@@ -132,7 +132,7 @@ async def test_a_redeployed_route_keeps_what_it_is(command: CommandLine, records
 
 
 async def test_applications(command: CommandLine, records: Records) -> None:
-    """An application is made, gets tokens, loses one and then all, is switched off and on."""
+    """An application is created, deactivated and activated; its tokens are issued and revoked, one or all."""
     assert await command.says("applications", "create", "shop", "--name", "The Shop") == (
         "created application 1, shop: issue a token with `applications token shop`\n"
     )
@@ -152,7 +152,7 @@ async def test_applications(command: CommandLine, records: Records) -> None:
 
 
 async def test_users(command: CommandLine, records: Records) -> None:
-    """A user is made with the roles given, and with no other."""
+    """A user is created with the roles given and no others."""
     said = await command.says("users", "create", "a@example.com", "--role", "client", "--role", "liaison")
     assert said == "user 1, a@example.com (client, liaison): open a session with `sessions create a@example.com`\n"
     assert "user 1," in await command.says("users", "create", "a@example.com", "--role", "liaison")
@@ -164,7 +164,7 @@ async def test_users(command: CommandLine, records: Records) -> None:
 
 
 async def test_sessions(command: CommandLine, records: Records) -> None:
-    """A session is opened, listed and revoked, alone or with all others of its user."""
+    """A session is opened, listed and revoked, alone or with all sessions of its user."""
     await command.says("users", "create", "a@example.com")
     await command.says("applications", "create", "shop")
     tokens = [
@@ -186,7 +186,7 @@ async def test_sessions(command: CommandLine, records: Records) -> None:
 
 
 async def test_purge(command: CommandLine, records: Records) -> None:
-    """What is older than `retention` says is deleted, and nothing else."""
+    """Only rows older than the settings under `retention` are deleted."""
     await records.session()
     await records.connection.execute(
         """
@@ -205,8 +205,8 @@ async def test_purge(command: CommandLine, records: Records) -> None:
     assert await records.connection.fetchval("SELECT state FROM emails") == "pending"
 
 
-async def test_a_reader_that_leaves_is_no_failure_to_speak_of(command: CommandLine, records: Records) -> None:
-    """`applications list | head -1` ends without a word."""
+async def test_a_closed_pipe_is_not_an_error(command: CommandLine, records: Records) -> None:
+    """`applications list | head -1` prints no error."""
     await records.connection.execute(
         "INSERT INTO applications (slug, name) SELECT 'app-' || n, repeat('x', 100) FROM generate_series(1, 3000) AS n"
     )

@@ -1,4 +1,4 @@
-"""Every command misused: one clear line on stderr, the exit code of the contract, no secret and no traceback."""
+"""Wrong use of each command: one line on stderr, the exit code of the contract, no secret and no traceback."""
 
 import socket
 from pathlib import Path
@@ -9,7 +9,7 @@ from tests.cli.command import NO_DATABASE, PASSWORD, CommandLine
 from tests.conftest import on_database
 from tests.factories import Records
 
-# What is asked of a database that fits, and what is said; all of these exit with 1.
+# Commands that name missing or existing records, and the error message. The exit code is 1.
 UNKNOWN = [
     ("routes withdraw requirements/v9/create", "there is no record of requirements/v9/create: see `routes list`"),
     ("routes withdraw nothing", "there is no record of nothing: see `routes list`"),
@@ -27,7 +27,7 @@ UNKNOWN = [
     ("users create known@example.com", "user known@example.com already exists"),
 ]
 
-# Wrong on the face of it; all of these exit with 2.
+# Invalid command lines, and the error message. The exit code is 2.
 BAD_USAGE = [
     ("nonsense", "No such command 'nonsense': see `requirements-service --help`"),
     ("routes nonsense", "No such command 'nonsense': see `requirements-service routes --help`"),
@@ -70,13 +70,13 @@ FILES = [
 
 
 def cases(rows: list[tuple[str, str]]) -> list[object]:
-    """The rows as parameters, each named after what is asked."""
+    """The rows as parameters of a test, each named after its first line."""
     return [pytest.param(*row, id=row[0].partition("\n")[0]) for row in rows]
 
 
 @pytest.mark.parametrize(("line", "said"), cases(UNKNOWN))
-async def test_what_is_not_there(command: CommandLine, records: Records, line: str, said: str) -> None:
-    """What a command names must exist, or must not."""
+async def test_missing_and_existing_records(command: CommandLine, records: Records, line: str, said: str) -> None:
+    """A command that names a missing record, or creates an existing one, fails with the reason."""
     await records.application("known")
     await records.connection.execute("INSERT INTO users (email) VALUES ('known@example.com')")
     done = await command(*line.split())
@@ -86,7 +86,7 @@ async def test_what_is_not_there(command: CommandLine, records: Records, line: s
 
 @pytest.mark.parametrize(("line", "said"), cases(BAD_USAGE))
 async def test_bad_usage(tmp_path: Path, line: str, said: str) -> None:
-    """What the command line cannot mean is said, with where to read on."""
+    """An invalid command line is reported, with the --help command to run."""
     done = await CommandLine(tmp_path, NO_DATABASE)(*line.split())
     assert done.code == 2
     assert said in done.complaint
@@ -95,7 +95,7 @@ async def test_bad_usage(tmp_path: Path, line: str, said: str) -> None:
 
 @pytest.mark.parametrize("line", [line for line in COMMANDS if line != "serve"])
 async def test_no_database(tmp_path: Path, line: str) -> None:
-    """Without a database a command says that it cannot be reached, and not with which password."""
+    """If the database cannot be reached, the command says so without the password."""
     done = await CommandLine(tmp_path, NO_DATABASE)(*line.split())
     assert done.code == 1
     assert done.complaint.startswith("the database cannot be reached: ")
@@ -104,13 +104,13 @@ async def test_no_database(tmp_path: Path, line: str) -> None:
 
 @pytest.mark.parametrize("line", COMMANDS)
 async def test_no_such_database(tmp_path: Path, server_url: str, line: str) -> None:
-    """A database's name that the server does not know is said."""
+    """A database that does not exist is named in the error."""
     done = await CommandLine(tmp_path, on_database(server_url, "none"))(*line.split(), PORT="0")
     assert (done.code, done.complaint) == (1, 'the database cannot be reached: database "none" does not exist')
 
 
 async def test_a_silent_database(tmp_path: Path) -> None:
-    """A server that takes connections and never says a word is given up."""
+    """Connecting to a server that accepts connections and never responds times out."""
     with socket.create_server(("127.0.0.1", 0)) as silent:
         url = f"postgresql://someone:{PASSWORD}@127.0.0.1:{silent.getsockname()[1]}/none"
         done = await CommandLine(tmp_path, url)("routes", "list")
@@ -119,7 +119,7 @@ async def test_a_silent_database(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("line", COMMANDS[3:])
 async def test_pending_migrations(bare: CommandLine, line: str) -> None:
-    """Commands that need the tables say how to make them."""
+    """Commands that need the tables say which command creates them."""
     done = await bare(*line.split())
     assert (done.code, done.complaint) == (1, "migrations are pending: run `requirements-service migrate` first")
 
@@ -128,7 +128,7 @@ async def test_pending_migrations(bare: CommandLine, line: str) -> None:
     ("name", "text", "said"), [pytest.param(*row, id=f"{row[0]} {index}") for index, row in enumerate(SETTINGS)]
 )
 async def test_bad_settings(tmp_path: Path, name: str, text: str, said: str) -> None:
-    """A setting that does not fit stops `serve` with its name, and with no secret."""
+    """An invalid setting stops `serve`. The error names it and contains no secret."""
     done = await CommandLine(tmp_path, NO_DATABASE)("serve", **{"PORT": "0", name: text})
     assert done.code == 78
     assert said in done.complaint
@@ -137,7 +137,7 @@ async def test_bad_settings(tmp_path: Path, name: str, text: str, said: str) -> 
 
 @pytest.mark.parametrize(("content", "said"), cases(FILES))
 async def test_bad_files(tmp_path: Path, content: str, said: str) -> None:
-    """A config.yaml that cannot be read or holds what is unknown is named."""
+    """An invalid config.yaml, or one with unknown fields, is reported."""
     (tmp_path / "config.yaml").write_text(content)
     done = await CommandLine(tmp_path, NO_DATABASE)("routes", "list")
     assert done.code == 78
@@ -148,13 +148,13 @@ async def test_bad_files(tmp_path: Path, content: str, said: str) -> None:
     "line", ["--config absent.yaml serve", "serve --config absent.yaml", "routes --config absent.yaml list"]
 )
 async def test_no_such_file(tmp_path: Path, line: str) -> None:
-    """A file given with --config must be there."""
+    """A file given with --config must exist."""
     done = await CommandLine(tmp_path, NO_DATABASE)(*line.split())
     assert (done.code, done.complaint) == (78, "absent.yaml: no such file")
 
 
 async def test_a_full_disk(command: CommandLine) -> None:
-    """Output that cannot be written is a failure, told in one line."""
+    """A command fails with one line if its output cannot be written."""
     done = await command.through("applications list > /dev/full")
     assert done.code == 1
     assert done.complaint == "output: No space left on device"

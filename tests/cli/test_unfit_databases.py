@@ -1,4 +1,4 @@
-"""Databases that the service must not be served from: refused in one line that says why and what to do."""
+"""Databases that `serve` rejects, with one line that says why and what to do."""
 
 import re
 import secrets
@@ -33,7 +33,7 @@ CREATE TABLE pair_unique (id bigint, part bigint, UNIQUE (id, part));
 
 @pytest.mark.parametrize(("table", "said"), ASSOCIATIONS)
 async def test_unfit_associations(command: CommandLine, records: Records, table: str, said: str) -> None:
-    """A table that cannot be referred to stops `serve`, with its type and what it lacks."""
+    """An association table without the required columns stops `serve`. The error names its type and what is missing."""
     await records.connection.execute(TABLES)
     done = await command(
         "serve", PORT="0", REQUIREMENTS__DATABASE__REQUIRE_DURABLE="false", REQUIREMENTS__ASSOCIATIONS__Order=table
@@ -43,7 +43,7 @@ async def test_unfit_associations(command: CommandLine, records: Records, table:
 
 @pytest.fixture
 async def role(records: Records) -> AsyncIterator[str]:
-    """A role that may read everything and write what the service writes."""
+    """A database role that may read and write all tables."""
     name = f"role_{secrets.token_hex(4)}"
     await records.connection.execute(f"CREATE ROLE {name} LOGIN PASSWORD '{PASSWORD}'")
     await records.connection.execute(f"GRANT SELECT, INSERT, UPDATE ON ALL TABLES IN SCHEMA public TO {name}")
@@ -62,7 +62,7 @@ async def role(records: Records) -> AsyncIterator[str]:
 async def test_missing_privileges(
     command: CommandLine, records: Records, role: str, revoked: str, code: int, said: str
 ) -> None:
-    """A role that lacks a privilege stops `serve`, with which one."""
+    """A missing privilege stops `serve`. The error names it."""
     await records.connection.execute(f"REVOKE {revoked} FROM {role}")
     url = re.sub(r"//[^@/]*@", f"//{role}:{PASSWORD}@", command.url)
     done = await command("serve", PORT="0", DATABASE_URL=url, REQUIREMENTS__DATABASE__REQUIRE_DURABLE="false")
@@ -72,7 +72,7 @@ async def test_missing_privileges(
 
 
 async def test_a_command_lacks_a_privilege(command: CommandLine, records: Records, role: str) -> None:
-    """A command that the database forbids says so."""
+    """A command that lacks a privilege reports the database's error."""
     await records.connection.execute(f"REVOKE INSERT ON applications FROM {role}")
     url = re.sub(r"//[^@/]*@", f"//{role}:{PASSWORD}@", command.url)
     done = await command("applications", "create", "shop", DATABASE_URL=url)
@@ -80,7 +80,7 @@ async def test_a_command_lacks_a_privilege(command: CommandLine, records: Record
 
 
 async def test_a_database_that_may_lose_what_was_acknowledged(command: CommandLine, records: Records) -> None:
-    """Without fsync `serve` refuses, unless it is told that this database need not be durable."""
+    """`serve` rejects a server with fsync off, unless the settings say that the database need not be durable."""
     assert await records.connection.fetchval("SHOW fsync") == "off"
     done = await command("serve", PORT="0")
     assert done.code == 1
@@ -91,7 +91,7 @@ async def test_a_database_that_may_lose_what_was_acknowledged(command: CommandLi
 
 
 async def test_a_changed_migration(command: CommandLine, records: Records) -> None:
-    """A migration whose file has changed since it was applied is neither applied again nor passed over."""
+    """If the file of an applied migration has changed, `migrate` fails and `migrate status` says so."""
     await records.connection.execute("UPDATE schema_migrations SET sha256 = 'x' WHERE version = 1")
     done = await command("migrate")
     assert done.code == 1

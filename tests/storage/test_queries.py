@@ -1,4 +1,4 @@
-"""The statements of sql/queries: each is described, used, and fits the migrated schema."""
+"""The queries in sql/queries: each is described, used by the module of its file, and fits the migrated schema."""
 
 import ast
 import re
@@ -14,6 +14,7 @@ from service.database.queries import QUERIES, load_queries, quote_identifier, qu
 from service.storage.requirements import compose_insert
 from service.storage.tokens import LOOK_UP_TOKENS
 
+# Blocks that are inserted into other blocks at a placeholder.
 PARTS = (
     "token_verdicts",
     "lock_references",
@@ -23,9 +24,32 @@ PARTS = (
 )
 PLACEHOLDER = re.compile(r"\{\w+\}")
 
+FILES = sorted((resource("sql") / "queries").glob("*.sql"))
+NAME = re.compile(r"^-- name: (\w+)$", re.MULTILINE)
+SERVICE = Path(service.__file__).parent
+
+# The only block that a module uses from another module's file: create_requirements contains the look-up of tokens.
+BORROWED = {"storage/requirements": {"token_verdicts"}}
+
+
+def blocks_of(file: Path) -> set[str]:
+    """The names of the blocks in a file."""
+    return set(NAME.findall(file.read_text("utf-8")))
+
+
+def uses() -> dict[str, set[str]]:
+    """The blocks that each module of the service uses by name, by the module's path without suffix."""
+    used: dict[str, set[str]] = {}
+    for path in SERVICE.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            if isinstance(node, ast.Subscript) and ast.unparse(node.value) == "QUERIES":
+                module = path.relative_to(SERVICE).with_suffix("").as_posix()
+                used.setdefault(module, set()).add(ast.literal_eval(node.slice))
+    return used
+
 
 async def prepare_all(connection: asyncpg.Connection, statements: dict[str, str]) -> dict[str, str]:
-    """What the server says against those of the statements that it cannot prepare."""
+    """The error messages of the statements that the server cannot prepare, by name."""
     faults = {}
     for name, statement in statements.items():
         try:
@@ -36,7 +60,7 @@ async def prepare_all(connection: asyncpg.Connection, statements: dict[str, str]
 
 
 async def test_every_query_fits_the_schema(connection: asyncpg.Connection) -> None:
-    """The server can prepare every statement, as it stands in its file, against the migrated tables."""
+    """The server can prepare every query on the migrated tables."""
     composed = {name for name, statement in QUERIES.items() if PLACEHOLDER.search(statement)}
     assert composed - set(PARTS) == {"create_requirements", "look_up_tokens"}
     whole = {name: statement for name, statement in QUERIES.items() if name not in composed | set(PARTS)}
@@ -44,49 +68,67 @@ async def test_every_query_fits_the_schema(connection: asyncpg.Connection) -> No
 
 
 async def test_queries_fit_every_association_type(connection: asyncpg.Connection, config: Config) -> None:
-    """The statement that creates requirements can be prepared for each association type, and for all at once."""
+    """create_requirements can be prepared for each association type, and for all types together."""
     maps = [{name: table} for name, table in config.associations.items()] + [config.associations]
     statements = {f"{wait} {names}": compose_insert(names, wait=wait) for names in maps for wait in (True, False)}
     assert await prepare_all(connection, statements) == {}
 
 
-async def test_a_query_that_does_not_fit_is_told(connection: asyncpg.Connection) -> None:
-    """Preparing tells a column that is not there: the two tests above can fail."""
+async def test_a_query_that_does_not_fit_is_reported(connection: asyncpg.Connection) -> None:
+    """Preparing a query with an unknown column fails, so the two tests above can fail."""
     faults = await prepare_all(connection, {"good": "SELECT id FROM users", "bad": "SELECT nothing FROM users"})
     assert faults == {"bad": 'column "nothing" does not exist'}
 
 
 def test_names_used_are_names_defined() -> None:
-    """Each statement is used by its name somewhere in the code, and none is used that is not there."""
-    trees = [ast.parse(path.read_text("utf-8")) for path in Path(service.__file__).parent.rglob("*.py")]
-    used = {
-        ast.literal_eval(node.slice)
-        for tree in trees
-        for node in ast.walk(tree)
-        if isinstance(node, ast.Subscript) and ast.unparse(node.value) == "QUERIES"
-    }
-    assert used == QUERIES.keys()
+    """Every query is used, and every name used is defined."""
+    assert set().union(*uses().values()) == QUERIES.keys()
+
+
+def test_every_file_has_its_module() -> None:
+    """The queries of X.sql are those of storage/X.py or database/X.py, and only that module uses them."""
+    modules = {f"{folder}/{file.stem}": file for file in FILES for folder in ("storage", "database")}
+    borrowed = {module: names for module, names in BORROWED.items() if names <= uses()[module]}
+    assert borrowed == BORROWED
+    own = {module: names - BORROWED.get(module, set()) for module, names in uses().items()}
+    assert own == {module: blocks_of(file) for module, file in modules.items() if module in own}
+    assert [module.split("/")[1] for module in sorted(own, key=lambda module: module.split("/")[1])] == [
+        file.stem for file in FILES
+    ]
 
 
 def test_every_query_is_described() -> None:
-    """The line below each statement's name is a comment that says what it is for."""
-    texts = [path.read_text("utf-8") for path in (resource("sql") / "queries").glob("*.sql")]
-    names = [name for text in texts for name in re.findall(r"^-- name: (\w+)$", text, re.MULTILINE)]
+    """A comment below each query's name says what the query does."""
+    texts = [path.read_text("utf-8") for path in FILES]
+    names = [name for text in texts for name in NAME.findall(text)]
     described = [name for text in texts for name in re.findall(r"^-- name: (\w+)\n-- \w+", text, re.MULTILINE)]
     assert described == names
     assert sorted(names) == sorted(QUERIES)
 
 
-def test_a_statement_is_kept_as_written(tmp_path: Path) -> None:
-    """Of a block, the name and the comment lines go; what looks like a comment inside a line stays."""
+def test_every_parameter_is_described() -> None:
+    """The comment of each query lists all its parameters and placeholders, in order, one a line, with their types."""
+    for file in FILES:
+        _, *blocks = NAME.split(file.read_text("utf-8"))
+        for name, block in zip(blocks[::2], blocks[1::2], strict=True):
+            listed = re.findall(r"^--   (\$\d+)  +[a-z]+(?:\[\])?  +\S", block, re.MULTILINE)
+            used = set(re.findall(r"\$\d+", QUERIES[name]))
+            if name not in PARTS:
+                assert listed == sorted(used, key=lambda parameter: int(parameter[1:])), name
+            placeholders = set(re.findall(r"^--   (\{\w+\})  +\S", block, re.MULTILINE))
+            assert placeholders == set(PLACEHOLDER.findall(QUERIES[name])), name
+
+
+def test_comments_are_removed(tmp_path: Path) -> None:
+    """Lines that begin with `--` are removed from a block. A `--` inside a line is kept."""
     (tmp_path / "some.sql").write_text(
         "-- name: one\n-- Says one.\nSELECT '--', $1;\n\n-- name: two\n-- Two.\nSELECT 2\n"
     )
     assert load_queries(tmp_path) == {"one": "SELECT '--', $1", "two": "SELECT 2"}
 
 
-def test_a_name_is_given_once(tmp_path: Path) -> None:
-    """Two statements by one name are refused: the code could not tell which it gets."""
+def test_duplicate_names_are_rejected(tmp_path: Path) -> None:
+    """Two blocks with the same name are an error."""
     for file in ("a.sql", "b.sql"):
         (tmp_path / file).write_text("-- name: same\n-- Same.\nSELECT 1;\n")
     with pytest.raises(ValueError, match=r"b\.sql: another block is named same"):
@@ -98,11 +140,11 @@ def test_a_name_is_given_once(tmp_path: Path) -> None:
     [("orders", '"orders"'), ("shop.orders", '"shop"."orders"'), ('o"; DROP', '"o""; DROP"')],
 )
 def test_identifiers_are_quoted(name: str, quoted: str) -> None:
-    """A table of the settings reaches SQL as an identifier, whatever is in its name."""
+    """The name of a configured table is quoted as an identifier, whatever characters it contains."""
     assert quote_identifier(name) == quoted
 
 
 async def test_literals_are_quoted(connection: asyncpg.Connection) -> None:
-    """An association type of the settings reaches SQL as a text, whatever is in its name."""
+    """The name of a configured association type is quoted as a literal, whatever characters it contains."""
     for text in ("Order", "O'Brien", "back\\slash", "'; SELECT 1; --"):
         assert await connection.fetchval(f"SELECT {quote_literal(text)}") == text
