@@ -1,8 +1,6 @@
 """The stairs that tests climb: a server, a migrated template, a database of one's own, an app, a client."""
 
-import contextlib
 import os
-import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import replace
 from pathlib import Path
@@ -19,6 +17,7 @@ from service.config import Config, load_config
 from service.config.resources import resource
 from service.database.migrations import load_migrations, migrate
 from service.embedded_postgres.server import run_embedded
+from tests.databases import ReusedDatabase, connected, on_database
 from tests.factories import AppRecord, Records
 
 Client = TestClient[web.Request, web.Application]
@@ -60,12 +59,6 @@ async def server_url(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[
         yield server.url
 
 
-def on_database(server_url: str, name: str) -> str:
-    """The address of another database of the same server."""
-    address, _, query = server_url.partition("?")
-    return f"{address.rpartition('/')[0]}/{name}" + (f"?{query}" if query else "")
-
-
 @pytest.fixture(scope="session")
 async def template(server_url: str) -> AsyncIterator[str]:
     """The name of a migrated database, to be cloned."""
@@ -79,34 +72,20 @@ async def template(server_url: str) -> AsyncIterator[str]:
         await server.execute(f"DROP DATABASE {TEMPLATE} WITH (FORCE)")
 
 
-@contextlib.asynccontextmanager
-async def connected(url: str) -> AsyncIterator[asyncpg.Connection]:
-    """A connection, closed at the end."""
-    connection = await asyncpg.connect(url)
-    try:
-        yield connection
-    finally:
-        await connection.close()
-
-
-@contextlib.asynccontextmanager
-async def new_database(server_url: str, template: str = "template1") -> AsyncIterator[str]:
-    """The address of a database cloned from `template`, an empty one by default; dropped at the end."""
-    name = f"test_{secrets.token_hex(6)}"
+@pytest.fixture(scope="session")
+async def reused_database(server_url: str, template: str) -> AsyncIterator[ReusedDatabase]:
+    """The database that the tests of this process use one after another."""
     async with connected(server_url) as server:
-        await server.execute(f"CREATE DATABASE {name} TEMPLATE {template}")
-    try:
-        yield on_database(server_url, name)
-    finally:
-        async with connected(server_url) as server:
-            await server.execute(f"DROP DATABASE {name} WITH (FORCE)")
+        reused = ReusedDatabase(server_url, server, template)
+        yield reused
+        await reused.drop()
 
 
 @pytest.fixture
-async def database_url(server_url: str, template: str) -> AsyncIterator[str]:
-    """The address of a migrated database of the test's own."""
-    async with new_database(server_url, template) as url:
-        yield url
+async def database_url(server_url: str, reused_database: ReusedDatabase) -> AsyncIterator[str]:
+    """The URL of a migrated, empty database. A test may do anything to it: the next test gets it clean."""
+    yield on_database(server_url, await reused_database.take())
+    await reused_database.give_back()
 
 
 @pytest.fixture

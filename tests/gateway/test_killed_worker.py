@@ -12,7 +12,7 @@ import asyncpg
 import pytest
 
 from tests.api.waiting import until, waiting
-from tests.conftest import connected
+from tests.databases import connected
 from tests.factories import AppRecord, params
 from tests.gateway.comparing import Got, Sent, as_json, send
 from tests.gateway.nginx import Gateway, gateway

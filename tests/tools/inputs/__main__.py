@@ -16,7 +16,8 @@ import uvloop
 from service.config.resources import resource
 from service.database.migrations import load_migrations, migrate
 from service.embedded_postgres.server import run_embedded
-from tests.conftest import FAST, TEMPLATE, connected, on_database
+from tests.conftest import FAST, TEMPLATE
+from tests.databases import connected, on_database
 from tests.tools.inputs.framing_run import run_framing
 from tests.tools.inputs.generated import generated
 from tests.tools.inputs.running import Judged, Runner
