@@ -1,7 +1,7 @@
 # Each target sets up what it needs by itself. `make` alone lists them.
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-postgres15 test-browser soak fuzz sabotage ledger ledger-long ledger-failover check lint format types layers bench bench-full bench-mail lock clean runtime peers tools
+.PHONY: help run test test-index test-postgres15 test-browser soak fuzz sabotage ledger ledger-long ledger-failover check lint format types layers bench bench-full bench-mail lock clean runtime peers tools
 
 BIN := .venv/bin/python -m
 # Most tests wait for something most of the time. JOBS=1 runs them one after another.
@@ -21,6 +21,9 @@ run: runtime ## Serve the API with demo records on an embedded PostgreSQL, or as
 
 test: tools ## Run the tests on the embedded PostgreSQL; ARGS="-k create" runs some of them
 	@$(BIN) $(PYTEST) $(ARGS)
+
+test-index: tools ## Print which tests pin which rule of the contract; ARGS=CONTRACT.md checks its headings
+	@$(BIN) tests.contract_index $(ARGS)
 
 test-postgres15: tools ## Run the tests that touch tables on an installed PostgreSQL 15, the oldest that is served
 	@bash .ci/postgres15 $(BIN) $(PYTEST) $(addprefix tests/,$(ON_POSTGRES)) $(ARGS)
