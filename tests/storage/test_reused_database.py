@@ -6,7 +6,6 @@ import asyncpg
 import pytest
 
 from tests.databases import ReusedDatabase, connected, on_database
-from tests.factories import Records
 
 
 @pytest.fixture
@@ -35,15 +34,17 @@ async def used(server_url: str, reused: ReusedDatabase, statement: str) -> bool:
     return before == await oid(server_url, await reused.take())
 
 
-async def test_rows_and_ids_start_again(server_url: str, reused: ReusedDatabase) -> None:
-    """The tables are empty and the ids start at 1 each time."""
-    ids = []
+@pytest.mark.parametrize("rows", [1, 1000])
+async def test_rows_and_ids_start_again(server_url: str, reused: ReusedDatabase, rows: int) -> None:
+    """The tables are empty and the ids start at 1 each time, also after rows on several pages."""
     for _ in range(3):
         async with connected(on_database(server_url, await reused.take())) as connection:
-            ids.append((await Records(connection).user())[0])
-            assert await connection.fetchval("SELECT count(*) FROM users") == 1
+            await connection.execute(
+                "INSERT INTO users (email) SELECT n || '@example.com' FROM generate_series(1, $1) AS n", rows
+            )
+            found = await connection.fetch("SELECT id FROM users")
+            assert [row[0] for row in found] == list(range(1, rows + 1))
         await reused.give_back()
-    assert ids == [1, 1, 1]
 
 
 async def test_rows_alone_cost_no_clone(server_url: str, reused: ReusedDatabase) -> None:
