@@ -1,10 +1,10 @@
-# Each target sets up what it needs by itself. `make` alone lists them.
+# Each target installs what it needs. `make` without a target lists all targets.
 
 .DEFAULT_GOAL := help
 .PHONY: help run test test-index test-postgres15 test-browser soak fuzz sabotage ledger ledger-long ledger-failover check lint format types layers bench bench-full bench-mail lock clean runtime peers tools
 
 BIN := .venv/bin/python -m
-# Most tests wait for something most of the time. JOBS=1 runs them one after another.
+# Most tests spend most of their time waiting. JOBS=1 runs them one at a time.
 JOBS := 4
 PYTEST := pytest -n $(JOBS) --dist loadfile
 ON_POSTGRES := admin api cli mail security serving storage tools/injection
@@ -25,7 +25,7 @@ test: tools ## Run the tests on the embedded PostgreSQL; ARGS="-k create" runs s
 test-index: tools ## Print which tests pin which rule of the contract; ARGS=CONTRACT.md checks its headings
 	@$(BIN) tests.contract_index $(ARGS)
 
-test-postgres15: tools ## Run the tests that touch tables on an installed PostgreSQL 15, the oldest that is served
+test-postgres15: tools ## Run the tests that touch tables on an installed PostgreSQL 15, the oldest supported version
 	@bash .ci/postgres15 $(BIN) $(PYTEST) $(addprefix tests/,$(ON_POSTGRES)) $(ARGS)
 
 test-browser: tools ## Drive the console and /docs in a headless Chromium; pictures in build/screenshots

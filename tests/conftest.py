@@ -1,4 +1,4 @@
-"""The stairs that tests climb: a server, a migrated template, a database of one's own, an app, a client."""
+"""Fixtures for all tests: a server, a migrated database, records, an application, a client."""
 
 import os
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -33,17 +33,17 @@ FAST = {
     "max_connections": "200",
 }
 
-# How long a generated case takes on a busy machine says nothing of what is tested.
+# On a busy machine, the duration of a generated case depends on the machine.
 settings.register_profile("patient", settings(), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("patient")
 
-# Processes that share the tests may share a server.
+# The name has the worker's name in it because workers may share one server.
 TEMPLATE = f"requirements_template_{os.environ.get('PYTEST_XDIST_WORKER', 'alone')}"
 
 
 @pytest.fixture(autouse=True)
 def plain_tracebacks() -> None:
-    """Tracebacks in the log as they are: drawing them prettily takes longer than most tests."""
+    """Log tracebacks as plain text: formatted ones take longer than most tests."""
     structlog.configure(
         processors=[
             structlog.contextvars.merge_contextvars,
@@ -57,7 +57,7 @@ def plain_tracebacks() -> None:
 
 @pytest.fixture(scope="session")
 async def server_url(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[str]:
-    """The address of a PostgreSQL: TEST_DATABASE_URL where it is set, else an embedded one for this run."""
+    """The URL of a PostgreSQL server: TEST_DATABASE_URL if set, else an embedded server for this run."""
     given = os.environ.get("TEST_DATABASE_URL")
     if given:
         yield given
@@ -68,7 +68,7 @@ async def server_url(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[
 
 @pytest.fixture(scope="session")
 async def template(server_url: str) -> AsyncIterator[str]:
-    """The name of a migrated database, to be cloned."""
+    """The name of a migrated database to clone."""
     async with connected(server_url) as server:
         await server.execute(f"DROP DATABASE IF EXISTS {TEMPLATE} WITH (FORCE)")
         await server.execute(f"CREATE DATABASE {TEMPLATE}")
@@ -97,21 +97,21 @@ async def database_url(server_url: str, reused_database: ReusedDatabase) -> Asyn
 
 @pytest.fixture
 async def connection(database_url: str) -> AsyncIterator[asyncpg.Connection]:
-    """A connection to the test's own database."""
+    """A connection to the test's database."""
     async with connected(database_url) as connection:
         yield connection
 
 
 @pytest.fixture
 async def other(database_url: str) -> AsyncIterator[asyncpg.Connection]:
-    """A second connection to it."""
+    """A second connection to the test's database."""
     async with connected(database_url) as connection:
         yield connection
 
 
 @pytest.fixture
 async def records(connection: asyncpg.Connection) -> Records:
-    """Makes records in the test's own database."""
+    """Creates records in the test's database."""
     return Records(connection)
 
 
@@ -123,20 +123,20 @@ async def application(records: Records) -> AppRecord:
 
 @pytest.fixture
 async def user_id(records: Records) -> int:
-    """A user to refer to."""
+    """The id of a user to reference."""
     return (await records.user())[0]
 
 
 @pytest.fixture
 def config(database_url: str, tmp_path: Path) -> Config:
-    """The shipped settings, on the test's own database, which need not be durable."""
+    """The default settings with the test's database, which need not be durable."""
     config = load_config(None, {"DATABASE_URL": database_url, "LOG_LEVEL": "error"})
     return replace(config, database=replace(config.database, require_durable=False), data_folder=tmp_path)
 
 
 @pytest.fixture
 def aiohttp_client(aiohttp_client: Callable[[TestServer], Awaitable[Client]]) -> AppClient:
-    """A client of an app that is served as a worker serves it: what comes in a content coding is not touched."""
+    """Serve an application as a worker does, without decoding request bodies, and return a client of it."""
 
     async def serve(app: web.Application) -> Client:
         server = TestServer(app)

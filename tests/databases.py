@@ -54,7 +54,15 @@ PAGE_BYTES = 8192
 WITHOUT_TRIGGERS = "SET session_replication_role = replica"
 
 # A sequence that was never used has no last value.
-RESTART = "SELECT setval(seqrelid, seqstart, false) FROM pg_sequence WHERE pg_sequence_last_value(seqrelid) IS NOT NULL"
+SEQUENCES = """
+SELECT seqrelid::regclass::text, coalesce(pg_sequence_last_value(seqrelid), seqstart),
+       pg_sequence_last_value(seqrelid) IS NOT NULL
+FROM pg_sequence
+"""
+RESTART = """
+SELECT setval(name::regclass, value, used) FROM unnest($1::text[], $2::bigint[], $3::bool[]) AS s (name, value, used)
+WHERE pg_sequence_last_value(name::regclass) IS DISTINCT FROM CASE WHEN used THEN value END
+"""
 
 OTHERS = "SELECT count(*) FROM pg_stat_activity WHERE datname = $1"
 TERMINATE = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE datname = $1"
@@ -108,6 +116,7 @@ class ReusedDatabase:
         self._schema: str | None = None
         self._seeds: dict[str, str] = {}
         self._tables: list[str] = []
+        self._sequences: tuple[list[str], list[int], list[bool]] = ([], [], [])
         self._empty = ""
 
     async def take(self) -> str:
@@ -121,9 +130,10 @@ class ReusedDatabase:
 
     async def give_back(self) -> None:
         """Make the database that was taken equal the template again, or drop it."""
-        if self._name is None:
+        taken, self._name = self._name, None  # so that a database that cannot be cleaned is not given out again
+        if taken is None:
             return
-        name = await self._renamed(self._name)
+        name = await self._renamed(taken)
         async with connected(on_database(self._server_url, name)) as connection:
             clean = await self._clean(connection)
         self._name = name
@@ -154,6 +164,8 @@ class ReusedDatabase:
         seeded = await self._larger(connection, tables, 0)
         self._seeds = {table: await _content(connection, table) for table in seeded}
         self._tables = [table for table in tables if table not in self._seeds]
+        found = await connection.fetch(SEQUENCES)
+        self._sequences = ([row[0] for row in found], [row[1] for row in found], [row[2] for row in found])
         deletes = [f"DELETE FROM {table}" for table in self._tables]  # noqa: S608 - names of ours
         self._empty = "; ".join([WITHOUT_TRIGGERS, *deletes])
 
@@ -167,7 +179,7 @@ class ReusedDatabase:
             await connection.execute(f"TRUNCATE {', '.join(grown)} CASCADE")
             self._schema = await connection.fetchval(SCHEMA)
         await connection.execute(self._empty)
-        await connection.execute(RESTART)
+        await connection.execute(RESTART, *self._sequences)
         return True
 
     @staticmethod
