@@ -1,10 +1,10 @@
-# Each target installs what it needs. `make` without a target lists them.
+# Each target installs what it needs. `make` without a target lists all targets.
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-postgres15 test-browser soak fuzz sabotage ledger ledger-long ledger-failover check lint format types layers bench bench-full bench-mail lock clean runtime peers tools
+.PHONY: help run test test-index test-postgres15 test-browser soak fuzz sabotage ledger ledger-long ledger-failover check lint format types layers bench bench-full bench-mail lock clean runtime peers tools
 
 BIN := .venv/bin/python -m
-# Tests mostly wait, so there are more jobs than cores. JOBS=1 runs them sequentially.
+# Most tests spend most of their time waiting. JOBS=1 runs them one at a time.
 JOBS := 4
 PYTEST := pytest -n $(JOBS) --dist loadfile
 ON_POSTGRES := admin api cli mail security serving storage tools/injection
@@ -22,7 +22,10 @@ run: runtime ## Serve the API on an embedded PostgreSQL with demo records, or on
 test: tools ## Run the tests on the embedded PostgreSQL (6 to 8 minutes); ARGS="-k create" selects some
 	@$(BIN) $(PYTEST) $(ARGS)
 
-test-postgres15: tools ## Run the database tests on an installed PostgreSQL 15, the oldest supported version
+test-index: tools ## Print which tests pin which rule of the contract; ARGS=CONTRACT.md checks its headings
+	@$(BIN) tests.contract_index $(ARGS)
+
+test-postgres15: tools ## Run the tests that touch tables on an installed PostgreSQL 15, the oldest supported version
 	@bash .ci/postgres15 $(BIN) $(PYTEST) $(addprefix tests/,$(ON_POSTGRES)) $(ARGS)
 
 test-browser: tools ## Test the console and /docs in a headless Chromium; screenshots in build/screenshots

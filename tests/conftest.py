@@ -1,8 +1,6 @@
-"""The stairs that tests climb: a server, a migrated template, a database of one's own, an app, a client."""
+"""Fixtures for all tests: a server, a migrated database, records, an application, a client."""
 
-import contextlib
 import os
-import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import replace
 from pathlib import Path
@@ -19,25 +17,33 @@ from service.config import Config, load_config
 from service.config.resources import resource
 from service.database.migrations import load_migrations, migrate
 from service.embedded_postgres.server import run_embedded
+from tests.databases import ReusedDatabase, connected, on_database
 from tests.factories import AppRecord, Records
 
 Client = TestClient[web.Request, web.Application]
 AppClient = Callable[[web.Application], Awaitable[Client]]
 
-# Tests make hundreds of databases, and none of them has to survive a crash.
-FAST = {"fsync": "off", "full_page_writes": "off", "synchronous_commit": "off", "max_connections": "200"}
+# No test database has to survive a crash. Autovacuum could free the place of deleted rows during a test, and thereby
+# change the order of rows in a table.
+FAST = {
+    "autovacuum": "off",
+    "fsync": "off",
+    "full_page_writes": "off",
+    "synchronous_commit": "off",
+    "max_connections": "200",
+}
 
-# How long a generated case takes on a busy machine says nothing of what is tested.
+# On a busy machine, the duration of a generated case depends on the machine.
 settings.register_profile("patient", settings(), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("patient")
 
-# Processes that share the tests may share a server.
+# The name has the worker's name in it because workers may share one server.
 TEMPLATE = f"requirements_template_{os.environ.get('PYTEST_XDIST_WORKER', 'alone')}"
 
 
 @pytest.fixture(autouse=True)
 def plain_tracebacks() -> None:
-    """Tracebacks in the log as they are: drawing them prettily takes longer than most tests."""
+    """Log tracebacks as plain text: formatted ones take longer than most tests."""
     structlog.configure(
         processors=[
             structlog.contextvars.merge_contextvars,
@@ -51,7 +57,7 @@ def plain_tracebacks() -> None:
 
 @pytest.fixture(scope="session")
 async def server_url(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[str]:
-    """The address of a PostgreSQL: TEST_DATABASE_URL where it is set, else an embedded one for this run."""
+    """The URL of a PostgreSQL server: TEST_DATABASE_URL if set, else an embedded server for this run."""
     given = os.environ.get("TEST_DATABASE_URL")
     if given:
         yield given
@@ -60,15 +66,9 @@ async def server_url(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[
         yield server.url
 
 
-def on_database(server_url: str, name: str) -> str:
-    """The address of another database of the same server."""
-    address, _, query = server_url.partition("?")
-    return f"{address.rpartition('/')[0]}/{name}" + (f"?{query}" if query else "")
-
-
 @pytest.fixture(scope="session")
 async def template(server_url: str) -> AsyncIterator[str]:
-    """The name of a migrated database, to be cloned."""
+    """The name of a migrated database to clone."""
     async with connected(server_url) as server:
         await server.execute(f"DROP DATABASE IF EXISTS {TEMPLATE} WITH (FORCE)")
         await server.execute(f"CREATE DATABASE {TEMPLATE}")
@@ -79,53 +79,39 @@ async def template(server_url: str) -> AsyncIterator[str]:
         await server.execute(f"DROP DATABASE {TEMPLATE} WITH (FORCE)")
 
 
-@contextlib.asynccontextmanager
-async def connected(url: str) -> AsyncIterator[asyncpg.Connection]:
-    """A connection, closed at the end."""
-    connection = await asyncpg.connect(url)
-    try:
-        yield connection
-    finally:
-        await connection.close()
-
-
-@contextlib.asynccontextmanager
-async def new_database(server_url: str, template: str = "template1") -> AsyncIterator[str]:
-    """The address of a database cloned from `template`, an empty one by default; dropped at the end."""
-    name = f"test_{secrets.token_hex(6)}"
+@pytest.fixture(scope="session")
+async def reused_database(server_url: str, template: str) -> AsyncIterator[ReusedDatabase]:
+    """The database that the tests of this process use one after another."""
     async with connected(server_url) as server:
-        await server.execute(f"CREATE DATABASE {name} TEMPLATE {template}")
-    try:
-        yield on_database(server_url, name)
-    finally:
-        async with connected(server_url) as server:
-            await server.execute(f"DROP DATABASE {name} WITH (FORCE)")
+        reused = ReusedDatabase(server_url, server, template)
+        yield reused
+        await reused.drop()
 
 
 @pytest.fixture
-async def database_url(server_url: str, template: str) -> AsyncIterator[str]:
-    """The address of a migrated database of the test's own."""
-    async with new_database(server_url, template) as url:
-        yield url
+async def database_url(server_url: str, reused_database: ReusedDatabase) -> AsyncIterator[str]:
+    """The URL of a migrated, empty database. A test may do anything to it: the next test gets it clean."""
+    yield on_database(server_url, await reused_database.take())
+    await reused_database.give_back()
 
 
 @pytest.fixture
 async def connection(database_url: str) -> AsyncIterator[asyncpg.Connection]:
-    """A connection to the test's own database."""
+    """A connection to the test's database."""
     async with connected(database_url) as connection:
         yield connection
 
 
 @pytest.fixture
 async def other(database_url: str) -> AsyncIterator[asyncpg.Connection]:
-    """A second connection to it."""
+    """A second connection to the test's database."""
     async with connected(database_url) as connection:
         yield connection
 
 
 @pytest.fixture
 async def records(connection: asyncpg.Connection) -> Records:
-    """Makes records in the test's own database."""
+    """Creates records in the test's database."""
     return Records(connection)
 
 
@@ -137,20 +123,20 @@ async def application(records: Records) -> AppRecord:
 
 @pytest.fixture
 async def user_id(records: Records) -> int:
-    """A user to refer to."""
+    """The id of a user to reference."""
     return (await records.user())[0]
 
 
 @pytest.fixture
 def config(database_url: str, tmp_path: Path) -> Config:
-    """The shipped settings, on the test's own database, which need not be durable."""
+    """The default settings with the test's database, which need not be durable."""
     config = load_config(None, {"DATABASE_URL": database_url, "LOG_LEVEL": "error"})
     return replace(config, database=replace(config.database, require_durable=False), data_folder=tmp_path)
 
 
 @pytest.fixture
 def aiohttp_client(aiohttp_client: Callable[[TestServer], Awaitable[Client]]) -> AppClient:
-    """A client of an app that is served as a worker serves it: what comes in a content coding is not touched."""
+    """Serve an application as a worker does, without decoding request bodies, and return a client of it."""
 
     async def serve(app: web.Application) -> Client:
         server = TestServer(app)

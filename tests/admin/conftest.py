@@ -14,7 +14,8 @@ from service.api.app import create_app
 from service.config import Config
 from service.metrics.definitions import Metrics
 from service.storage.demo import Demo, make_demo
-from tests.conftest import AppClient, Client, new_database
+from tests.conftest import AppClient, Client
+from tests.databases import new_database
 from tests.factories import CREATE, ROUTES, Records
 from tests.serving.process import Serve, serving
 

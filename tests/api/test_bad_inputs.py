@@ -18,7 +18,7 @@ from tests.api.bad_inputs import bodies, content_types, messages, params
 from tests.api.bad_inputs.cases import JSON, TOKEN, USER_ID, Case, Request, cases, with_header, with_param
 from tests.api.bad_inputs.wire import Response, connected, exchange, receive
 from tests.api.exchange import success
-from tests.conftest import new_database
+from tests.databases import new_database
 from tests.factories import CREATE, Records
 from tests.serving.process import Line, Serve, serving
 

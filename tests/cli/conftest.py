@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli.command import CommandLine
-from tests.conftest import new_database
+from tests.databases import new_database
 
 
 @pytest.fixture

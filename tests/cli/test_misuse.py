@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli.command import NO_DATABASE, PASSWORD, CommandLine
-from tests.conftest import on_database
+from tests.databases import on_database
 from tests.factories import Records
 
 # Commands that name missing or existing records, and the error message. The exit code is 1.

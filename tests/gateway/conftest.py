@@ -6,7 +6,7 @@ import aiohttp
 import asyncpg
 import pytest
 
-from tests.conftest import connected, new_database
+from tests.databases import connected, new_database
 from tests.factories import Records
 from tests.gateway.nginx import Gateway, gateway
 from tests.serving.process import Serve, serving

@@ -15,7 +15,7 @@ import pytest
 
 from service.config.resources import resource
 from service.database.migrations import load_migrations, migrate
-from tests.conftest import connected
+from tests.databases import connected
 from tests.factories import Records
 from tests.mail import mandrill_server as mandrill
 from tests.mail.mandrill_server import MandrillServer

@@ -18,7 +18,7 @@ from service.database.migrations import (
     pending_migrations,
 )
 from service.database.queries import QUERIES
-from tests.conftest import new_database
+from tests.databases import new_database
 
 SHIPPED = load_migrations(resource("sql") / "migrations")
 FIRST = Migration(1, "first", "CREATE TABLE first (id bigint)")

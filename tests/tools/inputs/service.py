@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 import asyncpg
 
-from tests.conftest import connected, new_database
+from tests.databases import connected, new_database
 from tests.factories import Records
 from tests.serving.process import Serve, serving
 from tests.tools.inputs.database_state import DatabaseState, populate
