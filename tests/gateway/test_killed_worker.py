@@ -11,7 +11,7 @@ import aiohttp
 import asyncpg
 import pytest
 
-from tests.api.waiting import wait_until
+from tests.api.waiting import wait_for_lock_waiters, wait_until
 from tests.databases import connected
 from tests.factories import AppRecord, params
 from tests.gateway.nginx import Gateway, gateway
