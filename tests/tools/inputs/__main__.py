@@ -13,7 +13,8 @@ import uvloop
 from service.config.resources import resource
 from service.database.migrations import load_migrations, migrate
 from service.embedded_postgres.server import run_embedded
-from tests.databases import FAST, TEMPLATE, connected, on_database
+from tests.conftest import FAST, TEMPLATE
+from tests.databases import connected, on_database
 from tests.tools.inputs.framing_runner import run_framing
 from tests.tools.inputs.generator import generate_requests
 from tests.tools.inputs.runner import Results, Runner
