@@ -1,4 +1,4 @@
-"""Telling the team of crashes, in the background: no answer waits for it, and none fails by it."""
+"""Notify operators of crashes. It runs in the background: no response waits for it or fails because of it."""
 
 import asyncio
 import contextlib
@@ -12,10 +12,10 @@ from service.database.errors import DatabaseError
 from service.database.pool import Database
 from service.storage.notifications import APPLICATION_CRASH, Notification, count_notification
 
-# Crashes are written together this often, and written again this long after the database refused them.
+# Interval between two writes, and before a failed write is retried.
 PAUSE_SECONDS = 1.0
 
-# More kinds of crash than this at once are one fault that shows in many places.
+# More causes than this at one time are one fault with many symptoms.
 MAX_CAUSES = 100
 
 _PACKAGE = Path(__file__).parents[1]
@@ -25,14 +25,14 @@ log = structlog.get_logger()
 
 @dataclass(slots=True)
 class _Crashes:
-    """Crashes of one cause that are not written yet: the first one's request, and how many there were."""
+    """Crashes of one cause that are not written yet: a notification about the first one, and their number."""
 
     notification: Notification
     count: int
 
 
 class CrashNotifier:
-    """Counts crashes by their cause and writes them to the database, now or when it is back."""
+    """Counts crashes by cause and writes the counts to the database as soon as it can be reached."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -41,7 +41,7 @@ class CrashNotifier:
         self._task: asyncio.Task[None] | None = None
 
     def crashed(self, error: BaseException, request_id: str) -> None:
-        """Have the crash of a request by `error` notified. Returns at once."""
+        """Count the crash of a request that `error` caused. Returns at once."""
         cause = cause_of(error)
         known = self._waiting.get(cause)
         if known is not None:
@@ -73,7 +73,7 @@ class CrashNotifier:
                 del self._waiting[cause]
 
     async def close(self) -> None:
-        """Write what waits, if the database takes it at once."""
+        """Make one last attempt to write."""
         self._closing.set()
         if self._task is not None:
             await asyncio.wait([self._task], timeout=PAUSE_SECONDS)
@@ -81,7 +81,10 @@ class CrashNotifier:
 
 
 def cause_of(error: BaseException) -> str:
-    """What crashes are counted by: the kind of error, and the innermost place in our code. Never the error's text."""
+    """The cause by which crashes are counted: the class of the error and the innermost frame in our code.
+
+    It never contains the text of the error, which may contain data of a caller.
+    """
     name = type(error).__name__
     places = [
         f"{path.relative_to(_PACKAGE.parent).as_posix()} in {frame.f_code.co_name}"

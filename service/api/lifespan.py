@@ -54,7 +54,7 @@ async def lifespan(app: web.Application) -> AsyncIterator[None]:
         app[keys.AUTHENTICATOR] = authenticator = Authenticator(database, touch_interval)
         app[keys.WRITER] = writer = RequirementWriter(store, config.database)
         app[keys.CRASH_NOTIFIER] = crash_notifier = CrashNotifier(database)
-        sampler = Sampler(app[keys.METRICS], database, registry, authenticator, writer)
+        sampler = Sampler(app[keys.METRICS], (database, app[keys.READ_DATABASE]), registry, authenticator, writer)
         async with in_background("registry", registry.follow), in_background("sampler", sampler.run):
             await registry.attempted.wait()
             yield

@@ -1,4 +1,4 @@
-"""Following the records of services and routes, so that a change reaches this worker within a second."""
+"""The route registry: the records of services and routes, reloaded within a second of every change."""
 
 import asyncio
 import contextlib
@@ -25,21 +25,21 @@ class RegistryNeverLoaded(Exception):
 
 
 class RouteRegistry:
-    """Keeps the registry as it was last loaded; the last good one serves while the database is away."""
+    """Holds the registry as last loaded. It stays valid while the database cannot be reached."""
 
     def __init__(self, connect: Connect, check: Check, poll_seconds: float) -> None:
-        """`connect` opens a connection. `check` raises a `DatabaseError` if its database must not be served from.
+        """`connect` opens a connection. `check` raises a `DatabaseError` if its database cannot be used.
 
-        `poll_seconds` bounds what a lost notification costs.
+        `poll_seconds` is the interval at which the registry is reloaded in case a notification was lost.
         """
         self._connect = connect
         self._check = check
         self._poll_seconds = poll_seconds
         self._registry: Registry | None = None
         self._as_of = time.monotonic()
-        self.loads = 0  # how often the registry was loaded
+        self.loads = 0  # number of times the registry was loaded
         self._changed = asyncio.Event()
-        self.attempted = asyncio.Event()  # set once the registry was loaded, or could not be
+        self.attempted = asyncio.Event()  # set after the first attempt to load the registry
 
     @property
     def loaded(self) -> bool:
@@ -54,7 +54,7 @@ class RouteRegistry:
         return self._registry
 
     def age(self) -> float:
-        """How many seconds ago the registry was last loaded; until it was, how long this has been waited for."""
+        """Seconds since the registry was last loaded, or since this object was created."""
         return time.monotonic() - self._as_of
 
     async def follow(self) -> None:
@@ -76,12 +76,12 @@ class RouteRegistry:
     async def _listening(self) -> AsyncIterator[asyncpg.Connection]:
         connection = await self._connect()
         try:
-            # On first contact only: once requests are served, a change of the registry must reach this worker.
+            # Only before the first load: later, a failing check must not keep changes from this worker.
             if not self.loaded:
                 await self._check(connection)
             with translate_statement_errors():
                 await connection.add_listener(CHANNEL, self._on_change)
-            # A change may go unheard until another connection listens: look at once, which finds this one ended.
+            # Changes are missed until a new connection listens. A reload at once finds that this connection is lost.
             connection.add_termination_listener(self._on_change)
             yield connection
         finally:
@@ -94,7 +94,7 @@ class RouteRegistry:
             self._as_of = time.monotonic()
             self.loads += 1
             self.attempted.set()
-            # Not by wait_for: until Python 3.12 it forgets a cancellation that comes together with the change.
+            # Not wait_for: before Python 3.12 it loses a cancellation that arrives together with the change.
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(self._poll_seconds):
                     await self._changed.wait()

@@ -3,6 +3,7 @@
 import asyncio
 import os
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -28,13 +29,13 @@ class Sampler:
     def __init__(
         self,
         metrics: Metrics,
-        database: Database,
+        databases: Sequence[Database],
         registry: RouteRegistry,
         authenticator: Authenticator,
         writer: RequirementWriter,
     ) -> None:
         self._metrics = metrics
-        self._database = database
+        self._databases = databases
         self._registry = registry
         self._authenticator = authenticator
         self._batchers: dict[str, Batcher[Any, Any]] = {"create": writer.writes, "look_up": authenticator.look_ups}
@@ -65,12 +66,12 @@ class Sampler:
             metrics.memory.set(memory)
 
     def _sample_database(self) -> None:
-        pool = self._database.use()
-        self._metrics.pool_connections.labels("in_use").set(pool.in_use)
-        self._metrics.pool_connections.labels("idle").set(pool.idle)
-        self._metrics.pool_limit.set(pool.limit)
-        self._metrics.pool_waiting.set(pool.waiting)
-        self._count(self._metrics.statements, self._database.statements)
+        pools = [database.use() for database in self._databases]
+        self._metrics.pool_connections.labels("in_use").set(sum(pool.in_use for pool in pools))
+        self._metrics.pool_connections.labels("idle").set(sum(pool.idle for pool in pools))
+        self._metrics.pool_limit.set(sum(pool.limit for pool in pools))
+        self._metrics.pool_waiting.set(sum(pool.waiting for pool in pools))
+        self._count(self._metrics.statements, sum(database.statements for database in self._databases))
 
     def _sample_batchers(self) -> None:
         for name, batcher in self._batchers.items():

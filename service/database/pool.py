@@ -131,6 +131,11 @@ class Database:
             self._idle.append(connection)
         self._release_slot()
 
+    @property
+    def outstanding(self) -> int:
+        """Number of statements that are running or wait for a connection."""
+        return self._in_use + self._waiting
+
     def use(self) -> PoolUse:
         """Return the current use of the pool."""
         idle = sum(not connection.is_closed() for connection in self._idle)

@@ -1,4 +1,4 @@
-"""The OpenAPI document, and the page that shows it without asking anything of anybody else."""
+"""The OpenAPI document, and a page that renders it without loading anything from other servers."""
 
 import hashlib
 from pathlib import PurePath
@@ -10,20 +10,20 @@ from service.config.resources import resource
 
 SWAGGER_UI = "5.35.0"
 
-# Swagger UI sets its styles from scripts, which needs no 'unsafe-inline', and draws its icons from data: URLs.
+# Swagger UI sets styles through the CSSOM, which needs no 'unsafe-inline', and has icons in data: URLs.
 CONTENT_SECURITY_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
     "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
 
 _REVALIDATED = "no-cache"
-_FOR_EVER = "public, max-age=31536000, immutable"  # these addresses hold their version
+_FOR_EVER = "public, max-age=31536000, immutable"  # these URLs contain the version
 
 _TYPES = {".html": "text/html", ".css": "text/css", ".js": "text/javascript", ".json": "application/json"}
 
 
 class Page:
-    """An answer that is the same every time; its `name` ends as a file of its content type would."""
+    """A constant response. The suffix of `name` determines its content type."""
 
     def __init__(self, name: str, body: bytes, cache_control: str = _REVALIDATED) -> None:
         self._body = body
@@ -38,14 +38,14 @@ class Page:
         }
 
     async def answer(self, request: web.Request) -> web.Response:
-        """The page; 304 where the caller has it already."""
+        """The page, or 304 if the caller has it already."""
         if any(tag.value in (self._etag, "*") for tag in request.if_none_match or ()):
             return web.Response(status=304, headers=self._headers)
         return web.Response(body=self._body, headers=self._headers)
 
 
 def routes(document: bytes) -> list[web.RouteDef]:
-    """The URL table of the document, its page, and what the page loads. To HEAD none of them answers."""
+    """The routes of the document, its page, and the files of the page. None of them accepts HEAD."""
     pages = {
         "/openapi.json": Page("openapi.json", document),
         "/docs": _shipped("docs/index.html"),

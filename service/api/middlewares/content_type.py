@@ -1,4 +1,4 @@
-"""Whether the params can be read at all: refuses with `invalid-content-type`."""
+"""Check the content type and coding of the body: refuses with `invalid-content-type`."""
 
 from email.message import Message
 from functools import lru_cache
@@ -10,12 +10,12 @@ from service.api import keys
 from service.domain.statuses import InvalidContentType
 
 PLAIN = "application/json"
-ENCODED = "text/plain"  # the JSON is base64 encoded: how sensitive params are sent
+ENCODED = "text/plain"  # JSON, base64 encoded: the form of sensitive params
 
 
 @web.middleware
 async def content_type(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Let through JSON in UTF-8, plain or base64 encoded, in no other coding."""
+    """Accept JSON in UTF-8, plain or base64 encoded, without a content coding."""
     headers = request.headers
     content_types = headers.getall(hdrs.CONTENT_TYPE, ())
     codings = headers.getall(hdrs.CONTENT_ENCODING, ())
@@ -28,18 +28,18 @@ async def content_type(request: web.Request, handler: Handler) -> web.StreamResp
     return await handler(request)
 
 
-# Callers send a handful of different headers, and taking one apart costs more than all else in this middleware.
+# Callers send few different headers, and parsing one costs more than the rest of this middleware.
 @lru_cache(maxsize=64)
 def _media_type(header: str) -> str | None:
-    """The media type of a Content-Type header, if it is one of ours and in UTF-8."""
-    # The mail's parser fails on some of what is not ASCII, and there is no such media type or charset.
+    """The media type of a Content-Type header; None unless it is one of the two accepted types, in UTF-8."""
+    # The parser fails on some non-ASCII text, and no valid media type or charset contains any.
     if not header.isascii():
         return None
     message = Message()
     message["Content-Type"] = header
-    # Not the message's own idea of it: to a mail, a type that cannot be read is text/plain.
+    # Not message.get_content_type(): it returns text/plain for a malformed type.
     media_type = header.partition(";")[0].strip().lower()
     charsets = [value for name, value in message.get_params(()) if name.lower() == "charset"]
-    # A `charset*=` comes as a tuple: it is none of ours either.
+    # The value of `charset*=` is a tuple, which never matches.
     in_utf8 = all(str(charset).lower() in ("utf-8", "utf8") for charset in charsets)
     return media_type if media_type in (PLAIN, ENCODED) and in_utf8 else None
