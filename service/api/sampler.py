@@ -38,7 +38,7 @@ class Sampler:
         self._databases = databases
         self._registry = registry
         self._authenticator = authenticator
-        self._batchers: dict[str, Batcher[Any, Any]] = {"create": writer.writes, "look_up": authenticator.look_ups}
+        self._batchers: dict[str, Batcher[Any, Any]] = {"write": writer.writes, "look_up": authenticator.look_ups}
         self._counted: dict[Counter, float] = {}
 
     async def run(self) -> None:

@@ -5,7 +5,7 @@ from urllib.parse import urlsplit
 
 import click
 
-from service.cli.actions import action_routes
+from service.cli.actions import action_path, action_routes
 from service.cli.database import run
 from service.cli.options import ConfiguredCommand
 from service.config import Config
@@ -36,7 +36,7 @@ def show_demo(made: Demo, url: str) -> None:
     click.echo(f"application token  {made.application_token}")
     click.echo(f"session token      {made.session_token}")
     click.echo(
-        f"curl -sS {url}/api/v1/requirements/create -H 'Content-Type: application/json' -d '{json.dumps(params)}'"
+        f"curl -sS {url}{action_path('create')} -H 'Content-Type: application/json' -d '{json.dumps(params)}'"
     )
 
 

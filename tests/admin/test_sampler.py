@@ -92,7 +92,7 @@ async def test_batches_and_queues(client: Client, metrics: Metrics, records: Rec
     sent = params(application.token, user_id)
     keys = ({"Idempotency-Key": str(number)} for number in range(20))
     await asyncio.gather(*(client.post(CREATE, json=sent, headers=key) for key in keys))
-    for batch in ("create", "look_up"):
+    for batch in ("write", "look_up"):
         await until(partial(items_processed, metrics, batch, 20))
         assert 1 <= (value(metrics, "requirements_batches_total", batch=batch) or 0) <= 20
         assert value(metrics, "requirements_batch_waiting", batch=batch) == 0
