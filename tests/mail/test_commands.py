@@ -62,7 +62,7 @@ async def test_an_email_is_retried(command: CommandLine, connection: asyncpg.Con
     await connection.execute("UPDATE emails SET state = CASE id WHEN 1 THEN 'dead' ELSE 'sent' END")
     done = await command("emails", "retry", "1", "2")
     assert (done.code, done.output) == (0, "1 e-mail will be sent by the running service\n")
-    assert done.errors == "e-mail 2 is accepted already, is being sent, or does not exist\n"
+    assert done.errors == "e-mail 2 is already accepted, is being sent, or does not exist\n"
     assert [row[0] for row in await connection.fetch("SELECT state FROM emails ORDER BY id")] == ["pending", "sent"]
 
 
@@ -81,7 +81,7 @@ MISUSES = [
     (
         ("notifications", "acknowledge", "77"),
         1,
-        "there is no such unread notification: `notifications list` shows what",
+        "there is no such unread notification: see `notifications list`",
     ),
     (("notifications", "acknowledge"), 2, "give either ids of notifications or --all"),
 ]
