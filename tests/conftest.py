@@ -148,6 +148,6 @@ def aiohttp_client(aiohttp_client: Callable[[TestServer], Awaitable[Client]]) ->
 
 @pytest.fixture
 async def client(config: Config, records: Records, aiohttp_client: AppClient) -> Client:
-    """A client of the service, with the create route deployed."""
+    """A client of the service, with all routes deployed."""
     await records.deploy()
     return await aiohttp_client(create_app(config))

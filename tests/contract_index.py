@@ -35,13 +35,13 @@ SECTIONS: dict[str, dict[str, str]] = {
         "Invalid HTTP": "api/test_bad_inputs.py tools/inputs/test_framing.py",
     },
     "2. Statuses": {
-        "Order of judgement": "api/test_order_of_judgement.py",
+        "Order of judgement": "api/test_validation_order.py",
         "Decoding": "unit/test_decoding.py tools/inputs/test_generated.py",
         "Size limit": "api/test_bad_inputs.py",
         "A database fault is never a bad token": "api/test_crashes.py tools/injection/test_nth_await.py",
     },
     "3. Envelope": {
-        "Body and headers": "api/test_statuses.py api/test_answers.py api/test_headers.py",
+        "Body and headers": "api/test_statuses.py api/test_response_bytes.py api/test_headers.py",
         "Errors": "api/test_params.py",
         "Views": "api/test_views.py unit/test_views.py",
         "Outcome headers": "api/test_headers.py",
@@ -49,19 +49,19 @@ SECTIONS: dict[str, dict[str, str]] = {
     "4. Writing": {
         "Exactly once": "api/test_commit.py api/test_lost_replies.py serving/test_lost_replies.py",
         "Idempotency-Key": "api/test_idempotency.py unit/test_requirements.py",
-        "An existing request_uid wins": "storage/test_recording.py api/test_contention.py",
+        "An existing request_uid wins": "api/test_requirement_writer.py api/test_contention.py",
         "References": "api/test_references.py api/test_contention.py",
         "Association types": "api/test_references.py cli/test_unfit_databases.py",
     },
     "5. E-mail": {
         "Settings": "mail/test_settings.py",
-        "First attempt": "mail/test_sending.py mail/test_verdicts.py mail/test_message.py",
+        "First attempt": "mail/test_sending.py mail/test_response_parser.py mail/test_message.py",
         "Outbox": "mail/test_outbox.py mail/test_one_transaction.py",
         "Retries": "mail/test_dispatcher.py mail/test_workers.py",
         "Notifications of crashes": "api/test_crash_notifications.py",
     },
     "6. Tokens, sessions, registry": {
-        "Tokens and sessions": "api/test_tokens.py storage/test_callers.py",
+        "Tokens and sessions": "api/test_tokens.py storage/test_tokens.py",
         "last_used_at": "api/test_touch.py",
         "Registry": "storage/test_registry.py",
     },
@@ -75,8 +75,8 @@ SECTIONS: dict[str, dict[str, str]] = {
         "Serve, signals": "serving/test_serve.py serving/test_stop.py serving/test_restart.py",
         "config.yaml": "unit/test_config.py",
         "Secrets": "security/test_canaries.py",
-        "Internal listener": "serving/test_console_password.py admin/test_exposition.py",
-        "Embedded PostgreSQL": "storage/test_embedded.py storage/test_embedded_places.py",
+        "Internal listener": "serving/test_console_password.py admin/test_metrics_endpoint.py",
+        "Embedded PostgreSQL": "embedded_postgres/test_server.py embedded_postgres/test_data_folder.py",
     },
 }
 

@@ -11,6 +11,7 @@ from service.domain.callers import digest
 from service.storage import applications, registry, users
 
 CREATE = "/api/v1/requirements/create"
+READ = "/api/v1/requirements/read"
 
 # The route records of create and of all actions: service, version, action.
 ROUTE = ("requirements", "v1", "create")

@@ -6,7 +6,14 @@ from functools import cached_property
 from aiohttp.typedefs import Handler
 
 from service.domain.schemas import SchemaFactory
-from service.domain.statuses import STATUSES, MandrillEmailFailed, Outcome, Status
+from service.domain.statuses import (
+    STATUSES,
+    ApplicationCrash,
+    IdentifyRequestError,
+    MandrillEmailFailed,
+    Outcome,
+    Status,
+)
 
 SERVICE = "requirements"
 VERSION = "v1"
@@ -19,14 +26,14 @@ class Action:
     name: str
     handler: Handler
     params: SchemaFactory
-    data: str  # the component of the OpenAPI document that describes `data`
+    data_component: str  # the component of the OpenAPI document that describes `data`
     summary: str  # for the OpenAPI document, as are the next two
     description: str
     example: dict[str, object]  # params that work on the demo records
-    success: str  # the message of action-successful
+    success_message: str  # the message of action-successful
     methods: tuple[str, ...] = ("POST",)
     outcomes: tuple[Outcome, ...] = ()  # what Requirement-Outcome can be; empty for an action that only reads
-    verifies_caller: bool = False  # the handler's own statement judges the token: see UnverifiedCaller
+    statement_judges_token: bool = False  # instead of the middleware: see UnverifiedCaller
     sends_email: bool = False  # before the answer, so that it can be mandrill-email-failed
 
     @property
@@ -35,9 +42,14 @@ class Action:
         return bool(self.outcomes)
 
     @property
-    def crash_outcomes(self) -> tuple[Outcome, ...]:
-        """The outcomes that an application-crash of the action can have. A crash of a read is never `unknown`."""
-        return ("none", "unknown") if self.writes else ("none",)
+    def own_errors(self) -> tuple[tuple[type[Status], Outcome], ...]:
+        """The errors that are faults of the service, each with an outcome. A crash of a read is never `unknown`."""
+        errors: list[tuple[type[Status], Outcome]] = [(IdentifyRequestError, "none"), (ApplicationCrash, "none")]
+        if self.writes:
+            errors.append((ApplicationCrash, "unknown"))
+        if self.sends_email:
+            errors.append((MandrillEmailFailed, "created"))
+        return tuple(errors)
 
     @cached_property
     def path(self) -> str:

@@ -6,14 +6,14 @@ CONTRIBUTING.md shows step by step how to add one.
 from service.api.action import Action
 from service.api.handlers.requirements.create import create
 from service.api.handlers.requirements.read import read
-from service.domain.schemas import create_params, read_params
+from service.domain.schemas import create_schema, read_schema
 
 ACTIONS: tuple[Action, ...] = (
     Action(
         name="create",
         handler=create,
-        params=create_params,
-        data="Requirement",
+        params=create_schema,
+        data_component="Requirement",
         summary="Create a requirement",
         description="Records that one thing (`requireable`) requires another (`required`). "
         "`action-successful` is sent only after the requirement is committed.",
@@ -23,20 +23,20 @@ ACTIONS: tuple[Action, ...] = (
             "key": "tier",
             "value": "gold",
         },
-        success="The requirement is recorded.",
+        success_message="The requirement is recorded.",
         outcomes=("created", "replayed", "none", "unknown"),
-        verifies_caller=True,
+        statement_judges_token=True,
         sends_email=True,
     ),
     Action(
         name="read",
         handler=read,
-        params=read_params,
-        data="Requirement",
+        params=read_schema,
+        data_component="Requirement",
         summary="Read a requirement",
         description="Returns the record of a requirement. To a session whose user is only a client, requirements of "
         "other users do not exist.",
         example={"id": 1},
-        success="The requirement was found.",
+        success_message="The requirement was found.",
     ),
 )

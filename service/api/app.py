@@ -15,7 +15,7 @@ from service.api.middlewares import OUTER, through_pipeline
 from service.api.openapi import render_document
 from service.config import Config
 from service.metrics.definitions import Metrics
-from service.observability.requests import RequestLog, log_by_structlog
+from service.observability.request_log import RequestLog, log_by_structlog
 
 
 def create_app(
@@ -40,7 +40,7 @@ def create_app(
     app.router.add_get("/ready", health.ready, expect_handler=handle_expect)
     app.add_routes(docs.routes(render_document(actions, app[keys.PARAMS_SCHEMAS])))
     for action in actions:
-        app[keys.METRICS].predeclare_errors(action.path, action.crash_outcomes)
+        app[keys.METRICS].predeclare_errors(action.path, action.own_errors)
         for method in action.methods:
             app.router.add_route(method, action.path, through_pipeline(action), expect_handler=handle_expect)
     app.router.register_resource(CatchAllResource(not_found))

@@ -82,7 +82,7 @@ class UnverifiedCaller:
     """The caller of one request before its token was judged.
 
     A `Caller` can only be had from here: by `verify`, which looks the token up, or by `accept`, from the verdict of a
-    statement that judged the token itself. Whatever needs a caller therefore cannot run for a rejected one.
+    statement that judged the token itself. Code that takes a `Caller` therefore runs only for valid tokens.
     """
 
     __slots__ = ("_authenticator", "_deadline", "_session_view", "digest", "token")

@@ -21,7 +21,7 @@ def respond(request: web.Request, status: Status) -> web.Response:
     succeeded = isinstance(status, ActionSuccessful)
     body = {
         "status": status.name,
-        "message": action.success if action is not None and succeeded else status.message(),
+        "message": action.success_message if action is not None and succeeded else status.message(),
         "data": status.data,
         **status.views,
     }

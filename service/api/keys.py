@@ -19,7 +19,7 @@ from service.domain.statuses import Status
 from service.mail.dispatcher import Dispatcher
 from service.mail.sender import EmailSender
 from service.metrics.definitions import Metrics
-from service.observability.requests import RequestLog
+from service.observability.request_log import RequestLog
 from service.storage.registry import Route
 
 CONFIG = web.AppKey("config", Config)
@@ -27,7 +27,7 @@ PARAMS_SCHEMAS = web.AppKey("params_schemas", Mapping[str, Schema])  # by the na
 REGISTRY = web.AppKey("registry", RouteRegistry)
 AUTHENTICATOR = web.AppKey("authenticator", Authenticator)
 WRITER = web.AppKey("writer", RequirementWriter)
-READ_DATABASE = web.AppKey("read_database", Database)  # PostgreSQL plans its statements without restrictions
+READ_DATABASE = web.AppKey("read_database", Database)  # the pool for reads, without the planner settings of the writes
 EMAIL_SENDER = web.AppKey("email_sender", EmailSender)  # this and the dispatcher only if e-mails are sent
 DISPATCHER = web.AppKey("dispatcher", Dispatcher)
 CRASH_NOTIFIER = web.AppKey("crash_notifier", CrashNotifier)
@@ -42,7 +42,7 @@ PARAMS = web.RequestKey("params", Mapping[str, Any])
 ENCODED = web.RequestKey("encoded", bool)  # whether the params were sent base64 encoded
 ROUTE = web.RequestKey("route", Route)
 TOKEN = web.RequestKey("token", str)
-UNVERIFIED_CALLER = web.RequestKey("unverified_caller", UnverifiedCaller)  # only if the action verifies the caller
+UNVERIFIED_CALLER = web.RequestKey("unverified_caller", UnverifiedCaller)  # of statement_judges_token
 CALLER = web.RequestKey("caller", Caller)  # for all other actions
 
 STATUS = web.ResponseKey("status", Status)

@@ -15,7 +15,7 @@ from service.api.crash_notifier import CrashNotifier
 from service.api.readiness import Readiness
 from service.api.requirement_writer import RequirementWriter
 from service.api.route_registry import RouteRegistry
-from service.api.sampler import Sampler
+from service.api.worker_sampler import Sampler
 from service.config import Config, DatabaseConfig
 from service.config.resources import resource
 from service.database.checks import check_database
@@ -83,7 +83,7 @@ async def stop_dispatching(app: web.Application) -> None:
 
 
 def _email_to_queue(config: Config) -> EmailToQueue | None:
-    """The e-mail to queue with each requirement, leased to its request for as long as the request may take."""
+    """The e-mail to queue with each requirement, leased for the request's time and a grace period."""
     if not config.mandrill.enabled:
         return None
     return EmailToQueue(config.mandrill.recipients, lease(config.server.request_timeout_seconds))

@@ -6,7 +6,7 @@ import structlog
 
 from service.api.route_registry import RouteRegistry
 from service.database.errors import DatabaseError
-from service.database.migrations import Known, pending_migrations
+from service.database.migrations import Migrations, pending_migrations
 from service.database.pool import Database
 
 # /ready must answer within 2 s, even if the database does not.
@@ -23,7 +23,7 @@ log = structlog.get_logger()
 class Readiness:
     """Checks the database and its migrations on demand, and whether this worker is serving."""
 
-    def __init__(self, database: Database, known: Known, registry: RouteRegistry) -> None:
+    def __init__(self, database: Database, known: Migrations, registry: RouteRegistry) -> None:
         self._database = database
         self._known = known
         self._registry = registry
@@ -57,7 +57,7 @@ class Readiness:
             return {"database": "no answer", "migrations": "unknown"}
         return {"database": "ok", "migrations": "pending" if pending else "ok"}
 
-    async def _pending(self) -> Known:
+    async def _pending(self) -> Migrations:
         async with self._database.connection() as connection:
             return await pending_migrations(connection, self._known)
 

@@ -9,11 +9,11 @@ from service.domain.params import load_params
 from service.domain.statuses import ParamError
 
 
-def read_params(request: web.Request, *other_errors: ParamError) -> dict[str, Any]:
+def load_request_params(request: web.Request, *other_errors: ParamError) -> dict[str, Any]:
     """The values of the action's params. `other_errors` were found elsewhere in the request.
 
-    Raises `MissingParam` or `InvalidParam`. Call it only after the caller was verified, or have the caller verified
-    before the error is answered: a rejected caller must not learn anything about params.
+    Raises `MissingParam` or `InvalidParam`. Verify the caller before calling this, or before answering its
+    error: a rejected caller must not learn anything about params.
     """
     schema = request.app[keys.PARAMS_SCHEMAS][request[keys.ACTION].name]
     return load_params(schema, request[keys.PARAMS], *other_errors)

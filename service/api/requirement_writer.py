@@ -126,7 +126,7 @@ class RequirementWriter:
             task.exception()  # marks it as retrieved, in case the request was cancelled
 
     async def _find_existing(self, item: NewRequirement, result: InsertResult, deadline: float) -> InsertResult:
-        """Add the row that a concurrent call with the same key wrote before the references were deleted."""
+        """Look for a row that a concurrent call with the same key wrote before the references were deleted."""
         try:
             existing = await self._store.find_by_request_uid(item.request_uid, _seconds_left(deadline))
         except DatabaseError as error:
@@ -140,7 +140,7 @@ class RequirementWriter:
             await asyncio.wait(self._single_writes)
 
 
-def requirement_of(item: NewRequirement, result: InsertResult) -> Requirement:
+def requirement_or_refusal(item: NewRequirement, result: InsertResult) -> Requirement:
     """The requirement in the result of writing `item` for an accepted caller.
 
     Raises `InvalidParam` for a reference that does not exist, or for an Idempotency-Key that was used before with
@@ -164,7 +164,7 @@ def _may_be_written(error: DatabaseError, item: NewRequirement) -> bool:
 
 
 def _is_retryable(error: DatabaseError, *, unknown: bool) -> bool:
-    """Whether to attempt the write again. A write that was never sent is given up, unless an earlier one was sent."""
+    """Whether to attempt the write again. `NotConnected` is retried only if an earlier attempt may have written."""
     return isinstance(error, RetryableError | ConnectionLost) or (unknown and isinstance(error, NotConnected))
 
 

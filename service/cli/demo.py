@@ -35,9 +35,7 @@ def show_demo(made: Demo, url: str) -> None:
     click.echo(f"API                {url}, described at {url}/docs")
     click.echo(f"application token  {made.application_token}")
     click.echo(f"session token      {made.session_token}")
-    click.echo(
-        f"curl -sS {url}{action_path('create')} -H 'Content-Type: application/json' -d '{json.dumps(params)}'"
-    )
+    click.echo(f"curl -sS {url}{action_path('create')} -H 'Content-Type: application/json' -d '{json.dumps(params)}'")
 
 
 def show_console(password: str, url: str) -> None:

@@ -60,15 +60,15 @@ def _state(known: bytes | None, applied: migrations.Applied | None) -> str:
     return "applied" if known == applied.digest else "applied, and its file has changed since"
 
 
-def _known() -> migrations.Known:
+def _known() -> migrations.Migrations:
     return migrations.load_migrations(resource("sql") / "migrations")
 
 
-async def _up(config: Config) -> migrations.Known:
+async def _up(config: Config) -> migrations.Migrations:
     async with connected(config) as connection:
         return await migrations.migrate(connection, _known())
 
 
-async def _status(config: Config) -> tuple[migrations.Known, dict[int, migrations.Applied]]:
+async def _status(config: Config) -> tuple[migrations.Migrations, dict[int, migrations.Applied]]:
     async with connected(config) as connection:
         return _known(), dict(await migrations.applied_migrations(connection))

@@ -6,7 +6,7 @@ import asyncpg
 
 from service.config import Config
 from service.database.errors import DatabaseError, translate_statement_errors
-from service.database.migrations import Known, pending_migrations
+from service.database.migrations import Migrations, pending_migrations
 from service.database.pool import CONSOLE_POOL_SIZE
 from service.database.queries import QUERIES, quote_identifier
 
@@ -21,7 +21,7 @@ class UnfitAssociationError(UnfitDatabaseError):
     """The table of a configured association type cannot be used."""
 
 
-async def check_database(connection: asyncpg.Connection, config: Config, known: Known) -> tuple[str, ...]:
+async def check_database(connection: asyncpg.Connection, config: Config, known: Migrations) -> tuple[str, ...]:
     """Check the database and return warnings about settings that are risky but allowed.
 
     Raises `UnfitDatabaseError` if the service must not use the database, or another `DatabaseError` if a check fails.
@@ -49,7 +49,7 @@ def _check_server(facts: asyncpg.Record, *, require_durable: bool) -> None:
             )
 
 
-async def _check_migrations(connection: asyncpg.Connection, known: Known) -> None:
+async def _check_migrations(connection: asyncpg.Connection, known: Migrations) -> None:
     pending = await pending_migrations(connection, known)
     if pending:
         names = ", ".join(map(str, pending))

@@ -1,11 +1,11 @@
 """Database errors, classified by whether the statement was carried out. Driver exceptions never leave `database`.
 
-* DatabaseError                 refused or failed; nothing was written
+* DatabaseError                 refused or failed; nothing was written, except maybe after ConnectionLost
   + NotConnected                no connection in time; the statement was not sent
     - DatabaseUnusable          wrong address, database name or credentials; do not retry
   + ConnectionLost              lost after sending; the statement may have been carried out
   + RetryableError              rolled back, for example by a deadlock; retry at once
-  + StatementTimeout            waited too long, usually for a lock; nothing was written
+  + StatementTimeout            waited too long, usually for a lock; this statement wrote nothing
   + DataRejected                a value does not fit its type
   + ConstraintViolated          the write would break a constraint
   + MigrationError              in `migrations`: a migration cannot be applied
@@ -20,7 +20,7 @@ import asyncpg
 
 
 class DatabaseError(Exception):
-    """PostgreSQL refused the statement, or the statement failed. Nothing was written."""
+    """PostgreSQL refused the statement, or it failed. It wrote nothing, except maybe after `ConnectionLost`."""
 
 
 class NotConnected(DatabaseError):
@@ -40,7 +40,7 @@ class RetryableError(DatabaseError):
 
 
 class StatementTimeout(DatabaseError):
-    """The statement took too long, usually because it waited for a lock. Nothing was written."""
+    """The statement took too long, usually because it waited for a lock. This statement wrote nothing."""
 
 
 class DataRejected(DatabaseError):

@@ -45,10 +45,10 @@ class Applied:
     applied_at: datetime
 
 
-Known = tuple[Migration, ...]
+Migrations = tuple[Migration, ...]
 
 
-def load_migrations(folder: Path) -> Known:
+def load_migrations(folder: Path) -> Migrations:
     """Return the migrations of a folder in order. Raises `ValueError` for a wrong file name or a repeated number."""
     migrations = []
     for path in sorted(folder.glob("*.sql")):
@@ -70,13 +70,13 @@ async def applied_migrations(connection: asyncpg.Connection) -> Mapping[int, App
     return {row["version"]: Applied(row["name"], row["sha256"], row["applied_at"]) for row in rows}
 
 
-async def pending_migrations(connection: asyncpg.Connection, known: Known) -> Known:
+async def pending_migrations(connection: asyncpg.Connection, known: Migrations) -> Migrations:
     """Return the migrations of `known` that are not applied yet. Raises `DatabaseError`."""
     applied = await applied_migrations(connection)
     return tuple(migration for migration in known if migration.version not in applied)
 
 
-async def migrate(connection: asyncpg.Connection, known: Known) -> Known:
+async def migrate(connection: asyncpg.Connection, known: Migrations) -> Migrations:
     """Apply the pending migrations in order and return them. An advisory lock serializes concurrent processes.
 
     Raises `MigrationError` if a migration fails or if the file of an applied migration has changed.

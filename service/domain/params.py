@@ -24,10 +24,16 @@ _INVALID: Any = object()
 class Param(fields.Field[Any]):
     """A param whose value is returned as it was sent, or refused by its rule."""
 
-    def __init__(self, rule: Rule, *, required: bool = False, json_schema: Mapping[str, Any]) -> None:
-        """`json_schema` describes the same rule in the OpenAPI document."""
+    def __init__(
+        self, rule: Rule, *, required: bool = False, default: Any = None, json_schema: Mapping[str, Any]
+    ) -> None:
+        """`json_schema` describes the same rule in the OpenAPI document.
+
+        `default` is the value of an absent optional param; with marshmallow's `missing` it is left out of the values,
+        so that an action can tell it from null.
+        """
         self.rule = rule
-        super().__init__(metadata=dict(json_schema), **_presence(required=required))
+        super().__init__(metadata=dict(json_schema), **_presence(required=required, default=default))
 
     def checked(self, value: Any) -> Any:
         """The value, or `_INVALID`."""
@@ -63,10 +69,10 @@ class ReferenceParam(fields.Nested):
         return Reference(**loaded) if loaded else loaded
 
 
-def _presence(*, required: bool) -> dict[str, Any]:
+def _presence(*, required: bool, default: Any = None) -> dict[str, Any]:
     if required:
         return {"required": True, "error_messages": {"required": MISSING, "null": MISSING}}
-    return {"allow_none": True, "load_default": None}
+    return {"allow_none": True, "load_default": default}
 
 
 class ParamsSchema(Schema):
@@ -81,13 +87,15 @@ class ParamsSchema(Schema):
 
 
 def check_all(schema: Any, params: Params) -> dict[str, Any] | None:
-    """The values of the schema's fields if all of them are valid, else None. Absent optional params are None."""
+    """The values of the schema's fields if all of them are valid, else None. Absent params have their default."""
     values = {}
     for name, field in schema.fields.items():
         value = params.get(name)
         if value is None:
             if field.required:
                 return None
+            if name not in params and field.load_default is missing:
+                continue
         else:
             value = field.checked(value)
             if value is _INVALID:

@@ -52,14 +52,16 @@ class Requirement(NamedTuple):
         }
 
 
-def new_requirement(token_digest: bytes, params: Mapping[str, Any], key: IdempotencyKey | None) -> NewRequirement:
-    """The requirement that a create with these params writes. `key` is the caller's Idempotency-Key, if any."""
+def new_requirement(
+    token_digest: bytes, params: Mapping[str, Any], idempotency_key: IdempotencyKey | None
+) -> NewRequirement:
+    """The requirement that a create with these params writes. `idempotency_key` is None if the call has none."""
     return NewRequirement(
-        time_ordered_uuid() if key is None else keyed_uid(key),
+        time_ordered_uuid() if idempotency_key is None else keyed_uid(idempotency_key),
         token_digest,
         params["required"],
         params["requireable"],
         params["key"],
         params["value"],
-        None if key is None else params_digest(params),
+        None if idempotency_key is None else params_digest(params),
     )

@@ -14,11 +14,10 @@ MAX_VALUE_LENGTH = 4096
 SchemaFactory = Callable[[Collection[str]], ParamsSchema]
 
 
-def create_params(association_types: Collection[str]) -> ParamsSchema:
+def create_schema(association_types: Collection[str]) -> ParamsSchema:
     """The params of `create`."""
     reference = _reference(association_types)
     return _schema(
-        "CreateRequirement",
         required=ReferenceParam(reference, "What is required."),
         requireable=ReferenceParam(reference, "What requires it."),
         key=text_param(MAX_KEY_LENGTH, "Stored and returned as sent. No NUL characters."),
@@ -26,9 +25,9 @@ def create_params(association_types: Collection[str]) -> ParamsSchema:
     )
 
 
-def read_params(_association_types: Collection[str]) -> ParamsSchema:
+def read_schema(_association_types: Collection[str]) -> ParamsSchema:
     """The params of `read`."""
-    return _schema("ReadRequirement", id=id_param())
+    return _schema(id=id_param())
 
 
 def _reference(association_types: Collection[str]) -> type[ParamsSchema]:
@@ -36,7 +35,7 @@ def _reference(association_types: Collection[str]) -> type[ParamsSchema]:
     return ParamsSchema.from_dict(fields, name="Reference")  # type: ignore[return-value, arg-type]
 
 
-def _schema(name: str, **fields: object) -> ParamsSchema:
+def _schema(**fields: object) -> ParamsSchema:
     """The schema of an action's own params, and of the views that every action takes."""
     views = {
         "session_view": choice_param(SESSION_VIEWS, "The view of the session to return. Null or absent: none."),
@@ -44,4 +43,4 @@ def _schema(name: str, **fields: object) -> ParamsSchema:
             APPLICATION_VIEWS, "The view of the application to return. Null or absent: none."
         ),
     }
-    return ParamsSchema.from_dict({**fields, **views}, name=name)()  # type: ignore[return-value, dict-item]
+    return ParamsSchema.from_dict({**fields, **views})()  # type: ignore[return-value, dict-item]

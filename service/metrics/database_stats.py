@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import structlog
 
 from service.database.errors import DatabaseError
-from service.database.migrations import Known, pending_migrations
+from service.database.migrations import Migrations, pending_migrations
 from service.database.pool import Database
 from service.storage.backlog import Backlog, count_sent_emails, read_backlog
 
@@ -41,7 +41,7 @@ class StatsSnapshot:
 class DatabaseStats:
     """Queries the database for its stats and caches the result."""
 
-    def __init__(self, database: Database, known: Known) -> None:
+    def __init__(self, database: Database, known: Migrations) -> None:
         """`known` holds the migrations of this build."""
         self._database = database
         self._known = known
@@ -70,4 +70,4 @@ class DatabaseStats:
                 sent = await count_sent_emails(self._database, TIMEOUT_SECONDS)
                 self._snapshot = replace(self._snapshot, sent_emails=sent)
         except (DatabaseError, TimeoutError) as error:
-            log.info("facts-not-found", reason=str(error) or "timeout")
+            log.info("database-stats-unavailable", reason=str(error) or "timeout")

@@ -1,11 +1,11 @@
 """The metrics of the workers and of the supervisor."""
 
 import contextlib
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
-from service.domain.statuses import ApplicationCrash, IdentifyRequestError, MandrillEmailFailed, Status
+from service.domain.statuses import Outcome, Status
 
 REQUESTS = "requirements_requests"
 REQUEST_SECONDS = "requirements_request_duration_seconds"
@@ -81,17 +81,11 @@ class Metrics:
         count()
         observe(seconds)
 
-    def predeclare_errors(self, route: str, outcomes: Collection[str]) -> None:
-        """Create the series of our own errors at `route` with the value 0.
+    def predeclare_errors(self, route: str, errors: Iterable[tuple[type[Status], Outcome]]) -> None:
+        """Create the series of these errors at `route` with the value 0.
 
-        Prometheus sees no increase in a series that starts at 1, so an alert would miss the first error. `outcomes`
-        are those an application crash can have there. A route without the outcome `unknown` writes nothing, so it
-        sends no e-mail either.
+        Prometheus sees no increase in a series that starts at 1, so an alert would miss the first error.
         """
-        errors: list[tuple[type[Status], str]] = [(ApplicationCrash, outcome) for outcome in outcomes]
-        errors.append((IdentifyRequestError, "none"))
-        if "unknown" in outcomes:
-            errors.append((MandrillEmailFailed, "created"))
         for status, outcome in errors:
             self._requests.labels(route, status.name, str(status.http_code), outcome)
 

@@ -57,7 +57,7 @@ def _remove_stale_folders() -> None:
                 shutil.rmtree(folder)
 
 
-def announced_folder() -> Path:
+def metrics_folder_from_environment() -> Path:
     """The metrics folder set in the environment. Raises `KeyError` if none is set."""
     return Path(os.environ[VARIABLE])
 
@@ -68,12 +68,12 @@ def write_as(name: str) -> None:
     `name` must be unique among living processes and must not contain an underscore. Without this call, metrics are
     kept in memory.
     """
-    values.ValueClass = _value_class(announced_folder(), name)
+    values.ValueClass = _value_class(metrics_folder_from_environment(), name)
 
 
 def forget(name: str) -> None:
     """Remove the gauges of the ended process `name`. Its counters and histograms are kept."""
-    mark_process_dead(name, str(announced_folder()))  # type: ignore[no-untyped-call]
+    mark_process_dead(name, str(metrics_folder_from_environment()))  # type: ignore[no-untyped-call]
 
 
 def collect(folder: Path) -> list[Metric]:

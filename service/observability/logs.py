@@ -13,7 +13,7 @@ import orjson
 import structlog
 from structlog.typing import EventDict, ExcInfo, Processor, WrappedLogger
 
-from service.observability.requests import DirectRequestLog
+from service.observability.request_log import DirectRequestLog
 from service.observability.secrets import REDACTED, clip, is_sensitive, plain
 from service.observability.sink import LogSink
 

@@ -13,7 +13,7 @@ from service import __version__
 from service.admin.app import create_ops_app
 from service.admin.password import console_password
 from service.config import Config
-from service.metrics.files import announced_folder
+from service.metrics.files import metrics_folder_from_environment
 from service.observability import logs, sentry
 from service.observability.secrets import protect
 
@@ -29,7 +29,7 @@ def run_console(config: Config, listener: socket.socket, lifeline: int, ready: i
     with logs.configure(config.logging.level, config.logging.format):
         protect(*config.secrets, console_password(config))
         sentry.start(config.sentry.dsn, config.sentry.environment, __version__)
-        uvloop.run(_serve(create_ops_app(config, announced_folder()), listener, lifeline, ready))
+        uvloop.run(_serve(create_ops_app(config, metrics_folder_from_environment()), listener, lifeline, ready))
         sentry_sdk.flush(timeout=1)
 
 

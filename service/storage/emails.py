@@ -10,7 +10,7 @@ from service.database.pool import Database
 from service.database.queries import QUERIES
 from service.domain.requirements import Requirement
 from service.storage.notifications import Notification
-from service.storage.requirements import requirement_of
+from service.storage.requirements import requirement_from_columns
 from service.storage.statements import Rows, fetch
 
 STATES = ("pending", "sent", "dead")
@@ -45,7 +45,7 @@ async def claim_emails(database: Database, limit: int, lease: timedelta) -> list
     """Lease up to `limit` due e-mails for the time `lease`. Raises a `DatabaseError`."""
     rows = await database.fetch(QUERIES["claim_emails"], limit, lease)
     return [
-        Claimed(email_id, attempts, tuple(recipients), requirement_of(columns))
+        Claimed(email_id, attempts, tuple(recipients), requirement_from_columns(columns))
         for email_id, attempts, recipients, *columns in rows
     ]
 

@@ -1,4 +1,4 @@
-"""Requirements, page by page: the queries that the console and the API share."""
+"""Requirements, page by page: the queries of lists, for the console and the API."""
 
 from service.database.queries import QUERIES
 from service.domain.references import Reference

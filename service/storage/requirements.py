@@ -71,7 +71,7 @@ class RequirementStore:
     async def find_by_request_uid(self, request_uid: str, timeout: float) -> Requirement | None:
         """The requirement of `request_uid`, if there is one. `timeout` is in seconds. Raises a `DatabaseError`."""
         rows = await self._database.fetch(QUERIES["find_by_request_uid"], request_uid, timeout=timeout)
-        return requirement_of(rows[0]) if rows else None
+        return requirement_from_columns(rows[0]) if rows else None
 
     def _statement(self, types: tuple[str, ...], *, wait: bool) -> str:
         """The statement for these types; once there are many statements, the one for all types."""
@@ -102,7 +102,7 @@ async def read_requirement(
 ) -> Requirement | None:
     """The requirement with this id, if the viewer may see it. `timeout` is in seconds. Raises a `DatabaseError`."""
     rows = await database.fetch(QUERIES["read_requirement"], requirement_id, *viewer, timeout=timeout)
-    return requirement_of(rows[0]) if rows else None
+    return requirement_from_columns(rows[0]) if rows else None
 
 
 def _input_row(item: NewRequirement) -> dict[str, str | int | None]:
@@ -123,11 +123,11 @@ def _input_row(item: NewRequirement) -> dict[str, str | int | None]:
 
 def _insert_result(row: asyncpg.Record) -> InsertResult:
     *columns, created, email_id, required_exists, requireable_exists = row[LOOKUP_END:]
-    requirement = requirement_of(columns) if columns[0] is not None else None
+    requirement = requirement_from_columns(columns) if columns[0] is not None else None
     return InsertResult(lookup_of(row), requirement, created, email_id, required_exists, requireable_exists)
 
 
-def requirement_of(columns: Iterable[Any]) -> Requirement:
+def requirement_from_columns(columns: Iterable[Any]) -> Requirement:
     """The requirement in columns that are in the order of create_requirements. Reading them by name is slow."""
     row_id, required_type, required_id, requireable_type, requireable_id, *others = columns
     required, requireable = Reference(required_type, required_id), Reference(requireable_type, requireable_id)

@@ -114,7 +114,7 @@ def metrics() -> Metrics:
 
 @pytest.fixture
 async def client(config: Config, records: Records, aiohttp_client: AppClient, metrics: Metrics) -> Client:
-    """A client of an application with the create route deployed."""
+    """A client of an application with all routes deployed."""
     await records.deploy()
     return await aiohttp_client(create_app(config, metrics))
 

@@ -5,10 +5,13 @@ from datetime import UTC, datetime
 
 import pytest
 
+from service.domain.statuses import ApplicationCrash, Outcome, Status
 from service.metrics.aggregation import Totals, aggregate, point_between
 from service.metrics.definitions import UNMATCHED, Metrics
 from service.metrics.history import MAX_POINTS, History, Point, RouteStats
 from tests.factories import CREATE
+
+ERRORS: list[tuple[type[Status], Outcome]] = [(ApplicationCrash, "none"), (ApplicationCrash, "unknown")]
 
 NOW = datetime(2026, 11, 23, 10, tzinfo=UTC)
 OTHER = "/api/v1/requirements/other"
@@ -74,7 +77,7 @@ def test_each_route_has_its_own_stats() -> None:
 
 def test_a_route_never_called_has_no_stats() -> None:
     """Predeclared error series do not count as calls."""
-    point = point_of(lambda _: None, lambda metrics: metrics.predeclare_errors(CREATE, ("none", "unknown")))
+    point = point_of(lambda _: None, lambda metrics: metrics.predeclare_errors(CREATE, ERRORS))
     assert point.by_route == {}
 
 

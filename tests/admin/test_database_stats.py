@@ -12,7 +12,7 @@ from service.admin.history_sampler import sample_history
 from service.admin.metrics_endpoint import render
 from service.config import Config
 from service.config.resources import resource
-from service.database.migrations import Known, load_migrations
+from service.database.migrations import Migrations, load_migrations
 from service.database.pool import Database, open_database
 from service.metrics.database_stats import DatabaseStats, StatsSnapshot
 from service.metrics.files import metrics_folder
@@ -22,7 +22,7 @@ from tests.admin.scraping import Scrape
 from tests.admin.test_files import write
 from tests.serving.process import until
 
-KNOWN: Known = load_migrations(resource("sql") / "migrations")
+KNOWN: Migrations = load_migrations(resource("sql") / "migrations")
 
 BACKLOG = """
 WITH requirement AS (

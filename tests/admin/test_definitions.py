@@ -2,16 +2,16 @@
 
 from itertools import pairwise
 
-import pytest
 from prometheus_client.samples import Sample
 
 from service.api import keys
+from service.api.actions import ACTIONS
 from service.api.app import create_app
 from service.config import Config
 from service.domain.statuses import STATUSES
 from service.metrics.definitions import LATENCIES, UNMATCHED, Metrics
 from tests.conftest import Client
-from tests.factories import CREATE, Records, params
+from tests.factories import CREATE, READ, Records, params
 
 UNKNOWN_REQUESTS = [
     ("GET", "/api/v1/requirements/create"),
@@ -88,31 +88,19 @@ def test_errors_are_predeclared(config: Config) -> None:
     samples = requests(create_app(config)[keys.METRICS])
     errors = {("application-crash", "none"), ("application-crash", "unknown"), ("identify-request-error", "none")}
     assert {(sample.labels["status"], sample.labels["outcome"]) for sample in samples} >= errors
-    assert {(sample.labels["route"], sample.value) for sample in samples} == {(CREATE, 0.0)}
+    assert {(sample.labels["route"], sample.value) for sample in samples} == {(action.path, 0.0) for action in ACTIONS}
 
 
-@pytest.mark.parametrize(
-    ("outcomes", "expected"),
-    [
-        (
-            ("none", "unknown"),
-            {
-                ("application-crash", "500", "none"),
-                ("application-crash", "500", "unknown"),
-                ("identify-request-error", "500", "none"),
-                ("mandrill-email-failed", "500", "created"),
-            },
-        ),
-        (("none",), {("application-crash", "500", "none"), ("identify-request-error", "500", "none")}),
-    ],
-    ids=["a write", "a read"],
-)
-def test_predeclared_errors_depend_on_the_outcomes(outcomes: tuple[str, ...], expected: set[tuple[str, ...]]) -> None:
-    """A route that writes can crash with an unknown outcome and fail to send an e-mail; a read cannot."""
+def test_predeclared_errors_are_those_of_each_action() -> None:
+    """A create can crash with an unknown outcome and fail to send its e-mail; a read cannot."""
     metrics = Metrics()
-    metrics.predeclare_errors(CREATE, outcomes)
-    declared = {tuple(sample.labels[name] for name in ("status", "code", "outcome")) for sample in requests(metrics)}
-    assert declared == expected
+    for action in ACTIONS:
+        metrics.predeclare_errors(action.path, action.own_errors)
+    declared = {tuple(sample.labels[name] for name in ("route", "status", "outcome")) for sample in requests(metrics)}
+    both = {
+        (path, status, "none") for path in (CREATE, READ) for status in ("application-crash", "identify-request-error")
+    }
+    assert declared == both | {(CREATE, "application-crash", "unknown"), (CREATE, "mandrill-email-failed", "created")}
 
 
 def test_the_number_of_series_is_bounded() -> None:

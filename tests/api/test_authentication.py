@@ -21,7 +21,7 @@ Handler = Callable[[web.Request], Awaitable[web.Response]]
 
 INSERT = "INSERT INTO services (name) VALUES ('written by a handler') RETURNING id"
 (CREATE,) = (action for action in ACTIONS if action.name == "create")
-FORGETFUL = replace(CREATE, name="forgetful", verifies_caller=False, outcomes=("created", "none", "unknown"))
+FORGETFUL = replace(CREATE, name="forgetful", statement_judges_token=False, outcomes=("created", "none", "unknown"))
 
 
 async def write_for_anyone(request: web.Request) -> web.Response:
@@ -72,7 +72,7 @@ async def test_a_handler_without_a_verdict_has_no_caller(
     config: Config, records: Records, aiohttp_client: AppClient
 ) -> None:
     """If the action's own statement is to judge the token, a handler that forgets it fails before it can write."""
-    action = replace(FORGETFUL, verifies_caller=True)
+    action = replace(FORGETFUL, statement_judges_token=True)
     answer, written = await call(action, write_for_the_caller, "unknown", config, records, aiohttp_client)
     assert (answer.code, answer.status, written) == (500, "application-crash", 0)
 

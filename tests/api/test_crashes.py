@@ -16,7 +16,7 @@ from service.config import Config
 from service.database.errors import DatabaseError
 from service.domain.statuses import ApplicationCrash, IdentifyRequestError
 from service.metrics.definitions import Metrics
-from service.observability.requests import log_by_structlog
+from service.observability.request_log import log_by_structlog
 from tests.api.conftest import with_database
 from tests.api.exchange import IDEMPOTENCY_KEY, post_create, read_envelope, refusal, success
 from tests.conftest import AppClient, Client

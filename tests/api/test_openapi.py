@@ -199,7 +199,7 @@ async def test_the_example_of_each_action_works(client: Client, records: Records
     response = await client.post(action.path, json=action.example | {"token": demo.application_token})
 
     body = await response.json()
-    assert (body["status"], body["message"]) == ("action-successful", action.success)
+    assert (body["status"], body["message"]) == ("action-successful", action.success_message)
 
 
 @pytest.mark.parametrize(

@@ -11,10 +11,9 @@ from service.domain.statuses import InvalidContentType, InvalidParam, InvalidTok
 from service.storage.registry import withdraw_route
 from tests.api.exchange import ApiResponse, post_create, read_envelope, refusal, success
 from tests.conftest import AppClient, Client
-from tests.factories import AppRecord, Records, SessionRecord, params
+from tests.factories import READ, AppRecord, Records, SessionRecord, params
 from tests.proxy import Proxy
 
-READ = "/api/v1/requirements/read"
 ABSENT = refusal(InvalidParam, ("id", "does not exist"))
 
 

@@ -34,7 +34,7 @@ async def connection(gateway_database: str) -> AsyncIterator[asyncpg.Connection]
 
 @pytest.fixture(scope="package")
 async def serve(gateway_database: str, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Serve]:
-    """The service, with the create route deployed and both workers ready."""
+    """The service, with all routes deployed and both workers ready."""
     async with connected(gateway_database) as connection:
         await Records(connection).deploy()
     environ = {**SETTINGS, "DATABASE_URL": gateway_database}

@@ -9,9 +9,9 @@ import pytest
 
 from service.config.resources import resource
 from service.database.migrations import (
-    Known,
     Migration,
     MigrationError,
+    Migrations,
     applied_migrations,
     load_migrations,
     migrate,
@@ -88,7 +88,7 @@ async def test_concurrent_processes_migrate_one_at_a_time(empty_url: str, empty:
         await empty.execute(QUERIES["lock_migrations"])
         racing = [asyncio.create_task(migrate(other, SHIPPED)) for other in others]
         await until_waiting(empty, 2)
-    results: list[Known] = await asyncio.gather(*racing)
+    results: list[Migrations] = await asyncio.gather(*racing)
     assert sorted(map(str, results[0] + results[1])) == list(map(str, SHIPPED))
     for other in others:
         await other.close()

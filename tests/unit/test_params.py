@@ -8,10 +8,10 @@ from hypothesis import strategies as st
 
 from service.domain.params import Params, check_all, load_params
 from service.domain.references import Reference
-from service.domain.schemas import create_params
+from service.domain.schemas import create_schema
 from service.domain.statuses import InvalidParam, ParamError
 
-SCHEMA = create_params(["User", "Service"])
+SCHEMA = create_schema(["User", "Service"])
 
 odd = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=3) | st.lists(st.none(), max_size=1)
 types = st.sampled_from(["User", "Service", "user", ""]) | odd

@@ -8,10 +8,10 @@ from hypothesis import strategies as st
 
 from service.domain.params import load_params
 from service.domain.references import Reference
-from service.domain.schemas import create_params
+from service.domain.schemas import create_schema
 from service.domain.statuses import InvalidParam, MissingParam, ParamError
 
-SCHEMA = create_params(["User", "Route"])
+SCHEMA = create_schema(["User", "Route"])
 USER = {"type": "User", "id": 1}
 EMOJI = "\U0001f600"
 CREATE_PARAMS = set(SCHEMA.fields)

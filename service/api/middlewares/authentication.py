@@ -18,8 +18,8 @@ from service.observability.secrets import remember
 async def authentication(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Look the token up and put the caller into the request; refuse the request if the token is not valid.
 
-    An action that declares `verifies_caller` gets an `UnverifiedCaller` instead: its own statement judges the token,
-    and without that verdict its handler has no caller.
+    An action that declares `statement_judges_token` gets an `UnverifiedCaller` instead: its own statement judges the
+    token, and without that verdict its handler has no caller.
     """
     token = _token(request)
     _refuse_when_overloaded(request)
@@ -27,7 +27,7 @@ async def authentication(request: web.Request, handler: Handler) -> web.StreamRe
         request.app[keys.AUTHENTICATOR], token, request[keys.DEADLINE], _requested_view(request)
     )
     request[keys.TOKEN] = token
-    if request[keys.ACTION].verifies_caller:
+    if request[keys.ACTION].statement_judges_token:
         request[keys.UNVERIFIED_CALLER] = unverified
     else:
         request[keys.CALLER] = await unverified.verify()

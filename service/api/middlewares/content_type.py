@@ -9,8 +9,8 @@ from aiohttp.typedefs import Handler
 from service.api import keys
 from service.domain.statuses import InvalidContentType
 
-PLAIN = "application/json"
-ENCODED = "text/plain"  # JSON, base64 encoded: the form of sensitive params
+JSON = "application/json"
+BASE64_JSON = "text/plain"  # JSON, base64 encoded: the form of sensitive params
 
 
 @web.middleware
@@ -24,7 +24,7 @@ async def content_type(request: web.Request, handler: Handler) -> web.StreamResp
     media_type = _media_type(content_types[0])
     if media_type is None:
         raise InvalidContentType
-    request[keys.ENCODED] = media_type == ENCODED
+    request[keys.ENCODED] = media_type == BASE64_JSON
     return await handler(request)
 
 
@@ -42,4 +42,4 @@ def _media_type(header: str) -> str | None:
     charsets = [value for name, value in message.get_params(()) if name.lower() == "charset"]
     # The value of `charset*=` is a tuple, which never matches.
     in_utf8 = all(str(charset).lower() in ("utf-8", "utf8") for charset in charsets)
-    return media_type if media_type in (PLAIN, ENCODED) and in_utf8 else None
+    return media_type if media_type in (JSON, BASE64_JSON) and in_utf8 else None

@@ -23,7 +23,7 @@ def envelopes(actions: Sequence[Action]) -> dict[str, JSONSchema]:
     """The schema of every envelope, by the name of its component."""
     shared = {status.__name__: _envelope(status, status.message()) for status in STATUSES if status not in WITH_DATA}
     own = {
-        envelope_component(action, status): _envelope(status, message_of(action, status), ref(action.data))
+        envelope_component(action, status): _envelope(status, message_of(action, status), ref(action.data_component))
         for action in actions
         for status in action.statuses
         if status in WITH_DATA
@@ -38,7 +38,7 @@ def envelope_component(action: Action, status: type[Status]) -> str:
 
 def message_of(action: Action, status: type[Status]) -> str:
     """The message of an answer of `action` with `status`."""
-    return action.success if status is ActionSuccessful else status.message()
+    return action.success_message if status is ActionSuccessful else status.message()
 
 
 def _envelope(status: type[Status], message: str, data: JSONSchema | None = None) -> JSONSchema:

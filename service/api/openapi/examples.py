@@ -38,6 +38,6 @@ _CONTENTS: Mapping[type[Status], Mapping[str, Any]] = {
 def example(action: Action, status: type[Status]) -> Mapping[str, Any]:
     """The envelope of an answer of `action` with `status`."""
     with_data = status in (ActionSuccessful, MandrillEmailFailed)
-    data = RECORD_EXAMPLES[action.data] if with_data else None
+    data = RECORD_EXAMPLES[action.data_component] if with_data else None
     envelope = {"status": status.name, "message": message_of(action, status), "data": data}
     return {**envelope, **_CONTENTS.get(status, {}), "request_id": "0123456789abcdef0123456789abcdef"}

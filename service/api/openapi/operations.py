@@ -4,7 +4,7 @@ import base64
 import json
 
 from service.api.action import Action
-from service.api.middlewares.content_type import ENCODED, PLAIN
+from service.api.middlewares.content_type import BASE64_JSON, JSON
 from service.api.middlewares.request_context import REQUEST_ID_HEADER
 from service.api.openapi.examples import TOKEN_PLACEHOLDER
 from service.api.openapi.records import JSONSchema, ref
@@ -50,7 +50,7 @@ def operation(action: Action, method: str) -> JSONSchema:
         "tags": ["requirements"],
         "security": [{"bearer": []}, {}],
         "parameters": [_IDEMPOTENCY_KEY, _REQUEST_ID] if action.writes else [_REQUEST_ID],
-        "requestBody": {"required": True, "content": {PLAIN: _plain(action), ENCODED: _encoded(action)}},
+        "requestBody": {"required": True, "content": {JSON: _plain(action), BASE64_JSON: _encoded(action)}},
         "responses": responses(action, _repeat(action) if action.writes else {}),
     }
 
@@ -86,7 +86,7 @@ def _encoded(action: Action) -> JSONSchema:
         "description": "The JSON object in base64: standard alphabet, padded, without line breaks. "
         "Routes with sensitive params accept nothing else.",
         "contentEncoding": "base64",
-        "contentMediaType": PLAIN,
+        "contentMediaType": JSON,
         "contentSchema": ref(action.params_component),
         "examples": [base64.b64encode(json.dumps(action.example).encode()).decode()],
     }

@@ -17,7 +17,7 @@ import atheris
 with atheris.instrument_imports(include=["service.domain.json_body", "service.domain.params", "tests.tools.inputs"]):
     from service.domain.json_body import decode_base64, decode_params
     from service.domain.params import load_params
-    from service.domain.schemas import create_params
+    from service.domain.schemas import create_schema
     from tests.tools.inputs.contract import params_faults, strict_base64
     from tests.tools.inputs.json_reference import EmptyDocument, InvalidDocument, read
 
@@ -27,7 +27,7 @@ from tests.api.bad_inputs.cases import params
 from tests.json_test_suite import documents
 
 TYPES = ("Client", "User")
-SCHEMA = create_params(TYPES)
+SCHEMA = create_schema(TYPES)
 LONGEST = 4096
 
 

@@ -7,8 +7,8 @@ from multidict import istr
 
 from service.api import keys
 from service.api.envelope import respond
-from service.api.request_params import read_params
-from service.api.requirement_writer import requirement_of
+from service.api.request_params import load_request_params
+from service.api.requirement_writer import requirement_or_refusal
 from service.domain.idempotency import HEADER, IdempotencyKey, key_errors
 from service.domain.requirements import Requirement, new_requirement
 from service.domain.statuses import ActionSuccessful, MandrillEmailFailed, Refusal
@@ -29,7 +29,7 @@ async def create(request: web.Request) -> web.Response:
     item = new_requirement(unverified.digest, params, key)
     result = await request.app[keys.WRITER].write(item, request[keys.DEADLINE])
     caller = unverified.accept(result.lookup)
-    requirement = requirement_of(item, result)
+    requirement = requirement_or_refusal(item, result)
     contents: dict[str, Any] = {
         "data": requirement.view(),
         "views": requested_views(caller, unverified.token, params),
@@ -47,7 +47,7 @@ async def _read(request: web.Request) -> tuple[dict[str, Any], IdempotencyKey | 
     unverified = request[keys.UNVERIFIED_CALLER]
     texts = request.headers.getall(_KEY_HEADER, [])
     try:
-        params = read_params(request, *key_errors(texts))
+        params = load_request_params(request, *key_errors(texts))
     except Refusal:
         # A rejected caller must not learn anything about params.
         await unverified.verify()

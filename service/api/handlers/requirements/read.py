@@ -7,7 +7,7 @@ from aiohttp import web
 from service.api import keys
 from service.api.envelope import respond
 from service.api.reading import run_read
-from service.api.request_params import read_params
+from service.api.request_params import load_request_params
 from service.domain.statuses import ActionSuccessful, InvalidParam, ParamError
 from service.domain.views import requested_views
 from service.storage.requirements import read_requirement
@@ -15,7 +15,7 @@ from service.storage.requirements import read_requirement
 
 async def read(request: web.Request) -> web.Response:
     """Answer with the requirement's record. One that the caller may not see does not exist for the caller."""
-    params = read_params(request)
+    params = load_request_params(request)
     requirement = await run_read(request, partial(read_requirement, params["id"]))
     if requirement is None:
         raise InvalidParam(ParamError("id", "does not exist"))

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 import asyncpg
 import pytest
 
-from service.api.requirement_writer import RequirementWriter, requirement_of
+from service.api.requirement_writer import RequirementWriter, requirement_or_refusal
 from service.config import Config
 from service.database.pool import open_database
 from service.domain.callers import Application, Caller, digest, refusal_of
@@ -54,7 +54,7 @@ class Writes:
         refusal = refusal_of(result.lookup)
         if refusal is not None:
             raise refusal
-        return requirement_of(item, result), "created" if result.created else "replayed"
+        return requirement_or_refusal(item, result), "created" if result.created else "replayed"
 
 
 @pytest.fixture
