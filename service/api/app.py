@@ -30,6 +30,7 @@ def create_app(
     """
     app = web.Application(middlewares=OUTER, client_max_size=config.server.max_body_bytes)
     app[keys.CONFIG] = config
+    app[keys.ACTIONS] = {(method, action.path): action for action in actions for method in action.methods}
     app[keys.PARAMS_SCHEMAS] = {action.name: action.params(config.associations) for action in actions}
     app[keys.METRICS] = metrics or Metrics()
     app[keys.REQUEST_LOG] = log_request
@@ -39,9 +40,8 @@ def create_app(
     app.router.add_get("/ping", health.ping, expect_handler=handle_expect)
     app.router.add_get("/ready", health.ready, expect_handler=handle_expect)
     app.add_routes(docs.routes(render_document(actions, app[keys.PARAMS_SCHEMAS])))
-    for action in actions:
-        app[keys.METRICS].predeclare_errors(action.path, action.own_errors)
-        for method in action.methods:
-            app.router.add_route(method, action.path, through_pipeline(action), expect_handler=handle_expect)
+    for (method, path), action in app[keys.ACTIONS].items():
+        app[keys.METRICS].predeclare_errors(path, action.own_errors)
+        app.router.add_route(method, path, through_pipeline(action), expect_handler=handle_expect)
     app.router.register_resource(CatchAllResource(not_found))
     return app

@@ -23,6 +23,7 @@ from service.observability.request_log import RequestLog
 from service.storage.registry import Route
 
 CONFIG = web.AppKey("config", Config)
+ACTIONS = web.AppKey("actions", Mapping[tuple[str, str], Action])  # by method and path
 PARAMS_SCHEMAS = web.AppKey("params_schemas", Mapping[str, Schema])  # by the name of the action
 REGISTRY = web.AppKey("registry", RouteRegistry)
 AUTHENTICATOR = web.AppKey("authenticator", Authenticator)

@@ -50,14 +50,14 @@ async def test_gauges_are_those_of_the_running_workers(service: RunningService) 
     """The gauges of a killed worker are removed. Its replacement has the same place, and the restart is counted."""
 
     def complete(found: Scrape) -> bool:
-        return found.total("requirements_database_pool_limit") == 16
+        return found.total("requirements_database_pool_limit") == 20
 
     before = await scrape_until(service.http, service.console, complete)
     assert before.total("requirements_workers") == 2
     assert before.total("requirements_restarts_total", process="worker") == 0
     os.kill((await service.serve.workers())[0], signal.SIGKILL)
     await service.serve.event("worker-ended")
-    assert (await scrape(service.http, service.console)).total("requirements_database_pool_limit") == 8
+    assert (await scrape(service.http, service.console)).total("requirements_database_pool_limit") == 10
     await service.serve.workers(3)
     after = await scrape_until(service.http, service.console, complete)
     assert after.total("requirements_workers") == 2
@@ -73,7 +73,7 @@ async def test_counts_are_exact_across_restarts(service: RunningService, tmp_pat
         service.serve.process.send_signal(signal.SIGHUP)
         await service.serve.event("restarted", restarts + 1, 60)
         sent = 4 * (restarts + 1)
-        found = await scrape_until(service.http, service.console, lambda found: pool_limit(found) == 16)
+        found = await scrape_until(service.http, service.console, lambda found: pool_limit(found) == 20)
         assert counts(found) == (sent, sent, sent, 2 * sent)
         assert found.total("requirements_workers") == 2
         assert found.total("requirements_restarts_total") == 0

@@ -18,10 +18,14 @@ import schemathesis
 from hypothesis import HealthCheck, given, settings
 from schemathesis import APIOperation, BaseSchema, Case, GenerationMode, Response
 
+from service.api.actions import ACTIONS
 from service.config import Config
 from tests.api.exchange import IDEMPOTENCY_KEY
 from tests.conftest import Client
 from tests.factories import CREATE, Records
+
+# The method and path of every action.
+CALLS = [(method, action.path) for action in ACTIONS for method in action.methods]
 
 Document = BaseSchema
 Request = Case[Any]
@@ -130,6 +134,22 @@ async def test_invalid_requests_are_refused(document: Document, database: Databa
     assert await records.count() == 0
 
 
+@pytest.mark.parametrize("mode", [GenerationMode.POSITIVE, GenerationMode.NEGATIVE])
+@pytest.mark.parametrize(("method", "path"), [call for call in CALLS if call[1] != CREATE])
+async def test_responses_of_other_actions_are_documented(
+    document: Document, database: Database, method: str, path: str, mode: GenerationMode
+) -> None:
+    """Whatever request is generated for an action, its response is documented and never a crash."""
+    operation = document[path][method]
+
+    def send(case: Request) -> None:
+        response = case.call(headers={"Authorization": f"Bearer {database.token}"})
+        operation.validate_response(response)
+        assert response.json()["status"] != "application-crash"
+
+    await send_each(operation, mode, send)
+
+
 def state_machine(document: Document, database: Database, outcomes: Counter[str]) -> Any:
     """A state machine that follows the document's links and checks that a repeated key returns the same data."""
     records: dict[str, Any] = {}
@@ -196,4 +216,4 @@ async def test_other_routes_are_as_documented(document: Document, database: Data
 def test_every_operation_is_tested(document: Document) -> None:
     """Every documented operation is tested here."""
     paths: dict[str, Any] = document.raw_schema["paths"]
-    assert {(path, method.upper()) for path in paths for method in paths[path]} == {(CREATE, "POST"), *OTHER_ROUTES}
+    assert {(path, method.upper()) for path in paths for method in paths[path]} == {*((path, method) for method, path in CALLS), *OTHER_ROUTES}

@@ -142,7 +142,7 @@ async def test_signals_during_a_restart_cause_one_more(serve: Serve) -> None:
         ("server: [", "is not valid YAML"),
         ("server: {drain_seconds: 11}", "server.drain_seconds: must be at most 10 together with"),
         ("server: {host: localhost}", "server: SIGHUP cannot change the host or port: stop and start the service"),
-        ("associations: {Order: nowhere}", "associations.Order: nowhere is no table of this database"),
+        ("associations: {Order: nowhere}", "associations.Order: nowhere is not a table in this database"),
     ],
 )
 async def test_bad_settings_keep_the_workers(serve: Serve, text: str, reason: str) -> None:

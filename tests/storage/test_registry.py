@@ -68,7 +68,7 @@ async def wait_for_route(follower: RouteRegistry, route: Route | None, seconds: 
 async def test_loading(records: Records) -> None:
     """Each route is loaded under service, version and action, with its deployment; a service without routes is not."""
     assert await load_registry(records.connection) == {}
-    await records.deploy(sensitive_params=True)
+    await records.deploy(sensitive_params=True, route=NAME)
     await records.connection.execute("INSERT INTO services (name) VALUES ('bare')")
     await records.connection.execute("INSERT INTO routes (service_id, version, action) VALUES (2, 'v3', 'act')")
     assert await load_registry(records.connection) == {
@@ -80,7 +80,7 @@ async def test_loading(records: Records) -> None:
 @pytest.mark.parametrize(("change", "route"), CHANGES)
 async def test_a_change_is_notified(records: Records, database_url: str, change: str, route: Route | None) -> None:
     """The follower learns of any change of a service or a route within a second."""
-    await records.deploy()
+    await records.deploy(route=NAME)
     async with following(database_url, NEVER) as follower:
         assert follower.registry[NAME] == SERVING
         await records.connection.execute(change)
@@ -89,7 +89,7 @@ async def test_a_change_is_notified(records: Records, database_url: str, change:
 
 async def test_only_committed_changes_take_effect(records: Records, database_url: str) -> None:
     """A change takes effect at its commit; a rolled back change has no effect."""
-    await records.deploy()
+    await records.deploy(route=NAME)
     async with following(database_url, NEVER) as follower:
         transaction = records.connection.transaction()
         await transaction.start()
@@ -101,7 +101,7 @@ async def test_only_committed_changes_take_effect(records: Records, database_url
 
 async def test_a_lost_notification_is_found_by_polling(records: Records, database_url: str) -> None:
     """Without a notification a change is found by the next poll."""
-    await records.deploy()
+    await records.deploy(route=NAME)
     async with following(database_url, 0.2) as follower:
         await records.connection.execute("SET session_replication_role = replica; UPDATE routes SET deployed_at = NULL")
         await wait_for_route(follower, WITHDRAWN, 2)
@@ -109,7 +109,7 @@ async def test_a_lost_notification_is_found_by_polling(records: Records, databas
 
 async def test_a_terminated_listener_is_replaced_at_once(records: Records, database_url: str) -> None:
     """A terminated listening connection is replaced at once, and the registry is loaded again."""
-    await records.deploy()
+    await records.deploy(route=NAME)
     async with following(database_url, NEVER) as follower:
         await records.connection.execute(
             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
@@ -142,7 +142,7 @@ async def test_never_loaded() -> None:
 
 async def test_every_follower_is_notified(records: Records, database_url: str) -> None:
     """Every follower is notified."""
-    await records.deploy()
+    await records.deploy(route=NAME)
     async with following(database_url, NEVER) as first, following(database_url, NEVER) as second:
         await records.connection.execute("UPDATE routes SET deployed_at = NULL")
         for follower in (first, second):

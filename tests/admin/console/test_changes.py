@@ -10,7 +10,7 @@ import pytest
 
 from service.domain.callers import digest
 from tests.admin.console.conftest import NAME, Browser, notify
-from tests.factories import Records
+from tests.factories import ROUTE, Records
 
 Fields = Mapping[str, str]
 
@@ -67,7 +67,7 @@ REFUSED = [
 async def populated(records: Records) -> asyncpg.Connection:
     """A database with some records of every kind. The cases refer to their ids."""
     connection = records.connection
-    await records.deploy()
+    await records.deploy(route=ROUTE)
     application = await records.application("app")
     await connection.execute("INSERT INTO application_tokens (application_id, token_digest) VALUES (1, 'second')")
     await connection.execute("INSERT INTO users (email) VALUES ('a@example.com')")

@@ -30,7 +30,7 @@ def test_a_bug_that_is_caught() -> None:
 @pytest.mark.parametrize(
     ("find", "replace", "reason"),
     [
-        ("# The records that", "# Records that", "4 of 4 listed tests did not catch it"),
+        ("# All rows that", "# Rows that", "4 of 4 listed tests did not catch it"),
         ("from functools import lru_cache", "from functools import nothing", "the tests could not run"),
         ("text that does not occur", "", "service/domain/views.py contains this text 0 times, not once"),
         ("None", "", "times, not once"),
