@@ -42,6 +42,12 @@ async def serve(
         yield serve
 
 
+@pytest.fixture(autouse=True)
+async def console_ready(serve: Serve) -> None:
+    """The console process has started: it reads the settings file, which tests change, only at its start."""
+    await serve.event("console-ready", 1 + count(serve, "restarted"))
+
+
 async def restart_again(serve: Serve) -> None:
     """Restart it once more."""
     await restart(serve, 1 + count(serve, "restarted"))
