@@ -36,7 +36,9 @@ async def authentication(request: web.Request, handler: Handler) -> web.StreamRe
 
 def _refuse_when_overloaded(request: web.Request) -> None:
     app = request.app
-    outstanding = sum(app[key].outstanding for key in (keys.AUTHENTICATOR, keys.WRITER, keys.READ_DATABASE))
+    outstanding = (
+        app[keys.AUTHENTICATOR].outstanding + app[keys.WRITER].outstanding + app[keys.READ_DATABASE].outstanding
+    )
     # An early refusal is safe to retry, and those who wait already are served sooner.
     if outstanding >= app[keys.CONFIG].server.max_waiting:
         raise Overloaded
