@@ -53,8 +53,10 @@ class RequirementWriter:
         result = await self._write_until_definite(item, deadline)
         if result.requirement is None and result.lookup.refusal is None:
             result = await self._find_existing(item, result, deadline)
-        keyed = item.params_digest is not None
-        return result if keyed or result.requirement is None else result._replace(created=True)
+        if item.params_digest is None and result.requirement is not None and not result.created:
+            # Without a key, only an earlier attempt of this call can have written the row.
+            return result._replace(created=True)
+        return result
 
     async def _write_until_definite(self, item: NewRequirement, deadline: float) -> InsertResult:
         """Attempt the write until it has a definite result. The request_uid makes repeated attempts safe.
