@@ -19,7 +19,7 @@ help: ## Print this help
 run: runtime ## Serve the API on an embedded PostgreSQL with demo records, or on DATABASE_URL without them
 	@exec $(BIN) service serve $(if $(DATABASE_URL),,--demo)
 
-test: tools ## Run the tests on the embedded PostgreSQL (6 to 8 minutes); ARGS="-k create" selects some
+test: tools ## Run the tests on the embedded PostgreSQL (6 to 10 minutes); ARGS="-k create" selects some
 	@$(BIN) $(PYTEST) $(ARGS)
 
 test-index: tools ## Print which tests pin which rule of the contract; ARGS=CONTRACT.md checks its headings
