@@ -1,14 +1,15 @@
 """Fixtures for all tests: a server, a migrated database, records, an application, a client."""
 
+import gc
 import os
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import asyncpg
 import pytest
 import structlog
-from aiohttp import web
+from aiohttp import web, web_app
 from aiohttp.test_utils import TestClient, TestServer
 from hypothesis import HealthCheck, settings
 
@@ -53,6 +54,20 @@ def plain_tracebacks() -> None:
         ],
         cache_logger_on_first_use=False,
     )
+
+
+@pytest.fixture(scope="session", autouse=True)
+def frozen_objects() -> None:
+    """Exempt what the collection of tests made from garbage collection, which would stop the event loop for seconds."""
+    gc.collect()
+    gc.freeze()
+
+
+@pytest.fixture(autouse=True)
+def released_apps() -> Iterator[None]:
+    """Let the apps of a test be freed: aiohttp caches the middlewares of up to 1,024 handlers and their apps."""
+    yield
+    web_app._cached_build_middleware.cache_clear()  # noqa: SLF001 - aiohttp has no public access to it
 
 
 @pytest.fixture(scope="session")
@@ -127,11 +142,23 @@ async def user_id(records: Records) -> int:
     return (await records.user())[0]
 
 
+@pytest.fixture(scope="session")
+def default_config() -> Config:
+    """The default settings, without a database."""
+    return load_config(None, {"LOG_LEVEL": "error"})
+
+
 @pytest.fixture
-def config(database_url: str, tmp_path: Path) -> Config:
-    """The default settings with the test's database, which need not be durable."""
-    config = load_config(None, {"DATABASE_URL": database_url, "LOG_LEVEL": "error"})
-    return replace(config, database=replace(config.database, require_durable=False), data_folder=tmp_path)
+def config(default_config: Config, database_url: str, tmp_path: Path) -> Config:
+    """The default settings with the test's database, which need not be durable, and with patience on a busy machine."""
+    database = replace(
+        default_config.database,
+        url=database_url,
+        require_durable=False,
+        acquire_timeout_seconds=5.0,
+        connect_timeout_seconds=10.0,
+    )
+    return replace(default_config, database=database, data_folder=tmp_path)
 
 
 @pytest.fixture

@@ -31,6 +31,7 @@ SECTIONS: dict[str, dict[str, str]] = {
         "Parameters of create": "api/test_params.py unit/test_schemas.py unit/test_params.py",
         "/ping, /ready": "api/test_health.py",
         "/, /docs": "api/test_docs.py browser/test_docs.py",
+        "Read, index": "api/test_read.py api/test_index.py storage/test_requirement_index.py",
         "/openapi.json": "api/test_openapi.py api/test_schemathesis.py",
         "Invalid HTTP": "api/test_bad_inputs.py tools/inputs/test_framing.py",
     },
@@ -52,6 +53,11 @@ SECTIONS: dict[str, dict[str, str]] = {
         "An existing request_uid wins": "api/test_requirement_writer.py api/test_contention.py",
         "References": "api/test_references.py api/test_contention.py",
         "Association types": "api/test_references.py cli/test_unfit_databases.py",
+    },
+    "Many at once": {
+        "create_many and destroy_many": "api/test_batches.py unit/test_requirement_batches.py",
+        "sync": "api/test_sync.py unit/test_requirement_batches.py",
+        "E-mails of batches": "mail/test_batches.py",
     },
     "5. E-mail": {
         "Settings": "mail/test_settings.py",
@@ -77,6 +83,30 @@ SECTIONS: dict[str, dict[str, str]] = {
         "Secrets": "security/test_canaries.py",
         "Internal listener": "serving/test_console_password.py admin/test_metrics_endpoint.py",
         "Embedded PostgreSQL": "embedded_postgres/test_server.py embedded_postgres/test_data_folder.py",
+    },
+    "Questions about the graph": {
+        "closure": "api/test_closure.py storage/test_requirement_graph.py unit/test_closures.py",
+        "path": "api/test_path.py storage/test_requirement_graph.py unit/test_closures.py",
+        "Rows read, one snapshot": "storage/test_requirement_graph.py",
+    },
+    "For callers in Python": {
+        "Methods": "client/test_methods.py client/test_batches.py client/test_changes.py",
+        "Exceptions": "client/test_statuses.py",
+        "Retries and deadlines": "client/test_retries.py client/test_faults.py",
+        "Connections": "client/test_connections.py",
+    },
+    "Reads from a replica": {
+        "Which server answers": "replica/test_which_server.py database/test_replay.py",
+        "fresh, X-Read-After": "replica/test_which_server.py replica/test_read_your_writes.py api/test_read_after.py",
+        "Tokens": "replica/test_tokens.py",
+        "A lost replica": "replica/test_lost_replica.py",
+    },
+    "The change feed": {
+        "Events": "api/test_change_feed.py",
+        "Gap-free and in order": "storage/test_requirement_feed.py tools/ledger/test_follower.py",
+        "Cursors, other databases": "api/test_change_feed.py storage/test_requirement_feed.py",
+        "Waiting": "api/test_waiting_for_changes.py",
+        "Retention": "storage/test_feed_retention.py",
     },
 }
 

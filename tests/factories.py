@@ -12,6 +12,11 @@ from service.storage import applications, registry, users
 
 CREATE = "/api/v1/requirements/create"
 READ = "/api/v1/requirements/read"
+UPDATE = "/api/v1/requirements/update"
+INDEX = "/api/v1/requirements/index"
+CLOSURE = "/api/v1/requirements/closure"
+CHANGES = "/api/v1/requirements/changes"
+PATH = "/api/v1/requirements/path"
 
 # The route records of create and of all actions: service, version, action.
 ROUTE = ("requirements", "v1", "create")

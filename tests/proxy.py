@@ -56,6 +56,15 @@ class Proxy:
         port = self._server.sockets[0].getsockname()[1]
         return self._target._replace(netloc=f"{user or 'postgres'}@127.0.0.1:{port}", query="").geturl()
 
+    @property
+    def connections(self) -> int:
+        """The number of open connections of clients."""
+        return len(self._pairs)
+
+    def lead_to(self, database_url: str) -> None:
+        """Forward new connections to another server."""
+        self._target = urlsplit(database_url)
+
     async def listen(self) -> None:
         """Start accepting connections."""
         self._server = await asyncio.start_server(self._accept, "127.0.0.1", 0)

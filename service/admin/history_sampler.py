@@ -26,6 +26,7 @@ async def sample_history(
 
 
 def _with_stats(point: Point, stats: StatsSnapshot) -> Point:
+    point = replace(point, database_up=stats.database_up, pending_migrations=stats.pending_migrations)
     if stats.backlog is None:
         return point
     return replace(

@@ -9,12 +9,14 @@ from service.config import Config
 from service.database.pool import Database
 from service.metrics.database_stats import DatabaseStats
 from service.metrics.history import History
+from service.storage.registry import RouteName
 
 CONFIG = web.AppKey("config", Config)
 DATABASE = web.AppKey("database", Database)
 HISTORY = web.AppKey("history", History)
 DATABASE_STATS = web.AppKey("database_stats", DatabaseStats)
 METRICS_FOLDER = web.AppKey("metrics_folder", Path)
+ROUTES = web.AppKey("routes", frozenset[RouteName])
 LOGINS = web.AppKey("logins", Logins)
 
 REQUEST_ID = web.RequestKey("request_id", str)

@@ -72,6 +72,12 @@ def _stats_families(stats: StatsSnapshot) -> Iterator[Metric]:
             "Unacknowledged notifications.",
             stats.backlog.unacknowledged_notifications,
         )
+    if stats.changes_horizon_age_seconds is not None:
+        yield _gauge(
+            "requirements_changes_horizon_age_seconds",
+            "Time for which the oldest open transaction of the server has been seen; later changes wait for its end.",
+            stats.changes_horizon_age_seconds,
+        )
 
 
 def _gauge(name: str, text: str, value: float) -> Metric:

@@ -33,6 +33,7 @@ class Action:
     success_message: str  # the message of action-successful
     methods: tuple[str, ...] = ("POST",)
     outcomes: tuple[Outcome, ...] = ()  # what Requirement-Outcome can be; empty for an action that only reads
+    reads_replicas: bool = False  # whether a replica may answer; then there are `fresh` and X-Read-After
     statement_judges_token: bool = False  # instead of the middleware: see UnverifiedCaller
     sends_email: bool = False  # before the answer, so that it can be mandrill-email-failed
 

@@ -5,16 +5,19 @@ Public API does not cover these cases. `tests/unit/test_aiohttp_internals.py` fa
 
 import contextlib
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from functools import lru_cache
 from http import HTTPStatus
 from wsgiref.handlers import format_date_time
 
-from aiohttp import HttpVersion11, web, web_server
+from aiohttp import HttpVersion10, HttpVersion11, web, web_server
 from aiohttp.abc import AbstractStreamWriter
 from aiohttp.web import BaseRequest, RequestHandler, StreamResponse
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+_AnyHandler = Callable[[BaseRequest], Awaitable[StreamResponse]]
+
+_SERVED_VERSIONS = (HttpVersion11, HttpVersion10)
 
 
 class BufferedResponse(web.Response):
@@ -81,15 +84,25 @@ def close_connections_after_responses() -> None:
 
 
 class BareHttpErrors(RequestHandler):
-    """A connection handler whose error responses contain the HTTP status only.
+    """A connection handler whose error responses contain the HTTP status only, and which serves HTTP/1.0 and 1.1 only.
 
     aiohttp answers malformed HTTP before any middleware runs, and its error text quotes the request, which may contain
-    a token.
+    a token. Its parser accepts `HTTP/2.0` and `HTTP/0.9` in a request line and reads the rest as HTTP/1.1.
 
-    Relies on (aiohttp 3.14.5): `RequestHandler.handle_error` builds these responses.
+    Relies on (aiohttp 3.14.5): `RequestHandler.handle_error` builds the responses to malformed HTTP, and `start` passes
+    every request with its handler to `_handle_request`. The version of a response is that of its request, which is
+    cached when it is read first.
     """
 
     __slots__ = ()
+
+    def _handle_request(
+        self, request: BaseRequest, start_time: float | None, request_handler: _AnyHandler
+    ) -> Coroutine[None, None, tuple[StreamResponse, bool]]:
+        if request._version not in _SERVED_VERSIONS:  # noqa: SLF001 - reading `version` would fix that of the response
+            request._version = HttpVersion11  # noqa: SLF001 - as above
+            request_handler = _refuse_version
+        return super()._handle_request(request, start_time, request_handler)
 
     def handle_error(
         self,
@@ -100,10 +113,18 @@ class BareHttpErrors(RequestHandler):
     ) -> StreamResponse:
         """Return the error response. Raises ConnectionError if part of a response was already sent."""
         super().handle_error(request, status, exc, message)
-        text = f"{status}: {HTTPStatus(status).phrase}\n"
-        response = web.Response(status=status, text=text, headers={"Server": "requirements-service"})
-        response.force_close()
-        return response
+        return _bare_response(status)
+
+
+async def _refuse_version(_request: BaseRequest) -> StreamResponse:
+    return _bare_response(HTTPStatus.BAD_REQUEST)  # as for the versions that the parser does not know
+
+
+def _bare_response(status: int) -> StreamResponse:
+    text = f"{status}: {HTTPStatus(status).phrase}\n"
+    response = web.Response(status=status, text=text, headers={"Server": "requirements-service"})
+    response.force_close()
+    return response
 
 
 def use_bare_http_errors() -> None:
@@ -111,18 +132,21 @@ def use_bare_http_errors() -> None:
 
     Relies on (aiohttp 3.14.5): `web.Server` looks up `RequestHandler` in its own module. It has no parameter for it.
     """
-    web_server.RequestHandler = BareHttpErrors  # type: ignore[attr-defined]
+    web_server.RequestHandler = BareHttpErrors  # type: ignore[attr-defined]  # imported there, not exported
 
 
 async def handle_expect(request: web.Request) -> None:
     """Send `100 Continue` if the request expects it; ignore any other expectation (RFC 9110, section 10.1.1).
+
+    A body that is too long is not invited: the final response refuses it at once.
 
     The `expect_handler` of every route: aiohttp's default responds 417, without middlewares, to other expectations.
 
     Relies on (aiohttp 3.14.5): the connection handler considers a response started when
     `request.writer.output_size` is not 0.
     """
-    if request.headers["Expect"].lower() == "100-continue" and request.version >= HttpVersion11:
+    fits = (request.content_length or 0) <= request.client_max_size
+    if request.headers["Expect"].lower() == "100-continue" and request.version >= HttpVersion11 and fits:
         # The caller may have disconnected.
         with contextlib.suppress(ConnectionError):
             await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")

@@ -9,6 +9,7 @@ from pathlib import Path
 import structlog
 
 from service.database.errors import DatabaseError
+from service.database.fault import fault_of
 from service.database.pool import Database
 from service.storage.notifications import APPLICATION_CRASH, Notification, count_notification
 
@@ -81,14 +82,16 @@ class CrashNotifier:
 
 
 def cause_of(error: BaseException) -> str:
-    """The cause by which crashes are counted: the class of the error and the innermost frame in our code.
+    """The cause by which crashes are counted: the class of the error, what PostgreSQL reported, and the place.
 
-    It never contains the text of the error, which may contain data of a caller.
+    The place is the innermost function of ours outside `database`, where all its errors are raised. The cause never
+    contains the text of the error, which may contain data of a caller.
     """
-    name = type(error).__name__
+    name = " ".join([type(error).__name__, *map(str, filter(None, [fault_of(error)]))])
     places = [
         f"{path.relative_to(_PACKAGE.parent).as_posix()} in {frame.f_code.co_name}"
         for frame, _ in traceback.walk_tb(error.__traceback__)
         if (path := Path(frame.f_code.co_filename)).is_relative_to(_PACKAGE)
+        and not (path.is_relative_to(_PACKAGE / "database") and isinstance(error, DatabaseError))
     ]
     return f"{name} at {places[-1]}" if places else name

@@ -11,6 +11,8 @@ from service.domain.statuses import ActionSuccessful, ApplicationCrash, Status
 
 CONTENT_TYPE = "application/json; charset=utf-8"
 RETRY_AFTER_SECONDS = "1"
+READ_FROM_HEADER = istr("X-Read-From")
+REPLICA = "replica"  # its value, if it is there
 OUTCOME_HEADER = istr("Requirement-Outcome")
 _KEY_HEADER = istr(idempotency.HEADER)
 
@@ -36,6 +38,8 @@ def respond(request: web.Request, status: Status) -> web.Response:
     response[keys.STATUS] = status
     if action is not None:
         _add_outcome(request, status, response, writes=action.writes)
+        if succeeded and action.reads_replicas and keys.ON_REPLICA in request:
+            response.headers[READ_FROM_HEADER] = REPLICA
     return response
 
 

@@ -8,12 +8,17 @@ from service.api.route_registry import RouteRegistry
 from service.database.errors import DatabaseError
 from service.database.migrations import Migrations, pending_migrations
 from service.database.pool import Database
+from service.database.replica import Replica
+from service.database.server_state import is_read_only
 
 # /ready must answer within 2 s, even if the database does not.
 CHECK_TIMEOUT_SECONDS = 1.5
 
 # Between two checks while waiting for readiness.
 PAUSE_SECONDS = 0.1
+
+# The check of the replica, if there is one.
+REPLICA = "replica"
 
 Checks = dict[str, str]
 
@@ -23,15 +28,21 @@ log = structlog.get_logger()
 class Readiness:
     """Checks the database and its migrations on demand, and whether this worker is serving."""
 
-    def __init__(self, database: Database, known: Migrations, registry: RouteRegistry) -> None:
+    def __init__(
+        self, database: Database, known: Migrations, registry: RouteRegistry, replica: Replica | None = None
+    ) -> None:
         self._database = database
+        self._replica = replica
         self._known = known
         self._registry = registry
         self.stopping = False
 
     async def check(self) -> Checks:
         """The result of each check: `ok`, or a few words on what is wrong."""
-        return {**await self._check_database(), "serving": self._serving()}
+        checks = {**await self._check_database(), "serving": self._serving()}
+        if self._replica is not None:
+            checks[REPLICA] = "ok" if self._replica.usable else "not used"
+        return checks
 
     async def wait_until_ready(self, within_seconds: float) -> Checks:
         """The results once all are `ok`, or those of the last check within the time."""
@@ -50,18 +61,17 @@ class Readiness:
 
     async def _check_database(self) -> Checks:
         try:
-            async with asyncio.timeout(CHECK_TIMEOUT_SECONDS):
-                pending = await self._pending()
+            async with asyncio.timeout(CHECK_TIMEOUT_SECONDS), self._database.connection() as connection:
+                pending = await pending_migrations(connection, self._known)
+                read_only = await is_read_only(connection)
         except (DatabaseError, TimeoutError) as error:
             log.info("database-not-ready", reason=str(error))
             return {"database": "no answer", "migrations": "unknown"}
-        return {"database": "ok", "migrations": "pending" if pending else "ok"}
-
-    async def _pending(self) -> Migrations:
-        async with self._database.connection() as connection:
-            return await pending_migrations(connection, self._known)
+        if read_only:
+            self._database.leave_read_only_server()
+        return {"database": "read only" if read_only else "ok", "migrations": "pending" if pending else "ok"}
 
 
 def all_ok(checks: Checks) -> bool:
-    """Whether the results say that the worker can serve."""
-    return all(result == "ok" for result in checks.values())
+    """Whether the results say that the worker can serve. It needs no replica."""
+    return all(result == "ok" for name, result in checks.items() if name != REPLICA)

@@ -1,44 +1,48 @@
 """Write requirements so that a repeated attempt writes the same requirement, never a second one."""
 
 import asyncio
-from collections.abc import Coroutine, Sequence
+import contextlib
+from collections.abc import Coroutine, Hashable
 from typing import Any
 
+from service.api.blocked_calls import BlockedCalls
+from service.api.insert_batches import OF_ONE_CALL, Alone, InsertBatches
+from service.api.write_attempts import may_be_written, pause_before_retry, refusal_after, seconds_left
 from service.config import DatabaseConfig
 from service.database.batcher import Batcher
-from service.database.errors import (
-    ConnectionLost,
-    DatabaseError,
-    DataRejected,
-    NotConnected,
-    RetryableError,
-    StatementTimeout,
-)
+from service.database.errors import ConnectionLost, DatabaseError, StatementTimeout
 from service.domain import idempotency
 from service.domain.requirements import NewRequirement, Requirement
 from service.domain.statuses import ApplicationCrash, InvalidParam, ParamError
 from service.storage.requirements import InsertResult, RequirementStore
 
-# Between two attempts at a write, while the server comes back.
-RETRY_PAUSE_SECONDS = 0.05
-
 
 class RequirementWriter:
     """Writes each requirement to one definite result, or raises with the outcome that its caller must know."""
 
-    def __init__(self, store: RequirementStore, config: DatabaseConfig) -> None:
-        """`config` gives the number of connections, and how long a statement may wait for a lock."""
+    def __init__(self, store: RequirementStore, config: DatabaseConfig, max_blocked: int) -> None:
+        """`config` gives the number of connections, and how long a statement may wait for a lock.
+
+        `max_blocked` is how many calls may wait for locks.
+        """
         self._store = store
         self._lock_timeout_seconds = config.lock_timeout_seconds
         # Statements that wait for locks must leave connections for those that do not.
-        self._waiting_writes = asyncio.Semaphore(max(1, config.pool_size // 2))
-        self.writes = Batcher(self._write_together)
+        self._blocked = BlockedCalls(max(1, config.pool_size // 2), max_blocked)
+        self._alone_slots = asyncio.Semaphore(max(1, config.pool_size // 4))
+        self._inserts = InsertBatches(store)
+        self.writes = Batcher(self._inserts.insert)
         self._single_writes: set[asyncio.Task[InsertResult]] = set()
 
     @property
     def outstanding(self) -> int:
-        """How many writes are running or waiting."""
-        return self.writes.outstanding + len(self._single_writes)
+        """How many writes are running or waiting, without those within the bound of calls that wait for locks."""
+        return self.writes.outstanding + len(self._single_writes) - min(self._blocked.calls, self._blocked.max_calls)
+
+    @property
+    def locked_types(self) -> frozenset[str]:
+        """The association types whose tables are locked, as last found."""
+        return self._inserts.locked_types
 
     async def write(self, item: NewRequirement, deadline: float) -> InsertResult:
         """Write `item`, if its token is valid and its references exist. `deadline` is on the event loop's clock.
@@ -63,57 +67,65 @@ class RequirementWriter:
 
         Once the outcome of one attempt is unknown, only a returned row is definite: that attempt may still be running.
         """
-        unknown = False
+        unknown = alone = False
+        retries = 0  # after errors that concern this call only
         while True:
             try:
-                result = await self._attempt(item, deadline)
+                result = await self._attempt(item, deadline, alone=alone)
             except DatabaseError as error:
-                unknown = unknown or _may_be_written(error, item)
+                unknown = unknown or may_be_written(error, keyed=item.params_digest is not None)
                 item = item._replace(retried=unknown)
-                if not _is_retryable(error, unknown=unknown) or _seconds_left(deadline) <= RETRY_PAUSE_SECONDS:
-                    raise _refusal(error, unknown=unknown) from error
-                await asyncio.sleep(RETRY_PAUSE_SECONDS)
+                pause = pause_before_retry(error, retries, unknown=unknown)
+                if pause is None or seconds_left(deadline) <= pause:
+                    raise refusal_after(error, unknown=unknown)  # noqa: B904 - it has its cause
+                if isinstance(error, OF_ONE_CALL):
+                    alone = True
+                    retries += 1
+                await asyncio.sleep(pause)
             else:
                 if result.requirement is None and unknown:
                     raise ApplicationCrash(outcome="unknown")
                 return result
 
-    async def _attempt(self, item: NewRequirement, deadline: float) -> InsertResult:
-        """Write `item` in a batch; then alone, if it may have to wait for a lock or if the batch failed."""
-        result = await self.writes.submit(item, deadline)
-        if result is not None:
+    async def _attempt(self, item: NewRequirement, deadline: float, *, alone: bool) -> InsertResult:
+        """Write `item` in a batch; then alone, if it may have to wait for a lock or if the batch failed.
+
+        With `alone`, it is not written in a batch: it may be the one on which the last batch failed.
+        """
+        result = Alone() if alone else await self.writes.submit(item, deadline)
+        if isinstance(result, InsertResult):
             return result
         try:
             async with asyncio.timeout_at(deadline):
-                return await self._in_own_task(self._write_alone(item, deadline))
+                return await self._in_own_task(self._write_alone(item, deadline, result.target))
         except TimeoutError as error:
             raise ConnectionLost("time ran out") from error
 
-    async def _write_together(self, items: Sequence[NewRequirement]) -> list[InsertResult | None]:
-        """The result of each item; None for an item that must be written alone."""
-        # One statement must not contain a request_uid twice.
-        leaders: dict[str, NewRequirement] = {}
-        for item in items:
-            leaders.setdefault(item.request_uid, item)
-        try:
-            results = await self._store.insert(list(leaders.values()), wait=False)
-        except (RetryableError, ConnectionLost, NotConnected):
-            raise
-        except DatabaseError:
-            return [None] * len(items)
-        return [_share(results[item.request_uid], item, leaders[item.request_uid]) for item in items]
+    async def _write_alone(self, item: NewRequirement, deadline: float, target: Hashable) -> InsertResult:
+        until = deadline - self._lock_timeout_seconds
+        async with contextlib.AsyncExitStack() as held:
+            try:
+                if target is None:
+                    async with asyncio.timeout_at(until):
+                        await held.enter_async_context(self._alone_slots)
+                else:
+                    await held.enter_async_context(self._blocked.turn(target, until))
+            except TimeoutError:
+                # Nothing was sent yet. Later, the server may still be running the statement at the deadline.
+                raise StatementTimeout("no time was left to wait for a lock") from None
+            return await self._insert_waiting(item, until)
 
-    async def _write_alone(self, item: NewRequirement, deadline: float) -> InsertResult:
-        try:
-            async with asyncio.timeout_at(deadline - self._lock_timeout_seconds):
-                await self._waiting_writes.acquire()
-        except TimeoutError:
-            # Nothing was sent yet. Later, the server may still be running the statement at the deadline.
-            raise StatementTimeout("no time was left to wait for a lock") from None
-        try:
-            return (await self._store.insert([item], wait=True))[item.request_uid]
-        finally:
-            self._waiting_writes.release()
+    async def _insert_waiting(self, item: NewRequirement, until: float) -> InsertResult:
+        """Insert the item, waiting for locks. No statement starts after `until`, on the event loop's clock."""
+        while True:
+            result = (await self._store.insert([item], wait=True))[item.request_uid]
+            replaced = None in (result.required_exists, result.requireable_exists)
+            if result.requirement is not None or result.lookup.refusal is not None or not replaced:
+                return result
+            # A reference was deleted while the statement waited. It may have been inserted again in the same
+            # transaction: only another statement sees that.
+            if asyncio.get_running_loop().time() >= until:
+                raise StatementTimeout("a reference was replaced again and again")
 
     async def _in_own_task(self, write: Coroutine[Any, Any, InsertResult]) -> InsertResult:
         """Run a write that continues if the request is cancelled."""
@@ -130,7 +142,7 @@ class RequirementWriter:
     async def _find_existing(self, item: NewRequirement, result: InsertResult, deadline: float) -> InsertResult:
         """Look for a row that a concurrent call with the same key wrote before the references were deleted."""
         try:
-            existing = await self._store.find_by_request_uid(item.request_uid, _seconds_left(deadline))
+            existing = await self._store.find_by_request_uid(item.request_uid, seconds_left(deadline))
         except DatabaseError as error:
             raise ApplicationCrash from error
         return result._replace(requirement=existing)
@@ -140,6 +152,7 @@ class RequirementWriter:
         await self.writes.close()
         if self._single_writes:
             await asyncio.wait(self._single_writes)
+        await self._inserts.close()
 
 
 def requirement_or_refusal(item: NewRequirement, result: InsertResult) -> Requirement:
@@ -157,34 +170,3 @@ def requirement_or_refusal(item: NewRequirement, result: InsertResult) -> Requir
     if item.params_digest is not None and result.requirement.params_digest != item.params_digest:
         raise InvalidParam(ParamError(idempotency.HEADER, "was used before, with other params"))
     return result.requirement
-
-
-def _may_be_written(error: DatabaseError, item: NewRequirement) -> bool:
-    # The lock that a keyed write waited for may be held by an abandoned call with the same key.
-    keyed = item.params_digest is not None
-    return isinstance(error, ConnectionLost) or (keyed and isinstance(error, StatementTimeout))
-
-
-def _is_retryable(error: DatabaseError, *, unknown: bool) -> bool:
-    """Whether to attempt the write again. `NotConnected` is retried only if an earlier attempt may have written."""
-    return isinstance(error, RetryableError | ConnectionLost) or (unknown and isinstance(error, NotConnected))
-
-
-def _refusal(error: DatabaseError, *, unknown: bool) -> InvalidParam | ApplicationCrash:
-    if isinstance(error, DataRejected) and not unknown:
-        return InvalidParam(ParamError("body", "holds a value that cannot be stored"))
-    return ApplicationCrash(outcome="unknown" if unknown else "none")
-
-
-def _share(result: InsertResult, item: NewRequirement, leader: NewRequirement) -> InsertResult | None:
-    """The result of `item`, given that of the item written for its request_uid. None if it must be written alone."""
-    # Another token of the same caller needs a verdict of its own.
-    if item.token_digest != leader.token_digest:
-        return None
-    if result.requirement is None and result.lookup.refusal is None:
-        return None
-    return result if item is leader else result._replace(created=False, email_id=None)
-
-
-def _seconds_left(deadline: float) -> float:
-    return max(deadline - asyncio.get_running_loop().time(), 0.001)

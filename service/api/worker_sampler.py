@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from prometheus_client import Counter
 
 from service.api.authenticator import Authenticator
+from service.api.replica_reads import ReplicaReads
 from service.api.requirement_writer import RequirementWriter
 from service.api.route_registry import RouteRegistry
 from service.database.pool import Database
@@ -33,9 +34,11 @@ class Sampler:
         registry: RouteRegistry,
         authenticator: Authenticator,
         writer: RequirementWriter,
+        replica_reads: ReplicaReads | None,
     ) -> None:
         self._metrics = metrics
-        self._databases = databases
+        self._replica_reads = replica_reads
+        self._databases = databases if replica_reads is None else (*databases, *replica_reads.replica.pools)
         self._registry = registry
         self._authenticator = authenticator
         self._batchers: dict[str, Batcher[Any, Any]] = {"write": writer.writes, "look_up": authenticator.look_ups}
@@ -57,6 +60,8 @@ class Sampler:
         metrics.requests_in_flight.set(metrics.in_flight)
         self._sample_database()
         self._sample_batchers()
+        if self._replica_reads is not None:
+            self._sample_replica(self._replica_reads)
         metrics.registry_age.set(self._registry.age())
         self._count(metrics.registry_loads, self._registry.loads)
         self._count(metrics.session_touches, self._authenticator.touched)
@@ -72,6 +77,11 @@ class Sampler:
         self._metrics.pool_limit.set(sum(pool.limit for pool in pools))
         self._metrics.pool_waiting.set(sum(pool.waiting for pool in pools))
         self._count(self._metrics.statements, sum(database.statements for database in self._databases))
+
+    def _sample_replica(self, reads: ReplicaReads) -> None:
+        self._metrics.replica_lag.set(reads.replica.lag_seconds)
+        for server, answered in reads.answered.items():
+            self._count(self._metrics.reads.labels(server), answered)
 
     def _sample_batchers(self) -> None:
         for name, batcher in self._batchers.items():

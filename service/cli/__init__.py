@@ -1,5 +1,9 @@
 """The commands of `requirements-service`, their exit codes and their error messages."""
 
+import io
+import re
+import sys
+
 import click
 
 from service import __version__
@@ -10,6 +14,7 @@ from service.cli.migrate import migrate
 from service.cli.notifications import notifications
 from service.cli.options import ConfiguredGroup
 from service.cli.purge import purge
+from service.cli.requirements import requirements
 from service.cli.routes import routes
 from service.cli.serve import console, serve, worker
 from service.cli.sessions import sessions
@@ -25,6 +30,9 @@ PROGRAM = "requirements-service"
 EXIT_FAILURE = 1
 EXIT_BAD_CONFIG = 78
 EXIT_INTERRUPTED = 130
+
+# Text without a space, such as an argument, that is too long to be read.
+_LONG_WORD = re.compile(r"""(\S{60})\S{140,}?(?=[:;,.?'"]*(?:\s|$))""")
 
 
 @click.group(cls=ConfiguredGroup, context_settings={"help_option_names": ["-h", "--help"]})
@@ -43,6 +51,7 @@ for command in (
     applications,
     users,
     sessions,
+    requirements,
     emails,
     notifications,
     purge,
@@ -52,6 +61,9 @@ for command in (
 
 def main() -> int:
     """Run the command line and return the exit code. An expected error is printed as one line on stderr."""
+    # What a terminal's encoding cannot show is shown as a question mark.
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")
     try:
         return cli.main(prog_name=PROGRAM, standalone_mode=False) or 0
     except click.exceptions.Abort:
@@ -71,7 +83,8 @@ def _reason(error: Exception) -> str:
     match error:
         case click.UsageError():
             command = error.ctx.command_path if error.ctx else PROGRAM
-            return f"{error.format_message().rstrip('.')}: see `{command} --help`"
+            reason = error.format_message().rstrip(".")
+            return f"{reason}{'' if reason.endswith('?') else ':'} see `{command} --help`"
         case click.ClickException():
             return error.format_message()
         case NotConnected():
@@ -83,5 +96,9 @@ def _reason(error: Exception) -> str:
 
 
 def _fail(reason: str, code: int) -> int:
-    click.echo(f"{PROGRAM}: {' '.join(reason.split())}", err=True)
+    line = " ".join(reason.split())
+    # An argument may hold control characters, which a terminal would obey.
+    printable = "".join(character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in line)
+    shortened = _LONG_WORD.sub("\\1\N{HORIZONTAL ELLIPSIS}", printable)
+    click.echo(f"{PROGRAM}: {shortened}", err=True)
     return code

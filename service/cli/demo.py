@@ -1,14 +1,17 @@
 """`demo`: demo records, to try the service with."""
 
 import json
-from urllib.parse import urlsplit
 
+import asyncpg
 import click
 
 from service.cli.actions import action_path, action_routes
-from service.cli.database import run
+from service.cli.database import actor, change
 from service.cli.options import ConfiguredCommand
+from service.cli.output import show_before_commit
 from service.config import Config
+from service.config.database_url import parse_database_url
+from service.storage.audit import audited
 from service.storage.demo import Demo, make_demo
 
 
@@ -18,13 +21,31 @@ from service.storage.demo import Demo, make_demo
 def demo(config: Config, yes: bool) -> None:
     """Create demo records and new demo tokens, revoke earlier ones, and print a request that works."""
     if config.database.url is not None and not yes:
-        place = urlsplit(config.database.url).hostname or "DATABASE_URL"
+        place = parse_database_url(config.database.url).place
         raise click.UsageError(f"this writes demo records into the database at {place}: confirm with --yes")
-    show_demo(run(lambda c: make_demo(c, action_routes()), config), base_url(config.server.host, config.server.port))
+    url = base_url(config.server.host, config.server.port)
+
+    async def work(connection: asyncpg.Connection) -> None:
+        made = await make_demo(connection, action_routes())
+        show_before_commit(*demo_lines(made, url), undone="no tokens were issued, and the earlier ones are not revoked")
+
+    change(work, config, "make demo", {}, may_create=True)
+
+
+async def make_audited_demo(connection: asyncpg.Connection) -> Demo:
+    """Make the demo of all actions, with a record in the audit. The caller shows its tokens. Raises `DatabaseError`."""
+    async with audited(connection, actor(), "make demo", {}) as transaction:
+        return await make_demo(transaction, action_routes())
 
 
 def show_demo(made: Demo, url: str) -> None:
     """Print the demo's tokens and a request that works."""
+    for line in demo_lines(made, url):
+        click.echo(line)
+
+
+def demo_lines(made: Demo, url: str) -> list[str]:
+    """The lines that show the demo's tokens and a request that works."""
     params = {
         "token": made.application_token,
         "required": {"type": "Service", "id": made.service_id},
@@ -32,15 +53,12 @@ def show_demo(made: Demo, url: str) -> None:
         "key": "tier",
         "value": "gold",
     }
-    click.echo(f"API                {url}, described at {url}/docs")
-    click.echo(f"application token  {made.application_token}")
-    click.echo(f"session token      {made.session_token}")
-    click.echo(f"curl -sS {url}{action_path('create')} -H 'Content-Type: application/json' -d '{json.dumps(params)}'")
-
-
-def show_console(password: str, url: str) -> None:
-    """Print the address of the console and its password."""
-    click.echo(f"console            {url} with the password {password}")
+    return [
+        f"API                {url}, described at {url}/docs",
+        f"application token  {made.application_token}",
+        f"session token      {made.session_token}",
+        f"curl -sS {url}{action_path('create')} -H 'Content-Type: application/json' -d '{json.dumps(params)}'",
+    ]
 
 
 def base_url(host: str, port: int) -> str:

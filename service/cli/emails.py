@@ -2,9 +2,10 @@
 
 from collections.abc import Sequence
 
+import asyncpg
 import click
 
-from service.cli.database import run
+from service.cli.database import change, run
 from service.cli.options import ConfiguredGroup, limit_option
 from service.cli.output import counted, print_table
 from service.config import Config
@@ -51,9 +52,16 @@ def retry(config: Config, email_ids: Sequence[int], everything: bool) -> None:
     """Retry e-mails now, with their attempts counted from 0: those with these ids, or all that were not accepted."""
     if bool(email_ids) == everything:
         raise click.UsageError("give either ids of e-mails or --all")
-    retried = run(lambda c: outbox.retry_emails(c, None if everything else email_ids), config)
-    for email_id in sorted(set(email_ids) - set(retried)):
-        click.echo(f"e-mail {email_id} is already accepted, is being sent, or does not exist", err=True)
-    if email_ids and not retried:
-        raise click.ClickException("there is nothing to retry: see `emails list`")
+    details: dict[str, object] = {"emails": sorted(set(email_ids)) or "all"}
+
+    async def work(connection: asyncpg.Connection) -> list[int]:
+        retried = await outbox.retry_emails(connection, None if everything else email_ids)
+        for email_id in sorted(set(email_ids) - set(retried)):
+            click.echo(f"e-mail {email_id} is already accepted, is being sent, or does not exist", err=True)
+        if email_ids and not retried:
+            raise click.ClickException("there is nothing to retry: see `emails list`")
+        details["count"] = len(retried)
+        return retried
+
+    retried = change(work, config, "retry e-mails", details)
     click.echo(f"{counted(len(retried), 'e-mail')} will be sent by the running service")

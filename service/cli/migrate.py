@@ -4,7 +4,7 @@ import asyncio
 
 import click
 
-from service.cli.database import connected
+from service.cli.database import audit_migration, connected
 from service.cli.options import ConfiguredGroup
 from service.cli.output import print_table
 from service.config import Config
@@ -65,8 +65,8 @@ def _known() -> migrations.Migrations:
 
 
 async def _up(config: Config) -> migrations.Migrations:
-    async with connected(config) as connection:
-        return await migrations.migrate(connection, _known())
+    async with connected(config, may_create=True) as connection:
+        return await migrations.migrate(connection, _known(), config.database.schema, audit_migration)
 
 
 async def _status(config: Config) -> tuple[migrations.Migrations, dict[int, migrations.Applied]]:

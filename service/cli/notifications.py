@@ -2,11 +2,13 @@
 
 from collections.abc import Sequence
 
+import asyncpg
 import click
 
-from service.cli.database import run
+from service.cli.database import change, run
 from service.cli.options import ConfiguredGroup, limit_option
 from service.cli.output import counted, print_records
+from service.cli.param_types import TEXT
 from service.config import Config
 from service.domain.references import MAX_ID
 from service.storage import notifications as stored
@@ -19,7 +21,7 @@ def notifications() -> None:
 
 @notifications.command("list")
 @click.option("--unread", is_flag=True, help="List only unread notifications.")
-@click.option("--kind", help="List only notifications of this kind.")
+@click.option("--kind", type=TEXT, help="List only notifications of this kind.")
 @limit_option
 @click.pass_obj
 def list_notifications(config: Config, unread: bool, kind: str | None, limit: int) -> None:
@@ -36,10 +38,17 @@ def acknowledge(config: Config, notification_ids: Sequence[int], everything: boo
     """Acknowledge notifications, given by their ids, or all of them."""
     if bool(notification_ids) == everything:
         raise click.UsageError("give either ids of notifications or --all")
-    if everything:
-        count = run(stored.acknowledge_all, config)
-    else:
-        count = run(lambda c: stored.acknowledge(c, notification_ids), config)
-    if notification_ids and not count:
-        raise click.ClickException("there is no such unread notification: see `notifications list`")
+    details: dict[str, object] = {"notifications": sorted(set(notification_ids)) or "all"}
+
+    async def work(connection: asyncpg.Connection) -> int:
+        if everything:
+            count = await stored.acknowledge_all(connection)
+        else:
+            count = await stored.acknowledge(connection, notification_ids)
+        if notification_ids and not count:
+            raise click.ClickException("there is no such unread notification: see `notifications list`")
+        details["count"] = count
+        return count
+
+    count = change(work, config, "acknowledge notifications", details)
     click.echo(f"acknowledged {counted(count, 'notification')}")

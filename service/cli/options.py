@@ -7,13 +7,14 @@ from typing import Any
 import click
 
 from service.config import load_config
+from service.domain.operator_input import MAX_ROWS
 
 # Key of the path given with --config; absent if the option was not given.
 CONFIG_PATH = f"{__name__}.path"
 
 
 limit_option = click.option(
-    "--limit", type=click.IntRange(min=1), default=50, show_default=True, help="Maximum number of rows."
+    "--limit", type=click.IntRange(1, MAX_ROWS), default=50, show_default=True, help="Maximum number of rows."
 )
 
 

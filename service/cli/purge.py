@@ -2,7 +2,7 @@
 
 import click
 
-from service.cli.database import run
+from service.cli.database import actor, run
 from service.cli.options import ConfiguredCommand
 from service.cli.output import print_table
 from service.config import Config
@@ -12,6 +12,7 @@ from service.storage.retention import purge_all
 @click.command(cls=ConfiguredCommand)
 @click.pass_obj
 def purge(config: Config) -> None:
-    """Delete sessions, e-mails and notifications that are older than the settings under `retention` allow."""
-    counts = run(lambda c: purge_all(c, config.retention), config)
+    """Delete sessions, e-mails, notifications and changes that are older than the settings under `retention` allow."""
+    distributed = config.database.distributed
+    counts = run(lambda c: purge_all(c, config.retention, actor(), distributed=distributed), config)
     print_table(("deleted", "rows"), counts.items())

@@ -3,6 +3,7 @@
 import types
 from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any, TypeVar, Union, get_args, get_origin, get_type_hints
 
@@ -12,9 +13,13 @@ import yaml
 from service.config.resources import resource
 
 Values = dict[str, Any]
+Sources = Mapping[str, str]  # "in config.yaml" or "set by PORT", by path
 T = TypeVar("T")
 
 PREFIX = "REQUIREMENTS__"
+
+# What marshmallow says of a setting that does not exist, in lower case.
+UNKNOWN = "unknown field"
 
 
 class ConfigError(Exception):
@@ -23,33 +28,65 @@ class ConfigError(Exception):
 
 def read_layers(
     config: type, path: Path | None, environ: Mapping[str, str], short_names: Mapping[str, tuple[str, str]]
-) -> Values:
+) -> tuple[Values, Sources]:
     """Return the raw values of `config`'s sections: shipped defaults, overridden by `path`, overridden by `environ`.
 
-    `short_names` maps environment variables to a section and a key.
+    `short_names` maps environment variables to a section and a key. Also returns where each setting, by its path such
+    as `server.port`, comes from, if not from the defaults.
     """
     values = _read_yaml(resource("config.yaml"))
-    for layer in (_read_yaml(path) if path else {}, _from_environ(config, environ, short_names)):
-        _merge(values, layer)
+    sources: dict[str, str] = {}
+    if path is not None:
+        from_file = _read_yaml(path)
+        _merge(values, from_file)
+        sources |= dict.fromkeys(_paths(from_file), f"in {path}")
+    from_environ, variables = _from_environ(config, environ, short_names)
+    _merge(values, from_environ)
+    sources |= {name: f"set by {variable}" for name, variable in variables.items()}
     associations = values["associations"]
     if isinstance(associations, dict):
         values["associations"] = {name: table for name, table in associations.items() if table is not None}
-    return values
+    return values, sources
 
 
-def build(cls: type[T], values: Values) -> T:
-    """Return an instance of the dataclass `cls`. Raises `ConfigError` that names every invalid setting."""
+def build(cls: type[T], values: Values, sources: Sources) -> T:
+    """Return an instance of the dataclass `cls`.
+
+    Raises `ConfigError` that names every invalid setting, its source, and a known setting with a similar name.
+    """
     try:
         return _instance(cls, _schema(cls)().load(values))
     except ma.ValidationError as error:
-        raise ConfigError("; ".join(_flatten(error.messages))) from None
+        faults = [_describe(cls, path, text, sources) for path, text in _flatten(error.messages)]
+        raise ConfigError("; ".join(faults)) from None
+
+
+def _describe(cls: type, path: str, text: str, sources: Sources) -> str:
+    # An item of a list has the path of the list with an index.
+    parents = (path.rsplit(".", cut)[0] for cut in range(path.count(".") + 1))
+    source = next((f" ({sources[parent]})" for parent in parents if parent in sources), "")
+    similar = get_close_matches(path, _known_paths(cls), n=1, cutoff=0.75) if text == UNKNOWN else []
+    return f"{path}: {text}{source}" + "".join(f": did you mean {name}?" for name in similar)
+
+
+def _known_paths(cls: type) -> list[str]:
+    """The sections, and the settings in them as `section.key`."""
+    hints = get_type_hints(cls)
+    keys = [f"{name}.{item.name}" for name, hint in hints.items() if is_dataclass(hint) for item in fields(hint)]
+    return [*(name for name in hints if name != "data_folder"), *keys]
+
+
+def _paths(layer: Values) -> list[str]:
+    """The paths of the sections and settings in a file."""
+    keys = [f"{section}.{key}" for section, content in layer.items() if isinstance(content, dict) for key in content]
+    return [*map(str, layer), *keys]
 
 
 def _read_yaml(path: Path) -> Values:
     try:
         content = yaml.safe_load(path.read_text("utf-8"))
     except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path}: cannot be read: {error}") from None
+        raise ConfigError(f"{path}: cannot be read: {_reason(error)}") from None
     except yaml.YAMLError as error:
         raise ConfigError(f"{path}: is not valid YAML: {' '.join(str(error).split())}") from None
     if content is None:
@@ -68,8 +105,12 @@ def _merge(values: Values, layer: Values) -> None:
             values[section] = content
 
 
-def _from_environ(config: type, environ: Mapping[str, str], short_names: Mapping[str, tuple[str, str]]) -> Values:
+def _from_environ(
+    config: type, environ: Mapping[str, str], short_names: Mapping[str, tuple[str, str]]
+) -> tuple[Values, dict[str, str]]:
+    """The values, and the variable that set each path."""
     layer: dict[str, Values] = {}
+    variables: dict[str, str] = {}
     # Long names are applied last, so they override short ones.
     for name in sorted(environ, key=lambda name: name.startswith(PREFIX)):
         plain = name.removesuffix("_FILE")
@@ -79,7 +120,8 @@ def _from_environ(config: type, environ: Mapping[str, str], short_names: Mapping
         text = environ[name] if plain == name else _read_secret(name, environ[name])
         section, key = place
         layer.setdefault(section, {})[key] = _convert(config, section, key, name, text)
-    return layer
+        variables[f"{section}.{key}"] = variables[section] = name
+    return layer, variables
 
 
 def _parse_long_name(name: str) -> tuple[str, str] | None:
@@ -95,7 +137,12 @@ def _read_secret(name: str, path: str) -> str:
     try:
         return Path(path).read_text("utf-8").rstrip("\r\n")
     except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{name}: {path} cannot be read: {error}") from None
+        raise ConfigError(f"{name}: {path} cannot be read: {_reason(error)}") from None
+
+
+def _reason(error: OSError | UnicodeDecodeError) -> str:
+    """The reason without the path, which the message has already."""
+    return "it is not UTF-8" if isinstance(error, UnicodeDecodeError) else error.strerror or str(error)
 
 
 def _convert(config: type, section: str, key: str, name: str, text: str) -> object:
@@ -165,7 +212,8 @@ def _freeze(value: object) -> object:
     return tuple(value) if isinstance(value, list) else value
 
 
-def _flatten(messages: Any, path: str = "") -> list[str]:
+def _flatten(messages: Any, path: str = "") -> list[tuple[str, str]]:
+    """The path and the text of each message."""
     if isinstance(messages, dict):
         return [
             message
@@ -175,4 +223,4 @@ def _flatten(messages: Any, path: str = "") -> list[str]:
                 path if key in ("key", "value") and path.startswith("associations") else f"{path}.{key}".strip("."),
             )
         ]
-    return [f"{path}: {' '.join(messages).rstrip('.').lower()}"]
+    return [(path, " ".join(messages).rstrip(".").lower())]

@@ -1,140 +1,25 @@
-"""All settings as frozen dataclasses, and `load_config`, which reads and validates them."""
+"""All settings as one frozen dataclass, and `load_config`, which reads and validates them."""
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
-from typing import Annotated
-from urllib.parse import parse_qs, unquote, urlsplit
 
+from service.config.database_url import parse_database_url
 from service.config.loader import ConfigError, build, read_layers
-from service.config.validators import (
-    AtLeastOne,
-    BaseUrl,
-    Days,
-    EmailAddress,
-    LogFormat,
-    LogLevel,
-    PasswordLength,
-    PollSeconds,
-    Port,
-    PositiveSeconds,
-    Seconds,
-    Visibility,
-    postgres_url,
-    sentry_dsn,
-    unique_email_addresses,
+from service.config.sections import (
+    ConsoleConfig,
+    DatabaseConfig,
+    LoggingConfig,
+    MandrillConfig,
+    RegistryConfig,
+    RequirementsConfig,
+    RetentionConfig,
+    SentryConfig,
+    ServerConfig,
+    SessionsConfig,
 )
-
-
-@dataclass(frozen=True, slots=True)
-class ServerConfig:
-    """The API listener, the workers, and the limits of one request."""
-
-    host: str
-    port: Annotated[int, Port]
-    workers: Annotated[int, AtLeastOne]
-    max_body_bytes: Annotated[int, AtLeastOne]
-    body_timeout_seconds: Annotated[float, PositiveSeconds]
-    request_timeout_seconds: Annotated[float, PositiveSeconds]
-    max_waiting: Annotated[int, AtLeastOne]
-    keepalive_seconds: Annotated[float, PositiveSeconds]
-    drain_seconds: Annotated[float, Seconds]
-    shutdown_seconds: Annotated[float, PositiveSeconds]
-
-
-@dataclass(frozen=True, slots=True)
-class ConsoleConfig:
-    """The internal listener, which serves the console and the metrics."""
-
-    host: str
-    port: Annotated[int, Port]
-    password: Annotated[str | None, PasswordLength] = field(repr=False)
-    allowed_hosts: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class DatabaseConfig:
-    """The PostgreSQL connection, the pool sizes and the timeouts."""
-
-    url: Annotated[str | None, postgres_url] = field(repr=False)
-    pool_size: Annotated[int, AtLeastOne]
-    read_pool_size: Annotated[int, AtLeastOne]
-    acquire_timeout_seconds: Annotated[float, PositiveSeconds]
-    connect_timeout_seconds: Annotated[float, PositiveSeconds]
-    lock_timeout_seconds: Annotated[float, PositiveSeconds]
-    statement_timeout_seconds: Annotated[float, PositiveSeconds]
-    require_durable: bool
-
-
-@dataclass(frozen=True, slots=True)
-class MandrillConfig:
-    """E-mails about new requirements, sent through Mandrill."""
-
-    api_key: str | None = field(repr=False)
-    recipients: Annotated[tuple[str, ...], unique_email_addresses]
-    sender: Annotated[str | None, EmailAddress]
-    base_url: Annotated[str, BaseUrl]
-    timeout_seconds: Annotated[float, PositiveSeconds]
-    max_attempts: Annotated[int, AtLeastOne]
-    connections: Annotated[int, AtLeastOne]
-
-    def __post_init__(self) -> None:
-        """Raise `ConfigError` if e-mails are enabled without a sender."""
-        if self.enabled and self.sender is None:
-            raise ConfigError("mandrill.sender: is required when api_key and recipients are set")
-
-    @property
-    def enabled(self) -> bool:
-        """Whether e-mails are sent."""
-        return bool(self.api_key and self.recipients)
-
-
-@dataclass(frozen=True, slots=True)
-class RequirementsConfig:
-    """Who sees which requirements."""
-
-    clients_see: Annotated[str, Visibility]
-
-
-@dataclass(frozen=True, slots=True)
-class SessionsConfig:
-    """Updates of a session's `last_used_at`."""
-
-    touch_interval_seconds: Annotated[float, Seconds]
-
-
-@dataclass(frozen=True, slots=True)
-class RegistryConfig:
-    """Reloading of the registry of services and routes."""
-
-    poll_seconds: Annotated[float, PollSeconds]
-
-
-@dataclass(frozen=True, slots=True)
-class RetentionConfig:
-    """Age at which `purge` deletes records, in days."""
-
-    expired_sessions_days: Annotated[int, Days]
-    sent_emails_days: Annotated[int, Days]
-    notifications_days: Annotated[int, Days]
-
-
-@dataclass(frozen=True, slots=True)
-class LoggingConfig:
-    """Log level and format."""
-
-    level: Annotated[str, LogLevel]
-    format: Annotated[str, LogFormat]
-
-
-@dataclass(frozen=True, slots=True)
-class SentryConfig:
-    """Reporting of unexpected errors to Sentry."""
-
-    dsn: Annotated[str | None, sentry_dsn] = field(repr=False)
-    environment: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,11 +40,24 @@ class Config:
     data_folder: Path
 
     @property
+    def association_tables(self) -> Mapping[str, str]:
+        """The table of each association type as schema.table, for use in SQL.
+
+        A name with its schema cannot be taken for a part of a statement (a CTE) or a table of another schema.
+        """
+        return {
+            name: table if "." in table else f"{self.database.schema}.{table}"
+            for name, table in self.associations.items()
+        }
+
+    @property
     def secrets(self) -> tuple[str, ...]:
         """Values that must not appear in logs or error reports."""
-        parts = urlsplit(self.database.url or "")
-        # Both the quoted and the unquoted form: either may appear in a message. asyncpg also reads `?password=`.
-        passwords = [parts.password or "", unquote(parts.password or ""), *parse_qs(parts.query).get("password", [])]
+        primary, replica = self.database.url, self.database.replica_url
+        passwords = (
+            *(parse_database_url(primary).secrets if primary else ()),
+            *(parse_database_url(replica, of_standby=True).secrets if replica else ()),
+        )
         others = (self.sentry.dsn, self.console.password, self.mandrill.api_key)
         return tuple(secret for secret in (*passwords, *others) if secret)
 
@@ -168,8 +66,9 @@ class Config:
 # and for stopping the embedded PostgreSQL.
 MAX_STOP_SECONDS = 10.0
 
-# A worker has at most 8 + 2 + 1 connections: pool, read pool, registry. With 4 workers, twice that while workers are
-# being replaced, and 4 for the console, that is 92: below the 97 that PostgreSQL leaves to ordinary roles by default.
+# A worker has at most 7 + 2 + 1 + 1 connections: pool, read pool, batch pool, registry. With 4 workers, twice that
+# while workers are being replaced, and 4 for the console, that is 92: below the 97 that PostgreSQL leaves to ordinary
+# roles by default.
 MAX_DEFAULT_WORKERS = 4
 
 SHORT_NAMES = {
@@ -177,6 +76,7 @@ SHORT_NAMES = {
     "PORT": ("server", "port"),
     "WEB_CONCURRENCY": ("server", "workers"),
     "DATABASE_URL": ("database", "url"),
+    "DATABASE_REPLICA_URL": ("database", "replica_url"),
     "SENTRY_DSN": ("sentry", "dsn"),
     "LOG_LEVEL": ("logging", "level"),
 }
@@ -191,14 +91,16 @@ def load_config(path: Path | None, environ: Mapping[str, str]) -> Config:
     chosen = path or Path("config.yaml")
     if path is not None and not path.is_file():
         raise ConfigError(f"{path}: no such file")
-    values = read_layers(Config, chosen if chosen.is_file() else None, environ, SHORT_NAMES)
+    values, sources = read_layers(Config, chosen if chosen.is_file() else None, environ, SHORT_NAMES)
     server = values.get("server")
     if isinstance(server, dict) and server.get("workers") is None:
         server["workers"] = default_workers()
     if "data_folder" in values:
         raise ConfigError("data_folder: unknown field")
-    config = build(Config, values | {"data_folder": chosen.absolute().parent / ".data"})
+    config = build(Config, values | {"data_folder": chosen.absolute().parent / ".data"}, sources)
     _check_time_limits(config)
+    _check_replica(config.database)
+    _check_association_tables(config.associations)
     return config
 
 
@@ -206,6 +108,22 @@ def default_workers() -> int:
     """Return one worker for each CPU core this process may use, at most `MAX_DEFAULT_WORKERS`."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     return min(cores, MAX_DEFAULT_WORKERS)
+
+
+def _check_association_tables(associations: Mapping[str, str]) -> None:
+    for name, table in associations.items():
+        parts = table.split(".")
+        if len(parts) > 2 or not all(parts) or "\0" in table:  # noqa: PLR2004 - schema and table
+            raise ConfigError(f"associations.{name}: must be a table, or schema.table")
+
+
+def _check_replica(database: DatabaseConfig) -> None:
+    if database.replica_url is None:
+        return
+    if database.url is None:
+        raise ConfigError("database.replica_url: needs database.url")
+    if database.distributed:
+        raise ConfigError("database.replica_url: cannot be used with database.distributed: it has several primaries")
 
 
 def _check_time_limits(config: Config) -> None:

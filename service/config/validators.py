@@ -1,26 +1,36 @@
 """Validators of single settings."""
 
-from urllib.parse import urlsplit
-
 from marshmallow import ValidationError, validate
 from sentry_sdk.utils import BadDsn, Dsn
+
+from service.config.database_url import parse_database_url
+from service.config.libpq_parameters import DatabaseUrlError
 
 # Upper limits that catch mistyped values: one day, and one hundred years.
 Seconds = validate.Range(min=0, max=86_400)
 PositiveSeconds = validate.Range(min=0, max=86_400, min_inclusive=False)
+# A shorter lag could not be distinguished from the time between two measurements.
+LagSeconds = validate.Range(min=0.1, max=86_400)
 Days = validate.Range(min=0, max=36_500)
 PollSeconds = validate.Range(min=0, max=4, min_inclusive=False)
 Port = validate.Range(min=0, max=65535)
 AtLeastOne = validate.Range(min=1)
 PasswordLength = validate.Length(min=12)
-LogLevel = validate.OneOf(["debug", "info", "warning", "error"])
+_LOWER_CASE_LOG_LEVEL = validate.OneOf(["debug", "info", "warning", "error"])
 Visibility = validate.OneOf(["own", "all"])
 LogFormat = validate.OneOf(["auto", "json", "console"])
 # A bare address: no display name, no list, and no character that could end an e-mail header.
 EmailAddress = validate.Regexp(
     r"[^\s@<>,;:\"\x00-\x1f\x7f]+@[^\s@<>,;:\"\x00-\x1f\x7f]+\Z", error="Must be an e-mail address."
 )
+# A longer name would be cut by PostgreSQL. A dot separates the schema from the table.
+Schema = validate.Regexp(r"[^\x00.]{1,63}\Z", error="Must be the name of a schema: 1 to 63 characters without a dot.")
 BaseUrl = validate.Regexp(r"https?://[^\s?#@]+\Z", error="Must be an address such as https://mandrillapp.com/api/1.0.")
+
+
+def log_level(text: str) -> None:
+    """Raise `ValidationError` unless `text` is a log level, in lower or upper case."""
+    _LOWER_CASE_LOG_LEVEL(text.lower())
 
 
 def unique_email_addresses(values: list[str]) -> None:
@@ -33,14 +43,18 @@ def unique_email_addresses(values: list[str]) -> None:
 
 def postgres_url(text: str) -> None:
     """Raise `ValidationError` unless `text` is a PostgreSQL URL. The message omits it: it may hold a password."""
-    error = ValidationError("Must be an address such as postgresql://user:password@host:5432/name.")
     try:
-        parts = urlsplit(text)
-        ports = [urlsplit(f"//{host}").port for host in parts.netloc.rpartition("@")[2].split(",")]
-    except ValueError:
-        raise error from None
-    if parts.scheme not in ("postgresql", "postgres") or 0 in ports:
-        raise error
+        parse_database_url(text)
+    except DatabaseUrlError as error:
+        raise ValidationError(str(error)) from None
+
+
+def standbys_url(text: str) -> None:
+    """Raise `ValidationError` unless `text` is the URL of one or more standbys. The message omits it."""
+    try:
+        parse_database_url(text, of_standby=True)
+    except DatabaseUrlError as error:
+        raise ValidationError(str(error)) from None
 
 
 def sentry_dsn(text: str) -> None:

@@ -4,27 +4,30 @@ If they were tried in turn, one host that accepts connections but does not respo
 """
 
 import asyncio
-from collections.abc import Sequence
+import ssl
+from collections.abc import Mapping, Sequence
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import urlencode
 
 import asyncpg
 
+from service.config.database_url import DatabaseUrl
 from service.database.errors import DRIVER_ERRORS
 
 Attempt = asyncio.Task[asyncpg.Connection]
 
 
-async def connect_to_any(url: str, **settings: Any) -> asyncpg.Connection:
+async def connect_to_any(url: DatabaseUrl, **settings: Any) -> asyncpg.Connection:
     """Return a connection to the host of `url` that first accepts one and matches its `target_session_attrs`.
 
     `settings` are keyword arguments of `asyncpg.connect`. `timeout`, in seconds, limits the attempts, which run at
     the same time. Raises driver errors.
     """
-    hosts = split_hosts(url)
-    if len(hosts) == 1:
-        return await asyncpg.connect(url, **settings)
-    attempts = [asyncio.create_task(asyncpg.connect(host, **settings)) for host in hosts]
+    given = {**_arguments(url), **settings}
+    if len(url.servers) == 1:
+        ((host, port),) = url.servers
+        return await asyncpg.connect(host=host, port=port, **given)
+    attempts = [asyncio.create_task(asyncpg.connect(host=host, port=port, **given)) for host, port in url.servers]
     chosen = None
     try:
         chosen = await _first_connected(attempts)
@@ -35,13 +38,21 @@ async def connect_to_any(url: str, **settings: Any) -> asyncpg.Connection:
             attempt.add_done_callback(lambda ended: _close_unused(ended, chosen))
 
 
-def split_hosts(url: str) -> list[str]:
-    """Return one URL for each host in the authority part of `url`."""
-    parts = urlsplit(url)
-    account, at, hosts = parts.netloc.rpartition("@")
-    names = hosts.split(",")
-    # With one host, or the host in the query string, keep the URL: rebuilding it would drop the empty authority.
-    return [parts._replace(netloc=f"{account}{at}{name}").geturl() for name in names] if len(names) > 1 else [url]
+def _arguments(url: DatabaseUrl) -> Mapping[str, Any]:
+    """The keyword arguments of `asyncpg.connect`, without host and port."""
+    return {
+        # The driver reads the parameters of TLS from a URL only.
+        "dsn": f"postgresql://?{urlencode(url.tls)}" if url.tls else None,
+        "ssl": ssl.create_default_context() if url.system_roots else None,
+        "user": url.user,
+        "password": url.password,
+        "database": url.database,
+        "passfile": url.passfile,
+        "target_session_attrs": url.target_session_attrs,
+        # PostgreSQL itself reads the options, and poolers of hosting services find the database in them.
+        "server_settings": {"options": url.options} if url.options else None,
+        **url.kerberos,
+    }
 
 
 async def _first_connected(attempts: Sequence[Attempt]) -> asyncpg.Connection:

@@ -1,7 +1,7 @@
 """Schema migrations: forward only, in order, each in one transaction."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from hashlib import sha256
@@ -10,7 +10,7 @@ from pathlib import Path
 import asyncpg
 
 from service.database.errors import DatabaseError, translate_statement_errors
-from service.database.queries import QUERIES
+from service.database.queries import QUERIES, quote_identifier
 
 _FILE_NAME = re.compile(r"(\d{4})_(\w+)\.sql")
 
@@ -46,6 +46,7 @@ class Applied:
 
 
 Migrations = tuple[Migration, ...]
+Record = Callable[[asyncpg.Connection, Migration], Awaitable[None]]
 
 
 def load_migrations(folder: Path) -> Migrations:
@@ -76,24 +77,34 @@ async def pending_migrations(connection: asyncpg.Connection, known: Migrations) 
     return tuple(migration for migration in known if migration.version not in applied)
 
 
-async def migrate(connection: asyncpg.Connection, known: Migrations) -> Migrations:
+async def migrate(
+    connection: asyncpg.Connection, known: Migrations, schema: str | None = None, record: Record | None = None
+) -> Migrations:
     """Apply the pending migrations in order and return them. An advisory lock serializes concurrent processes.
 
+    The tables are made in the first schema of the connection's `search_path`. `schema` is created if it is missing.
+    `record` is called in the transaction of each migration, after it.
     Raises `MigrationError` if a migration fails or if the file of an applied migration has changed.
     """
-    return tuple([migration for migration in known if await _apply(connection, migration)])
+    return tuple([migration for migration in known if await _apply(connection, migration, schema, record)])
 
 
-async def _apply(connection: asyncpg.Connection, migration: Migration) -> bool:
+async def _apply(
+    connection: asyncpg.Connection, migration: Migration, schema: str | None, record: Record | None
+) -> bool:
     with translate_statement_errors():
         async with connection.transaction():
-            await connection.execute(QUERIES["wait_for_migrations"])
+            lock_timeout = await connection.fetchval(QUERIES["wait_for_migrations"])
             await connection.execute(QUERIES["lock_migrations"])
-            await connection.execute(QUERIES["wait_no_longer"])
+            await connection.execute(QUERIES["wait_no_longer"], lock_timeout)
+            if schema is not None and not await connection.fetchval(QUERIES["has_schema"], schema):
+                await connection.execute(QUERIES["create_schema"].replace("{schema}", quote_identifier(schema)))
             await connection.execute(QUERIES["create_schema_migrations"])
             applied = (await applied_migrations(connection)).get(migration.version)
             if applied is None:
                 await _run(connection, migration)
+                if record is not None:
+                    await record(connection, migration)
             elif applied.digest != migration.digest:
                 raise MigrationError(f"{migration} has changed since it was applied: write a new migration instead")
     return applied is None

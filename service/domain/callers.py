@@ -22,35 +22,39 @@ class Application(NamedTuple):
 class Session(NamedTuple):
     """A session before this use of it, and its user.
 
-    `expires_at` is when the session ends if it is not used again; None if it never ends.
+    `expires_at` is when the session ends if it is not used again; None if it never ends. A session that was read in
+    short has neither `email` nor `roles`.
     """
 
     id: int
     user_id: int
-    email: str
-    roles: Sequence[str]
+    email: str | None
+    roles: Sequence[str] | None
     remember_me: bool
     created_at: datetime
     last_used_at: datetime
     expires_at: datetime | None
+    application_id: int | None = None
 
 
 class Caller(NamedTuple):
     """The application or the session that a token belongs to.
 
     For an application token, `session` is None. For a session token, `application` is the one that the session was
-    opened in, if any.
+    opened in, if any and if its record was read. `sees_all` is whether the caller sees the requirements of other users.
     """
 
     application: Application | None
     session: Session | None
+    sees_all: bool
 
 
 class TokenLookup(NamedTuple):
     """The database's verdict on a token.
 
     `now` is the database's clock. `refusal` is the name of the status that refuses the token; None if it is valid.
-    `caller` holds the records found for the token.
+    `caller` holds the records found for the token. For a new requirement whose answer shows none of them, they are only
+    the session, in short.
     """
 
     now: datetime
@@ -85,12 +89,6 @@ def refusal_of(lookup: TokenLookup) -> type[Refusal] | None:
 
 
 def viewer_of(caller: Caller, clients_see: str) -> Viewer:
-    """The records that `caller` may see. This is the only place that decides it.
-
-    Applications, employees and liaisons see all records. A user who is only a client sees the records that this user
-    created, unless `clients_see` (setting `requirements.clients_see`) is "all".
-    """
-    session = caller.session
-    if session is None or clients_see == "all" or set(session.roles) & {"employee", "liaison"}:
-        return Viewer(sees_all=True, user_id=None)
-    return Viewer(sees_all=False, user_id=session.user_id)
+    """The records that `caller` may see; all of them if `clients_see` (setting `requirements.clients_see`) is "all"."""
+    sees_all = caller.sees_all or clients_see == "all"
+    return Viewer(sees_all, None if sees_all or caller.session is None else caller.session.user_id)

@@ -54,30 +54,45 @@ def decode_params(body: bytes) -> Mapping[str, Any]:
 
 
 def _decode_flat(body: bytes) -> dict[str, Any] | None:
-    """The params of an unambiguous, flat body, decoded in a third of the time; None if the body needs the full checks.
+    """The params of an unambiguous body, decoded in a third to a half of the time; None if it needs the full checks.
 
     Every key is followed by a colon. If each colon follows a quotation mark, and there are as many colons as decoded
     keys, then no key occurs twice and no colon is inside a string. Floats need the full checks, because this parser
-    turns long integers into floats.
+    turns long integers into floats, and so do more levels than params have.
     """
     colons = body.count(b":")
-    if colons != body.count(b'":'):
+    if not colons or colons != body.count(b'":'):
         return None
     try:
         document = orjson.loads(body)
     except orjson.JSONDecodeError:
         return None
-    if type(document) is not dict:
-        return None
-    keys = len(document)
-    for value in document.values():
+    return document if type(document) is dict and _count_keys(document) == colons else None
+
+
+def _count_keys(node: dict[str, Any], *, listed: bool = False) -> int | None:
+    """The number of keys in a hash of scalars, flat hashes and lists of such hashes; None if there is anything else.
+
+    A `listed` hash contains no lists.
+    """
+    keys = len(node)
+    for value in node.values():
         if type(value) is dict:
             keys += len(value)
             if not _FLAT_TYPES.issuperset(map(type, value.values())):
                 return None
+        elif type(value) is list and not listed:
+            for item in value:
+                if type(item) is dict:
+                    inner = _count_keys(item, listed=True)
+                    if inner is None:
+                        return None
+                    keys += inner
+                elif type(item) not in _FLAT_TYPES:
+                    return None
         elif type(value) not in _FLAT_TYPES:
             return None
-    return document if colons and colons == keys else None
+    return keys
 
 
 _FLAT_TYPES = frozenset((str, int, bool, type(None)))

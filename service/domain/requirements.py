@@ -14,7 +14,8 @@ class NewRequirement(NamedTuple):
     """A requirement to write, if the token is valid.
 
     `request_uid` is a UUID that identifies the call: writing it twice leaves one row. `params_digest` is None without
-    an Idempotency-Key. `retried` means that an earlier attempt may have written the row.
+    an Idempotency-Key. `retried` means that an earlier attempt may have written the row. `request_id` is the id of the
+    call, for the record of changes. `shows_caller` means that the answer has a view of the session or the application.
     """
 
     request_uid: str
@@ -25,6 +26,13 @@ class NewRequirement(NamedTuple):
     value: str | None
     params_digest: bytes | None
     retried: bool = False
+    request_id: str | None = None
+    shows_caller: bool = False
+
+    @property
+    def may_exist(self) -> bool:
+        """Whether a row with this request_uid may exist, or be written by another transaction."""
+        return self.retried or self.params_digest is not None
 
 
 class Requirement(NamedTuple):
@@ -53,7 +61,10 @@ class Requirement(NamedTuple):
 
 
 def new_requirement(
-    token_digest: bytes, params: Mapping[str, Any], idempotency_key: IdempotencyKey | None
+    token_digest: bytes,
+    params: Mapping[str, Any],
+    idempotency_key: IdempotencyKey | None,
+    request_id: str | None = None,
 ) -> NewRequirement:
     """The requirement that a create with these params writes. `idempotency_key` is None if the call has none."""
     return NewRequirement(
@@ -64,4 +75,6 @@ def new_requirement(
         params["key"],
         params["value"],
         None if idempotency_key is None else params_digest(params),
+        request_id=request_id,
+        shows_caller=any(params.get(view) is not None for view in ("session_view", "application_view")),
     )

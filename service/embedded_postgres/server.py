@@ -58,18 +58,20 @@ class EmbeddedPostgres:
 
 @contextlib.asynccontextmanager
 async def run_embedded(
-    data_folder: Path, *, settings: Mapping[str, str] = MappingProxyType({})
+    data_folder: Path, *, settings: Mapping[str, str] = MappingProxyType({}), may_create: bool = True
 ) -> AsyncIterator[EmbeddedPostgres]:
-    """Run the PostgreSQL in `data_folder`, created if it is missing, until the context ends.
+    """Run the PostgreSQL in `data_folder` until the context ends. With `may_create`, it is created if it is missing.
 
     `settings` are server parameters. Raises EmbeddedPostgresError if it cannot run.
     """
     folder = _absolute(data_folder)
+    if not may_create and not folder.exists():
+        raise _missing(folder)
     async with contextlib.AsyncExitStack() as stack:
         with _translate_errors(folder):
             await stack.enter_async_context(lock_folder(folder))
             await stop_orphan(folder / "postgres")
-            binaries = await _prepare(folder)
+            binaries = await _prepare(folder, may_create=may_create)
             sockets = stack.enter_context(socket_folder(folder, binaries))
             process = await stack.enter_async_context(_run_server(folder, binaries, sockets, settings))
             await _wait_until_ready(process, binaries, sockets, folder)
@@ -77,23 +79,30 @@ async def run_embedded(
 
 
 @contextlib.asynccontextmanager
-async def attach_or_run(data_folder: Path) -> AsyncIterator[str]:
+async def attach_or_run(data_folder: Path, *, may_create: bool) -> AsyncIterator[str]:
     """Yield the URL of the server that another process runs in `data_folder`, or run one until the context ends.
 
-    Raises EmbeddedPostgresError if neither is possible.
+    With `may_create`, it is created if it is missing. Raises EmbeddedPostgresError if neither is possible.
     """
     deadline = time.monotonic() + _ATTACH_SECONDS
     async with contextlib.AsyncExitStack() as stack:
         url = None
         while url is None:
             try:
-                url = (await stack.enter_async_context(run_embedded(data_folder))).url
+                url = (await stack.enter_async_context(run_embedded(data_folder, may_create=may_create))).url
             except FolderTakenError:
                 url = await _url_of_running(_absolute(data_folder))
                 if url is None and time.monotonic() > deadline:
                     raise
                 await asyncio.sleep(_POLL_SECONDS)
         yield url
+
+
+def _missing(folder: Path) -> EmbeddedPostgresError:
+    return EmbeddedPostgresError(
+        f"DATABASE_URL is not set, and {folder} holds no embedded PostgreSQL: set DATABASE_URL, or run "
+        "`requirements-service migrate` to create one"
+    )
 
 
 def _absolute(folder: Path) -> Path:
@@ -116,8 +125,10 @@ def _translate_errors(folder: Path) -> Iterator[None]:
         ) from error
 
 
-async def _prepare(folder: Path) -> Binaries:
+async def _prepare(folder: Path, *, may_create: bool) -> Binaries:
     cluster = folder / "postgres"
+    if not may_create and not cluster.exists():
+        raise _missing(folder)
     binaries = await usable_binaries(find_binaries(), Account.of(cluster if cluster.exists() else folder))
     change_owner_of_folder(binaries, folder)
     remove_unfinished_clusters(folder)

@@ -57,6 +57,7 @@ class Metrics:
             "Time since services and routes were last loaded, in the worker with the oldest copy.",
             mode="livemax",
         )
+        self._declare_replica()
         self.registry_loads = self._counter("requirements_registry_loads", "Loads of services and routes.")
         self.session_touches = self._counter("requirements_session_touches", "Recorded uses of sessions.")
         self.loop_lag = self._histogram(
@@ -66,6 +67,18 @@ class Metrics:
         self.memory = self._gauge(
             "requirements_worker_resident_memory_bytes", "Resident memory of each worker.", "worker"
         ).labels(worker)
+
+    def _declare_replica(self) -> None:
+        self.reads = self._counter(
+            "requirements_reads", "Reads answered with database.replica_url set, by server.", "server"
+        )
+        for server in ("primary", "replica"):
+            self.reads.labels(server)
+        self.replica_lag = self._gauge(
+            "requirements_replica_lag_seconds",
+            "Time since the replica certainly had all commits, in the worker with the longest; 0 without a replica.",
+            mode="livemax",
+        )
 
     def answered(self, route: str | None, status: str | None, code: int, outcome: str | None, seconds: float) -> None:
         """Count one response and its duration.
@@ -103,7 +116,7 @@ class Metrics:
         return Histogram(name, text, labels, buckets=buckets, registry=self.registry)
 
     def _gauge(self, name: str, text: str, *labels: str, mode: str = "livesum") -> Gauge:
-        return Gauge(name, text, labels, multiprocess_mode=mode, registry=self.registry)  # type: ignore[arg-type]
+        return Gauge(name, text, labels, multiprocess_mode=mode, registry=self.registry)  # type: ignore[arg-type]  # a literal there
 
 
 class ProcessMetrics:

@@ -36,6 +36,8 @@ class Point:
     emails: dict[str, int] | None  # by state
     oldest_pending_email_seconds: float | None
     unacknowledged_notifications: int | None
+    database_up: bool | None = None
+    pending_migrations: int | None = None
 
 
 class History:

@@ -5,7 +5,7 @@ import os
 import re
 import sys
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import IO, Self
 
@@ -42,6 +42,10 @@ class Logs:
 
     def __exit__(self, *exc_info: object) -> None:
         self.close()
+
+    def write_block(self, lines: Sequence[str]) -> None:
+        """Write lines for a person, after the queued lines and without the removal of secrets."""
+        self._sink.write("".join(f"{line}\n" for line in lines).encode())
 
     def close(self) -> None:
         """Write the queued lines, waiting at most 2 seconds. Later lines are discarded."""
@@ -151,11 +155,14 @@ def _own_event(render: _Render, event: str, **fields: object) -> bytes:
 
 
 def _clean(fields: EventDict) -> EventDict:
+    """The fields without secrets. A field that is None is left out."""
     line: EventDict = {name: fields.pop(name) for name in ("timestamp", "level")}
     line["event"] = _plain(fields.pop("event"))
     if "exception" in fields:
         line["exception"] = clip(str(fields.pop("exception")), _EXCEPTION_LIMIT)
     for name, value in fields.items():
+        if value is None:
+            continue
         if is_sensitive(name):
             line[name] = REDACTED
         else:

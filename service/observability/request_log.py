@@ -38,9 +38,9 @@ class DirectRequestLog:
         self._level = level
 
     def __call__(self, fields: Fields, *, quiet: bool) -> None:
-        """Log `fields` as the event `request`."""
+        """Log `fields` as the event `request`. A field that is None is left out."""
         if self._level > (logging.DEBUG if quiet else logging.INFO):
             return
         level = "debug" if quiet else "info"
-        line = {"timestamp": datetime.now(UTC), "level": level, "event": "request", **fields}
-        self._sink.write(self._render(line))
+        present = {name: value for name, value in fields.items() if value is not None}
+        self._sink.write(self._render({"timestamp": datetime.now(UTC), "level": level, "event": "request", **present}))

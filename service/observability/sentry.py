@@ -106,7 +106,7 @@ def before_send(event: "Event", hint: "Hint") -> "Event | None":  # noqa: ARG001
     request_id = structlog.contextvars.get_contextvars().get("request_id")
     if request_id is not None:
         cleaned["tags"] = {**(cleaned.get("tags") or {}), "request_id": _clean(request_id)}
-    return cleaned  # type: ignore[no-any-return]
+    return cleaned  # type: ignore[no-any-return]  # with the keys of `event`
 
 
 def before_send_transaction(event: "Event", hint: "Hint") -> "Event | None":
@@ -114,7 +114,7 @@ def before_send_transaction(event: "Event", hint: "Hint") -> "Event | None":
     return before_send(event, hint)
 
 
-def before_breadcrumb(crumb: "Breadcrumb", hint: "BreadcrumbHint") -> "Breadcrumb | None":  # noqa: ARG001
+def before_breadcrumb(crumb: "Breadcrumb", hint: "BreadcrumbHint") -> "Breadcrumb | None":  # noqa: ARG001  # as above
     """Return a copy of `crumb` without secrets, query strings or SQL values."""
     return {name: value if name == "timestamp" else _clean(value) for name, value in crumb.items()}
 

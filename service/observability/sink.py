@@ -9,7 +9,8 @@ from collections.abc import Callable, Iterable, Iterator
 
 _QUEUED_LINES = 10_000
 _QUEUED_BYTES = 8 * 1024 * 1024
-_BATCH_SECONDS = 0.1
+# How long a line waits for others.
+BATCH_SECONDS = 0.1
 _CLOSE_SECONDS = 2.0
 _POLL_MILLISECONDS = 100
 
@@ -71,7 +72,7 @@ class LogSink:
                 closing = self._closing
             if not closing:
                 # Writing lines in batches takes the GIL from the event loop less often.
-                time.sleep(_BATCH_SECONDS)
+                time.sleep(BATCH_SECONDS)
             self._drain()
 
     def _drain(self) -> None:

@@ -12,6 +12,8 @@ from aiohttp import web
 from service import __version__
 from service.admin.app import create_ops_app
 from service.admin.password import console_password
+from service.api.actions import ACTIONS
+from service.api.aiohttp_internals import use_bare_http_errors
 from service.config import Config
 from service.metrics.files import metrics_folder_from_environment
 from service.observability import logs, sentry
@@ -29,7 +31,9 @@ def run_console(config: Config, listener: socket.socket, lifeline: int, ready: i
     with logs.configure(config.logging.level, config.logging.format):
         protect(*config.secrets, console_password(config))
         sentry.start(config.sentry.dsn, config.sentry.environment, __version__)
-        uvloop.run(_serve(create_ops_app(config, metrics_folder_from_environment()), listener, lifeline, ready))
+        use_bare_http_errors()
+        app = create_ops_app(config, metrics_folder_from_environment(), [action.route for action in ACTIONS])
+        uvloop.run(_serve(app, listener, lifeline, ready))
         sentry_sdk.flush(timeout=1)
 
 

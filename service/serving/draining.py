@@ -8,7 +8,7 @@ from aiohttp import web
 
 from service.api import keys
 from service.api.aiohttp_internals import close_connections_after_responses
-from service.api.lifespan import stop_dispatching
+from service.api.lifespan import stop_dispatching, stop_waiting
 from service.config import ServerConfig
 from service.serving.signals import WorkerSignals
 
@@ -24,28 +24,38 @@ async def shut_down_gracefully(
 ) -> None:
     """Drain connections, stop accepting, and wait for requests in progress.
 
-    Takes at most `drain_seconds` (0 on a fast stop) and then `shutdown_seconds`. Idle connections may remain open.
+    Takes at most `leave_seconds` if the worker is replaced, `drain_seconds` if the service stops, 0 on a fast stop, and
+    then `shutdown_seconds`. Idle connections may remain open.
     """
-    drain_seconds = 0.0 if signals.fast_stop else settings.drain_seconds
     event = "worker-stopping" if signals.stopping else "worker-leaving"
-    log.info(event, worker=os.getpid(), answers_on_for_seconds=drain_seconds)
-    await stop_dispatching(app)
+    log.info(event, worker=os.getpid(), answers_on_for_seconds=_drain_seconds(signals, settings))
     close_connections_after_responses()
-    await _drain(app, server, site, signals, settings.drain_seconds)
+    await stop_dispatching(app)
+    await stop_waiting(app)
+    await _drain(app, server, site, signals, settings)
     await _wait_for_requests(app, settings.shutdown_seconds)
 
 
+def _drain_seconds(signals: WorkerSignals, settings: ServerConfig) -> float:
+    if signals.fast_stop:
+        return 0.0
+    return settings.drain_seconds if signals.stopping else settings.leave_seconds
+
+
 async def _drain(
-    app: web.Application, server: web.Server, site: web.BaseSite, signals: WorkerSignals, seconds: float
+    app: web.Application, server: web.Server, site: web.BaseSite, signals: WorkerSignals, settings: ServerConfig
 ) -> None:
-    """Wait until no connection is open, for at most `seconds` or until a fast stop. Then the site has stopped.
+    """Wait until no connection is open, for at most `_drain_seconds`. Then the site has stopped.
 
     A replaced worker stops accepting at once; a stopping one accepts until the end, so that no connection is refused.
     """
-    loop = asyncio.get_running_loop()
-    deadline = loop.time() + seconds
+    now = asyncio.get_running_loop().time
+    stopping, started = signals.stopping, now()
     accepting = True
-    while not signals.fast_stop and loop.time() < deadline and (accepting or server.connections):
+    while (accepting or server.connections) and now() < started + _drain_seconds(signals, settings):
+        if signals.stopping and not stopping:
+            # The service stops while this worker is being replaced.
+            stopping, started = True, now()
         app[keys.READINESS].stopping = signals.stopping
         if accepting and signals.replaced:
             await site.stop()

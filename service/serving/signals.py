@@ -9,6 +9,7 @@ class SupervisorSignals:
     """The signals that the supervisor has received, as events.
 
     `stop`: SIGTERM, SIGINT, or a closed terminal. `fast_stop`: the workers must not drain. `restart`: SIGHUP.
+    SIGUSR1 and SIGUSR2 are ignored: other programs reopen their log files on them.
     """
 
     def __init__(self) -> None:
@@ -20,7 +21,9 @@ class SupervisorSignals:
         self._on_terminal = _has_terminal() and signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN
 
     def listen(self) -> None:
-        """Install the signal handlers."""
+        """Install the signal handlers. Child processes inherit which signals are ignored."""
+        for number in (signal.SIGUSR1, signal.SIGUSR2):
+            signal.signal(number, signal.SIG_IGN)
         loop = asyncio.get_running_loop()
         loop.add_signal_handler(signal.SIGTERM, self.stop.set)
         loop.add_signal_handler(signal.SIGINT, self._on_sigint)

@@ -8,7 +8,7 @@ import socket
 import sys
 import time
 from asyncio.subprocess import Process
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -34,7 +34,7 @@ class ProcessSpec:
     arguments: tuple[str, ...]  # of the subcommand, after the file descriptors
     listener: socket.socket
     database_url: str
-    stop_seconds: float  # after this, it is killed
+    exit_seconds: Mapping[signal.Signals, float]  # time to exit after a signal; then it is killed
     while_ready: Callable[[int], AbstractContextManager[None]]  # entered with its pid while it accepts connections
     on_exit: Callable[[], None] = lambda: None
 
@@ -97,13 +97,13 @@ class SupervisedProcess:
         return self._became_ready.is_set()
 
     async def stop(self, number: signal.Signals) -> None:
-        """Stop restarting it, send a signal, and wait until it has exited. Kill it after `spec.stop_seconds`."""
+        """Stop restarting it, send a signal, and wait until it has exited. Kill it after `spec.exit_seconds`."""
         self._supervision.cancel()
         await asyncio.wait([self._supervision])
         if self._process is not None:
             self.send_signal(number)
             try:
-                async with asyncio.timeout(self.spec.stop_seconds):
+                async with asyncio.timeout(self.spec.exit_seconds[number]):
                     await self._process.wait()
             except TimeoutError:
                 log.warning("worker-killed", worker=self._process.pid)

@@ -14,15 +14,16 @@ from service.config import Config, ConfigError, load_config
 from service.database.errors import DatabaseError
 from service.metrics.definitions import ProcessMetrics
 from service.metrics.files import metrics_folder, write_as
+from service.observability.sink import BATCH_SECONDS
 from service.serving.listener import PortTakenError, listen, url_of
 from service.serving.signals import SupervisorSignals
 from service.serving.supervised_process import ChildProcesses, ProcessSpec, SupervisedProcess
-from service.serving.worker_pool import WorkerPool
+from service.serving.worker_pool import START_SECONDS, WorkerPool
 
 # How often binding the internal listener's port is retried.
 PORT_RETRY_SECONDS = 2.0
 
-CONSOLE_STOP_SECONDS = 5.0
+CONSOLE_EXIT_SECONDS = {signal.SIGTERM: 5.0}
 
 Check = Callable[[Config, str], Awaitable[None]]
 
@@ -48,30 +49,31 @@ class Supervisor:
         self._console: SupervisedProcess | None = None
 
     async def run(
-        self, signals: SupervisorSignals, on_ready: Callable[[], None], on_console: Callable[[str], None]
+        self, signals: SupervisorSignals, on_serving: Callable[[], None], on_started: Callable[[str | None], None]
     ) -> None:
         """Serve until `signals.stop` is set, then close the listening socket and stop every process.
 
-        `on_ready` is called once, when the first worker accepts connections. `on_console` is called once, with the
-        internal listener's URL, when its port is bound.
+        `on_serving` is called once, when the first worker accepts connections. `on_started` is called once, when every
+        process has started and written its log lines, with the URL of the internal listener, or None if its port is
+        taken.
         """
-        with metrics_folder():
+        with metrics_folder(self._config.data_folder):
             write_as("supervisor")
             with ChildProcesses(self._config_path, ProcessMetrics()) as children:
-                await self._run(children, signals, on_ready, on_console)
+                await self._run(children, signals, on_serving, on_started)
 
     async def _run(
         self,
         children: ChildProcesses,
         signals: SupervisorSignals,
-        on_ready: Callable[[], None],
-        on_console: Callable[[str], None],
+        on_serving: Callable[[], None],
+        on_started: Callable[[str | None], None],
     ) -> None:
         pool = WorkerPool(self._listener, children)
         pool.start(self._config, self._url)
         tasks = [
-            asyncio.create_task(_call_when_set(pool.first_ready, on_ready)),
-            asyncio.create_task(self._run_console(children, on_console)),
+            asyncio.create_task(self._announce(pool, on_serving, on_started)),
+            asyncio.create_task(self._run_console(children)),
             asyncio.create_task(self._restart_on_signal(signals, pool)),
         ]
         await signals.stop.wait()
@@ -80,11 +82,24 @@ class Supervisor:
         await asyncio.gather(*tasks, return_exceptions=True)
         await self._stop(children, signals)
 
-    async def _run_console(self, children: ChildProcesses, on_console: Callable[[str], None]) -> None:
+    async def _announce(
+        self, pool: WorkerPool, on_serving: Callable[[], None], on_started: Callable[[str | None], None]
+    ) -> None:
+        await pool.first_ready.wait()
+        on_serving()
+        started = [pool.wait_until_ready()]
+        if self._console is not None:
+            started.append(self._console.wait_until_ready(START_SECONDS))
+        await asyncio.gather(*started)
+        # The other processes write their log lines with this delay.
+        await asyncio.sleep(2 * BATCH_SECONDS)
+        on_started(url_of(self._console.spec.listener) if self._console is not None else None)
+
+    async def _run_console(self, children: ChildProcesses) -> None:
         """Start the console process as soon as its port is free. The API does not wait for it."""
         listener = await _listen_when_free(self._config.console.host, self._config.console.port)
-        on_console(url_of(listener))
-        spec = ProcessSpec("console", (), listener, self._url, CONSOLE_STOP_SECONDS, _while_console_ready)
+        log.info("console-listening", url=url_of(listener))
+        spec = ProcessSpec("console", (), listener, self._url, CONSOLE_EXIT_SECONDS, _while_console_ready)
         self._console = SupervisedProcess(spec, children)
 
     async def _restart_on_signal(self, signals: SupervisorSignals, pool: WorkerPool) -> None:
@@ -103,12 +118,14 @@ class Supervisor:
 
     async def _restart(self, config: Config, url: str, pool: WorkerPool) -> None:
         log.info("restarting", workers=config.server.workers)
-        if not await pool.replace(config, url):
-            _log_refused_restart("a new worker did not become ready")
-            return
-        self._config, self._url = config, url
-        if self._console is not None:
-            await self._console.restart(url)
+        # Ends after every replaced worker has exited, so that at most twice `server.workers` processes run.
+        async with asyncio.TaskGroup() as stopping:
+            if not await pool.replace(config, url, stopping):
+                _log_refused_restart("a new worker did not become ready")
+                return
+            self._config, self._url = config, url
+            if self._console is not None:
+                await self._console.restart(url)
         log.info("restarted", workers=config.server.workers)
 
     def _reload_config(self) -> Config:
@@ -139,11 +156,6 @@ async def _fast_stop(children: ChildProcesses, signals: SupervisorSignals) -> No
 def _while_console_ready(pid: int) -> Iterator[None]:
     log.info("console-ready", process=pid)
     yield
-
-
-async def _call_when_set(event: asyncio.Event, callback: Callable[[], None]) -> None:
-    await event.wait()
-    callback()
 
 
 async def _listen_when_free(host: str, port: int) -> socket.socket:

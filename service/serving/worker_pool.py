@@ -36,22 +36,25 @@ class WorkerPool:
         for index in range(config.server.workers):
             self._workers[index] = self._start_worker(index, config, url, must_become_ready=False)
 
-    async def replace(self, config: Config, url: str) -> bool:
+    async def wait_until_ready(self) -> bool:
+        """Whether every worker accepts connections within `START_SECONDS`."""
+        return all(await asyncio.gather(*(w.wait_until_ready(START_SECONDS) for w in self._workers.values())))
+
+    async def replace(self, config: Config, url: str, stopping: asyncio.TaskGroup) -> bool:
         """Replace each worker by one with `config`, and stop it as soon as the new one accepts connections.
 
-        Returns false when a new worker does not become ready: the workers not yet replaced keep running. Returns after
-        every replaced worker has exited, so that at most twice `server.workers` processes run.
+        Returns false when a new worker does not become ready: the workers not yet replaced keep running. Tasks in
+        `stopping` wait until the replaced workers have exited.
         """
-        async with asyncio.TaskGroup() as stopping:
-            for index in range(config.server.workers):
-                worker = self._start_worker(index, config, url, must_become_ready=True)
-                if not await worker.wait_until_ready(START_SECONDS):
-                    stopping.create_task(worker.stop(signal.SIGHUP))
-                    return False
-                self._retire_worker(index, stopping)
-                self._workers[index] = worker
-            for index in range(config.server.workers, len(self._workers)):
-                self._retire_worker(index, stopping)
+        for index in range(config.server.workers):
+            worker = self._start_worker(index, config, url, must_become_ready=True)
+            if not await worker.wait_until_ready(START_SECONDS):
+                stopping.create_task(worker.stop(signal.SIGHUP))
+                return False
+            self._retire_worker(index, stopping)
+            self._workers[index] = worker
+        for index in range(config.server.workers, len(self._workers)):
+            self._retire_worker(index, stopping)
         return True
 
     def _start_worker(self, index: int, config: Config, url: str, *, must_become_ready: bool) -> SupervisedProcess:
@@ -60,7 +63,7 @@ class WorkerPool:
         old = self._workers.get(index)
         name = f"{index}b" if old is not None and old.spec.arguments == (str(index),) else str(index)
         spec = ProcessSpec(
-            "worker", (name,), self._listener, url, stop_seconds(config), self._while_ready, partial(forget, name)
+            "worker", (name,), self._listener, url, exit_seconds(config), self._while_ready, partial(forget, name)
         )
         return SupervisedProcess(spec, self._children, must_become_ready=must_become_ready)
 
@@ -77,6 +80,10 @@ class WorkerPool:
             stopping.create_task(self._workers.pop(index).stop(signal.SIGHUP))
 
 
-def stop_seconds(config: Config) -> float:
-    """How long a worker may take to exit after a signal to stop, before it is killed."""
-    return config.server.drain_seconds + config.server.shutdown_seconds + STOP_GRACE_SECONDS
+def exit_seconds(config: Config) -> dict[signal.Signals, float]:
+    """How long a worker may take to exit after a signal, before it is killed."""
+    finish_seconds = config.server.shutdown_seconds + STOP_GRACE_SECONDS
+    return {
+        signal.SIGTERM: config.server.drain_seconds + finish_seconds,
+        signal.SIGHUP: config.server.leave_seconds + finish_seconds,
+    }

@@ -32,8 +32,9 @@ class Demo:
 
 
 async def make_demo(connection: asyncpg.Connection, route_names: Sequence[RouteName]) -> Demo:
-    """Create the demo records that do not exist, deploy the routes, and issue new tokens. Earlier tokens are revoked.
+    """Create the demo records that do not exist, among them requirements; deploy the routes; issue new tokens.
 
+    Earlier tokens are revoked.
     `route_names` must not be empty. `service_id` of the result is the service of the first one.
     """
     with translate_statement_errors():
@@ -51,8 +52,10 @@ async def make_demo(connection: asyncpg.Connection, route_names: Sequence[RouteN
 
 
 async def _with_tokens(connection: asyncpg.Connection, service: str) -> Demo:
-    ids = await connection.fetchrow(QUERIES["find_demo"], APPLICATION, service)
+    ids = await connection.fetchrow(QUERIES["find_demo"], APPLICATION, service, EMAIL)
     application = await issue_application_token(connection, APPLICATION)
     session = await create_session(connection, EMAIL, APPLICATION, remember_me=False)
     assert ids is not None and application is not None and session is not None  # noqa: S101, PT018 - created above
+    records = [ids[f"{name}_id"] for name in ("application", "service", "user", "client", "route")]
+    await connection.execute(QUERIES["insert_demo_requirements"], *records)
     return Demo(application[1], session[1], ids["service_id"], ids["application_id"])

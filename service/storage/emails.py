@@ -10,8 +10,9 @@ from service.database.pool import Database
 from service.database.queries import QUERIES
 from service.domain.requirements import Requirement
 from service.storage.notifications import Notification
+from service.storage.pages import LAST_ID, PAGE_SIZE, Page, page_of
 from service.storage.requirements import requirement_from_columns
-from service.storage.statements import Rows, fetch
+from service.storage.statements import Executor, Rows, fetch
 
 STATES = ("pending", "sent", "dead")
 
@@ -71,9 +72,14 @@ async def find_own_email(database: Database, requirement_id: int, timeout: float
     return rows[0]["id"] if rows else None
 
 
-async def list_emails(connection: asyncpg.Connection, state: str | None, limit: int) -> Rows:
-    """The latest e-mails; only those in `state` if it is given."""
-    return await fetch(connection, QUERIES["list_emails"], state, limit)
+async def list_emails(executor: Executor, state: str | None, limit: int, before: int = LAST_ID) -> Rows:
+    """The latest e-mails before an id; only those in `state` if it is given."""
+    return await fetch(executor, QUERIES["list_emails"], state, limit, before)
+
+
+async def email_page(executor: Executor, before: int, state: str | None) -> Page:
+    """The e-mails before an id, newest first; only those in `state` if it is given."""
+    return page_of(await list_emails(executor, state, PAGE_SIZE + 1, before), "id")
 
 
 async def retry_emails(connection: asyncpg.Connection, ids: Sequence[int] | None) -> list[int]:

@@ -8,6 +8,7 @@ import asyncpg
 
 from service.database.errors import translate_statement_errors
 from service.database.queries import QUERIES
+from service.storage.audit import Changer, NothingChanged, audited
 from service.storage.statements import Executor, Rows, fetch, fetch_id
 
 # Short, so that after a lost connection that reported no error, a change still arrives over a new one within 5 s.
@@ -89,3 +90,26 @@ async def withdraw_routes(connection: asyncpg.Connection, names: Iterable[RouteN
     with translate_statement_errors():
         async with connection.transaction():
             return [name for name in names if await withdraw_route(connection, name)]
+
+
+async def forget_route(database: Changer, service: str, version: str, action: str, actor: str) -> bool:
+    """Delete the record of a route, with a record of that in the audit by `actor`. Return whether it existed.
+
+    The record of its service is kept. Raises a `DatabaseError`.
+    """
+    found = False
+    async with audited(database, actor, "forget", {"name": f"{service}/{version}/{action}"}) as connection:
+        found = await fetch_id(connection, QUERIES["forget_route"], service, version, action) is not None
+        if not found:
+            raise NothingChanged
+    return found
+
+
+async def forget_service(database: Changer, service: str, actor: str) -> bool:
+    """Delete the record of a service that has no routes, as `forget_route` does. Return whether there was one."""
+    found = False
+    async with audited(database, actor, "forget", {"name": service}) as connection:
+        found = await fetch_id(connection, QUERIES["forget_service"], service) is not None
+        if not found:
+            raise NothingChanged
+    return found

@@ -1,12 +1,29 @@
 """Run one statement on a connection or on a pool."""
 
+import asyncio
+
 import asyncpg
 
 from service.database.errors import translate_statement_errors
 from service.database.pool import Database
 
-Executor = Database | asyncpg.Connection
 Rows = list[asyncpg.Record]
+
+
+class Within:
+    """Runs statements on a pool, all of them within one timeout in seconds."""
+
+    def __init__(self, database: Database, timeout: float) -> None:
+        self._database = database
+        self._clock = asyncio.get_running_loop().time
+        self._deadline = self._clock() + timeout
+
+    async def fetch(self, query: str, *args: object) -> Rows:
+        """Run one statement in its own transaction and return its rows. Raises a `DatabaseError`."""
+        return await self._database.fetch(query, *args, timeout=self._deadline - self._clock())
+
+
+Executor = Database | Within | asyncpg.Connection
 
 
 async def fetch(executor: Executor, query: str, *args: object) -> Rows:

@@ -1,5 +1,5 @@
 -- name: server_facts
--- The server's version and the settings that the service checks when it starts.
+-- The server's version, the settings that the service checks when it starts, and whether deploy/citus was used.
 SELECT
     current_setting('server_version') AS version,
     current_setting('server_version_num')::integer AS version_number,
@@ -9,7 +9,44 @@ SELECT
     current_setting('synchronous_commit') AS synchronous_commit,
     current_setting('max_connections')::integer - current_setting('superuser_reserved_connections')::integer
         AS connections,
-    current_user AS role;
+    current_user AS role,
+    to_regproc('lock_requirement') IS NOT NULL AS distributed;
+
+-- name: misleading_settings
+-- The settings of this session that make PostgreSQL skip triggers or damaged rows, and their values.
+SELECT name, setting
+FROM pg_settings
+WHERE
+    (name = 'session_replication_role' AND setting <> 'origin')
+    OR (name IN ('zero_damaged_pages', 'ignore_checksum_failure') AND setting <> 'off')
+ORDER BY name;
+
+-- name: misleading_tables
+-- The service's own tables that do not hold what was written to them, or do not show it to the current role.
+WITH own (name) AS (
+    SELECT unnest(ARRAY[
+        'services', 'routes', 'users', 'clients', 'employees', 'liaisons', 'applications', 'application_tokens',
+        'sessions', 'requirements', 'changes', 'emails', 'notifications', 'notification_windows'
+    ])
+)
+SELECT
+    own.name,
+    relkind NOT IN ('r', 'p') AS is_no_table,
+    row_security_active(pg_class.oid) AS filters_rows,
+    EXISTS (SELECT FROM pg_rewrite WHERE ev_class = pg_class.oid) AS has_rules,
+    relpersistence <> 'p' AS is_unlogged
+FROM own
+INNER JOIN pg_class ON pg_class.oid = to_regclass(own.name)
+WHERE
+    relkind NOT IN ('r', 'p')
+    OR relpersistence <> 'p'
+    OR row_security_active(pg_class.oid)
+    OR EXISTS (SELECT FROM pg_rewrite WHERE ev_class = pg_class.oid)
+ORDER BY own.name;
+
+-- name: backend_pid
+-- The process of the server that runs this statement.
+SELECT pg_backend_pid() AS pid;
 
 -- name: missing_privileges
 -- The privileges on the service's own tables that the current role lacks.
@@ -20,9 +57,10 @@ FROM (
         ('employees', 'SELECT'), ('liaisons', 'SELECT'), ('applications', 'SELECT'),
         ('application_tokens', 'SELECT'), ('sessions', 'SELECT'), ('sessions', 'UPDATE'),
         ('requirements', 'SELECT'), ('requirements', 'INSERT'), ('requirements', 'UPDATE'),
+        ('requirements', 'DELETE'), ('changes', 'SELECT'), ('changes', 'INSERT'),
         ('emails', 'SELECT'), ('emails', 'INSERT'), ('emails', 'UPDATE'), ('notifications', 'SELECT'),
         ('notifications', 'INSERT'), ('notifications', 'UPDATE'), ('notification_windows', 'SELECT'),
-        ('notification_windows', 'INSERT'), ('notification_windows', 'UPDATE')
+        ('notification_windows', 'INSERT'), ('notification_windows', 'UPDATE'), ('cursor_keys', 'SELECT')
 ) AS needed (table_name, privilege)
 WHERE NOT has_table_privilege(needed.table_name, needed.privilege);
 
@@ -34,6 +72,7 @@ WHERE NOT has_table_privilege(needed.table_name, needed.privilege);
 SELECT
     wanted.name,
     pg_class.relkind IN ('r', 'p') AS is_table,
+    row_security_active(pg_class.oid) AS filters_rows,
     pg_attribute.atttypid = 'bigint'::regtype AS has_bigint_id,
     EXISTS (
         SELECT FROM pg_index

@@ -3,6 +3,7 @@
 --   $1  bigint    maximum number of rows
 --   $2  interval  lease time
 -- Returns the recipients that have not been accepted yet, in their order, and the requirement.
+-- The number of attempts stops at the largest integer: an error here would hold up every due e-mail.
 WITH due AS MATERIALIZED (
     SELECT id
     FROM emails
@@ -12,7 +13,7 @@ WITH due AS MATERIALIZED (
     FOR NO KEY UPDATE SKIP LOCKED
 )
 UPDATE emails
-SET attempts = emails.attempts + 1, sending = true, leased_until = now() + $2::interval, updated_at = now()
+SET attempts = least(emails.attempts, 2147483646) + 1, sending = true, leased_until = now() + $2::interval, updated_at = now()
 FROM due, requirements
 WHERE emails.id = due.id AND requirements.id = emails.requirement_id
 RETURNING
@@ -80,13 +81,14 @@ SELECT state FROM settled;
 SELECT id FROM emails WHERE requirement_id = $1 AND state = 'pending' AND sending AND attempts = 1;
 
 -- name: list_emails
--- The latest e-mails.
+-- A page of e-mails, newest first.
 --   $1  text    only this state; null: all states
 --   $2  bigint  maximum number of rows
+--   $3  bigint  return rows before this id
 SELECT
     id, requirement_id, state, attempts, sending, leased_until, last_error, recipients, accepted, created_at, sent_at
 FROM emails
-WHERE $1::text IS NULL OR state = $1
+WHERE ($1::text IS NULL OR state = $1) AND id < $3
 ORDER BY id DESC
 LIMIT $2;
 

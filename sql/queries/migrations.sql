@@ -1,14 +1,29 @@
+-- name: has_schema
+-- Whether the schema of the service's tables exists.
+--   $1  text  schema
+SELECT EXISTS (SELECT FROM pg_namespace WHERE nspname = $1) AS known;
+
+-- name: create_schema
+-- Create the schema of the service's tables.
+--   {schema}  schema, as a quoted identifier
+CREATE SCHEMA {schema};
+
 -- name: wait_for_migrations
--- Turn off the lock timeout in this transaction, which then waits as long as another process migrates.
-SELECT set_config('lock_timeout', '0', true);
+-- Turn off the lock timeout in this transaction, which then waits as long as another process migrates. Returns what
+-- the timeout was.
+WITH before AS MATERIALIZED (
+    SELECT current_setting('lock_timeout') AS lock_timeout
+)
+SELECT lock_timeout, set_config('lock_timeout', '0', true) FROM before;
 
 -- name: lock_migrations
 -- Lock out other processes that migrate, until the transaction ends.
 SELECT pg_advisory_xact_lock(hashtextextended('requirements-service migrations', 0));
 
 -- name: wait_no_longer
--- Set the lock timeout of this transaction back to that of its connection.
-SELECT set_config('lock_timeout', reset_val, true) FROM pg_settings WHERE name = 'lock_timeout';
+-- Set the lock timeout of this transaction back.
+--   $1  text  what wait_for_migrations returned
+SELECT set_config('lock_timeout', $1, true);
 
 -- name: create_schema_migrations
 -- Create the table of applied migrations, if it does not exist.

@@ -60,3 +60,20 @@ SET deployed_at = NULL, updated_at = now()
 FROM services
 WHERE services.id = routes.service_id AND services.name = $1 AND routes.version = $2 AND routes.action = $3
 RETURNING routes.id;
+
+-- name: forget_route
+-- Delete the record of a route. The record of its service is kept.
+--   $1  text  service
+--   $2  text  version
+--   $3  text  action
+DELETE FROM routes
+USING services
+WHERE services.id = routes.service_id AND services.name = $1 AND routes.version = $2 AND routes.action = $3
+RETURNING routes.id;
+
+-- name: forget_service
+-- Delete the record of a service that has no routes.
+--   $1  text  name
+DELETE FROM services
+WHERE name = $1 AND NOT EXISTS (SELECT FROM routes WHERE routes.service_id = services.id)
+RETURNING id;

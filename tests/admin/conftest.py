@@ -46,11 +46,10 @@ class RunningService:
         return status
 
 
-def settings(folder: Path, database_url: str, console_port: int = 0) -> dict[str, str]:
-    """The environment of a service on `database_url` with its metrics folder below `folder`."""
+def settings(database_url: str, console_port: int = 0) -> dict[str, str]:
+    """The environment of a service on `database_url`."""
     return {
         "DATABASE_URL": database_url,
-        "TMPDIR": str(folder),
         "REQUIREMENTS__DATABASE__REQUIRE_DURABLE": "false",
         "REQUIREMENTS__CONSOLE__PORT": str(console_port),
     }
@@ -66,7 +65,7 @@ async def running_service(
     await connection.close()
     async with (
         http_session() as http,
-        serving(folder, environ=settings(folder, database_url) | dict(changes or {})) as serve,
+        serving(folder, environ=settings(database_url) | dict(changes or {})) as serve,
     ):
         await serve.workers()
         yield RunningService(serve, http, demo, (await serve.event("console-listening"))[0]["url"])

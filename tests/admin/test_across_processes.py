@@ -1,6 +1,7 @@
 """/metrics of a real service: exact across workers, and after any process has ended."""
 
 import os
+import shutil
 import signal
 import socket
 from pathlib import Path
@@ -100,9 +101,14 @@ async def test_a_killed_console_is_restarted(service: RunningService) -> None:
 
 
 def metrics_folder_of(folder: Path) -> Path:
-    """The metrics folder of the service whose temporary folder is `folder`."""
-    (found,) = folder.glob("requirements-metrics-*")
+    """The metrics folder of the service that runs in `folder`."""
+    (found,) = metrics_folders(folder)
     return found
+
+
+def metrics_folders(folder: Path) -> list[Path]:
+    """The metrics folders of all services that run in `folder`."""
+    return list(folder.glob(".data/requirements-metrics-*"))
 
 
 async def test_nothing_is_left_behind(service: RunningService, tmp_path: Path) -> None:
@@ -111,6 +117,26 @@ async def test_nothing_is_left_behind(service: RunningService, tmp_path: Path) -
     assert folder.stat().st_mode & 0o777 == 0o700
     assert await service.serve.stop() == 0
     assert not folder.exists()
+
+
+async def test_metrics_do_not_hinder_serving(service: RunningService, tmp_path: Path) -> None:
+    """If the metrics folder is removed, /metrics answers, a killed worker is replaced, and SIGHUP restarts all."""
+    workers = await service.serve.workers()
+    await call_each_worker(service, workers, 1)
+    shutil.rmtree(metrics_folder_of(tmp_path))
+    assert (await scrape(service.http, service.console)).total("requirements_build_info") == 1
+    await call_each_worker(service, workers, 1)
+
+    os.kill(workers[0], signal.SIGKILL)
+    await call_each_worker(service, [workers[1], (await service.serve.workers(3))[2]], 1)
+    assert counts(await scrape(service.http, service.console)) == (1, 1, 1, 2)
+
+    service.serve.process.send_signal(signal.SIGHUP)
+    await service.serve.event("restarted", 1, 60)
+    await call_each_worker(service, (await service.serve.workers(5))[3:], 1)
+    assert counts(await scrape(service.http, service.console)) == (3, 3, 3, 6)
+    assert await service.serve.stop() == 0
+    assert metrics_folders(tmp_path) == []
 
 
 async def test_the_console_ends_with_a_killed_supervisor(service: RunningService) -> None:
@@ -126,7 +152,7 @@ async def test_a_taken_port_is_a_warning(
 ) -> None:
     """While the port of the internal listener is taken, the API serves. Once it is free, the console starts."""
     port = taken_port.getsockname()[1]
-    async with serving(tmp_path, environ=settings(tmp_path, database_url, port)) as serve:
+    async with serving(tmp_path, environ=settings(database_url, port)) as serve:
         (warning,) = await serve.event("console-unavailable")
         assert warning["level"] == "warning"
         assert f"127.0.0.1:{port} is taken" in warning["reason"]

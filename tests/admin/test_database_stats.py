@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import time
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import asyncpg
 import pytest
@@ -23,6 +24,8 @@ from tests.admin.test_files import write
 from tests.serving.process import until
 
 KNOWN: Migrations = load_migrations(resource("sql") / "migrations")
+
+YEARS_100 = 100 * 365.25 * 86_400
 
 BACKLOG = """
 WITH requirement AS (
@@ -65,9 +68,53 @@ async def test_an_empty_backlog_is_zero(database: Database) -> None:
         database_up=True,
         pending_migrations=0,
         backlog=Backlog({"pending": 0, "dead": 0}, oldest_pending_email_seconds=0.0, unacknowledged_notifications=0),
+        changes_horizon_age_seconds=0.0,
         sent_emails=0,
     )
     assert stats == expected
+
+
+async def test_an_open_transaction_has_an_age(
+    database: Database,
+    connection: asyncpg.Connection,
+    other: asyncpg.Connection,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The oldest transaction that writes holds the change feed back: its age counts from when it was first seen."""
+    monkeypatch.setattr("service.metrics.database_stats.CACHE_SECONDS", 0.0)
+    stats = DatabaseStats(database, KNOWN)
+    async with connection.transaction():
+        await connection.execute("SELECT pg_current_xact_id()")
+        await other.execute("SELECT pg_current_xact_id()")
+        began = time.monotonic()
+        ages = [(await stats.snapshot()).changes_horizon_age_seconds for _ in range(3)]
+        assert ages[0] == 0.0
+        assert ages == sorted(ages, key=lambda age: age or 0.0)
+        assert 0.0 < (ages[-1] or 0.0) <= time.monotonic() - began
+    async with asyncio.timeout(5):
+        while (await stats.snapshot()).changes_horizon_age_seconds:
+            pass
+
+
+@pytest.mark.parametrize(
+    ("created_at", "seconds"),
+    [
+        ("infinity", 0.0),
+        ("294276-12-31 23:59:59Z", 0.0),
+        ("-infinity", YEARS_100),
+        ("4713-01-01 00:00:00Z BC", YEARS_100),
+    ],
+)
+async def test_an_email_at_the_end_of_time_has_an_age(
+    database: Database, connection: asyncpg.Connection, created_at: str, seconds: float
+) -> None:
+    """A time that other software wrote has an age from 0 to 100 years, and does not hide the other numbers."""
+    await connection.execute(BACKLOG)
+    await connection.execute(f"UPDATE emails SET created_at = '{created_at}' WHERE state = 'pending'")  # noqa: S608
+    stats = await DatabaseStats(database, KNOWN).snapshot()
+    assert stats.backlog is not None
+    assert stats.backlog.emails == {"pending": 2, "dead": 1}
+    assert stats.backlog.oldest_pending_email_seconds == pytest.approx(seconds, rel=0.001)
 
 
 async def test_without_tables_all_migrations_are_pending(database: Database, connection: asyncpg.Connection) -> None:
@@ -98,7 +145,7 @@ async def test_concurrent_readers_share_one_query(database: Database) -> None:
     database_stats = DatabaseStats(database, KNOWN)
     found = await asyncio.gather(*(database_stats.snapshot() for _ in range(50)))
     assert all(stats is found[0] for stats in found)
-    assert database.statements == 2
+    assert database.statements == 3
 
 
 @pytest.mark.parametrize(
@@ -115,22 +162,28 @@ async def test_concurrent_readers_share_one_query(database: Database) -> None:
                 "requirements_notifications_unacknowledged": 2,
             },
         ),
+        (
+            StatsSnapshot(database_up=True, changes_horizon_age_seconds=3.5),
+            {"requirements_changes_horizon_age_seconds": 3.5},
+        ),
     ],
-    ids=["nothing", "no tables", "no sent e-mails"],
+    ids=["nothing", "no tables", "no sent e-mails", "an open transaction"],
 )
-def test_unknown_numbers_are_missing(stats: StatsSnapshot, expected: dict[str, float]) -> None:
+def test_unknown_numbers_are_missing(tmp_path: Path, stats: StatsSnapshot, expected: dict[str, float]) -> None:
     """An unknown number is missing: neither zero nor outdated."""
-    with metrics_folder() as folder:
+    with metrics_folder(tmp_path) as folder:
         found = Scrape(render(folder, stats).decode())
     always = {"requirements_build_info": 1.0, "requirements_database_up": float(stats.database_up)}
     assert {name: found.total(name) for name in found.names} == always | expected
 
 
-async def test_the_sampler_fills_the_history(database: Database, connection: asyncpg.Connection) -> None:
+async def test_the_sampler_fills_the_history(
+    tmp_path: Path, database: Database, connection: asyncpg.Connection
+) -> None:
     """A point has the measurements since the previous one and the database stats."""
     await connection.execute(BACKLOG)
     history = History()
-    with metrics_folder() as folder:
+    with metrics_folder(tmp_path) as folder:
         sampling = asyncio.create_task(sample_history(history, folder, DatabaseStats(database, KNOWN), 0.05))
         await until(history.points)
         write("0", 6)

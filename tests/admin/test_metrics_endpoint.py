@@ -79,6 +79,20 @@ async def test_no_value_of_a_caller_is_shown(shared: RunningService) -> None:
     assert shown == []
 
 
+@pytest.mark.parametrize(("version", "status"), [("1.1", b"200"), ("1.0", b"200"), ("2.0", b"400"), ("0.9", b"400")])
+async def test_both_listeners_serve_http_1_only(shared: RunningService, version: str, status: bytes) -> None:
+    """A request of another version than HTTP/1.0 and 1.1 is refused on the internal and on the public listener."""
+    for address, path in ((shared.console, "/metrics"), (shared.serve.url, "/ping")):
+        host, port = address.removeprefix("http://").split(":")
+        async with asyncio.timeout(10):
+            reader, writer = await asyncio.open_connection(host, int(port))
+            writer.write(f"GET {path} HTTP/{version}\r\nHost: {host}\r\nConnection: close\r\n\r\n".encode())
+            line, body = await reader.readline(), await reader.read()
+            writer.close()
+        assert line.split()[1] == status, address
+        assert body.endswith(b"400: Bad Request\n") is (status == b"400")
+
+
 @pytest.fixture(params=["silent", "refused"])
 def unreachable_port(request: pytest.FixtureRequest) -> Iterator[int]:
     """The port of a database that does not answer, or does not exist."""
@@ -94,7 +108,7 @@ async def test_without_a_database_it_responds_in_time(
 ) -> None:
     """While the database is unreachable, its numbers are missing and the response takes at most two seconds."""
     url = f"postgresql://someone:hidden@127.0.0.1:{unreachable_port}/somewhere"
-    async with serving(tmp_path, environ=settings(tmp_path, url)) as serve:
+    async with serving(tmp_path, environ=settings(url)) as serve:
         console = (await serve.event("console-listening"))[0]["url"]
         await serve.event("console-ready")
         async with http.get(f"{serve.url}/ping") as response:

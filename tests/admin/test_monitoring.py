@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
+from service.api.actions import ACTIONS
 from service.domain.statuses import STATUSES
 from tests.admin.conftest import RunningService
 from tests.admin.scraping import scrape
@@ -62,6 +63,18 @@ async def test_every_label_value_used_exists(shared: RunningService) -> None:
     assert [(label, value) for label, value in used if value not in known[label]] == []
 
 
+async def test_each_action_has_its_own_series(shared: RunningService) -> None:
+    """Latency, crashes and calls are shown by action, and every action is in the metrics under its own route."""
+    by_route = [text for text in expressions() if re.search(r"sum by \((?:le, )?route", text)]
+    used = {name for text in by_route for name in NAME.findall(text)}
+    assert used == {"requirements_requests_total", "requirements_request_duration_seconds_bucket"}
+    assert len([rule for rule in ALERTS if "route)" in rule["expr"]]) == 2
+    for action in ACTIONS:
+        async with shared.http.post(f"{shared.serve.url}{action.path}", json={}) as response:
+            assert response.status == 400
+    assert {action.path for action in ACTIONS} <= (await scrape(shared.http, shared.console)).values("route")
+
+
 @pytest.mark.parametrize("rule", ALERTS, ids=[rule["alert"] for rule in ALERTS])
 def test_every_alert_has_a_runbook(rule: dict[str, Any]) -> None:
     """An alert has a severity, a summary and a runbook."""
@@ -70,6 +83,19 @@ def test_every_alert_has_a_runbook(rule: dict[str, Any]) -> None:
     assert set(rule["annotations"]) == {"summary", "runbook"}
     assert all(text.endswith(".") for text in rule["annotations"].values())
     assert rule["expr"].count("(") == rule["expr"].count(")")
+
+
+def test_late_emails_raise_an_alert_before_they_are_a_quarter_of_an_hour_old() -> None:
+    """An e-mail that stays pending raises an alert within 15 minutes, and so does an age that cannot be read."""
+    (late,) = (rule for rule in ALERTS if rule["alert"] == "RequirementsEmailsLate")
+    name, seconds = late["expr"].split(" > ")
+    assert name == "requirements_oldest_pending_email_age_seconds"
+    assert int(seconds) + 60 * int(late["for"].removesuffix("m")) <= 15 * 60
+    (panel,) = (panel for panel in DASHBOARD["panels"] if panel["title"] == "Oldest e-mail")
+    assert panel["targets"][0]["expr"] == name
+    assert panel["fieldConfig"]["defaults"]["thresholds"]["steps"][-1] == {"color": "red", "value": int(seconds)}
+    (unknown,) = (rule for rule in ALERTS if rule["alert"] == "RequirementsBacklogUnknown")
+    assert unknown["expr"] == f"requirements_database_up == 1 unless on (job, instance) {name}"
 
 
 def test_names_of_alerts_are_unique() -> None:

@@ -219,6 +219,18 @@ async def test_expect_continue(service: Service, target: str, expected: tuple[in
     assert (interim.http_code, response.http_code, response.json()["status"]) == (100, *expected)
 
 
+async def test_a_body_over_the_limit_is_not_invited(service: Service) -> None:
+    """A caller that sends Expect: 100-continue with a Content-Length over the limit gets the refusal at once."""
+    head = (
+        f"POST {CREATE} HTTP/1.1\r\nHost: test\r\nContent-Type: application/json\r\n"
+        f"Expect: 100-continue\r\nContent-Length: {1 << 30}\r\n\r\n"
+    )
+    async with asyncio.timeout(5), connected(service.port) as (reader, writer):
+        writer.write(head.encode())
+        response = await receive(reader)
+    assert (response.http_code, response.json()["status"]) == (400, "invalid-param")
+
+
 def test_log_lines(service: Service) -> None:
     """No request broke a log line or was logged as a fault of the service, and no log line contains the token."""
     assert [line for line in service.serve.output if not line.startswith("{")] == []

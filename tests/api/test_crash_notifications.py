@@ -10,6 +10,7 @@ import pytest
 from service.api.app import create_app
 from service.api.crash_notifier import MAX_CAUSES, CrashNotifier, cause_of
 from service.config import Config
+from service.database.errors import ConnectionLost
 from service.database.pool import Database, open_database
 from service.storage.notifications import Notification, count_notification
 from tests.api.exchange import post_create
@@ -17,7 +18,8 @@ from tests.api.waiting import wait_until
 from tests.conftest import AppClient, Client
 from tests.factories import AppRecord, params
 
-CAUSE = "DatabaseError at service/database/errors.py in translate_statement_errors"
+PLACE = "service/storage/requirements.py in insert"
+CAUSE = f"DatabaseError 42P01 (requirements) at {PLACE}"
 BREAK = "ALTER TABLE requirements RENAME TO broken"
 COUNTED = "SELECT coalesce(sum(count), 0) = $1 FROM notifications"
 
@@ -58,6 +60,34 @@ async def test_a_crash_is_notified(
         "acknowledged_at": None,
     }
     assert json.loads(row["details"]) == {"cause": CAUSE}
+
+
+TRIGGER = """
+CREATE FUNCTION guard() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN {body}; RETURN NEW; END $$;
+CREATE TRIGGER guard BEFORE INSERT ON requirements FOR EACH ROW EXECUTE FUNCTION guard()
+"""
+
+
+@pytest.mark.parametrize(
+    ("fault", "cause"),
+    [
+        ("ALTER TABLE sessions RENAME TO broken", "DatabaseError 42P01 (sessions)"),
+        ("ALTER TABLE requirements RENAME value TO broken", "DatabaseError 42703 (value)"),
+        ("ALTER TABLE requirements ADD CHECK (value <> 'gold')", "ConstraintViolated 23514 (constraint {} of {})"),
+        ("ALTER TABLE requirements ADD extra int NOT NULL", "ConstraintViolated 23502 (column extra of requirements)"),
+        (TRIGGER.format(body="RAISE 'not %', NEW.value"), "DatabaseError P0001 (function guard())"),
+        (TRIGGER.format(body="EXECUTE 'TABLE ' || NEW.value"), "DatabaseError 42P01 (function guard())"),
+    ],
+)
+async def test_unlike_faults_of_the_database_are_unlike_causes(
+    client: Client, connection: asyncpg.Connection, application: AppRecord, user_id: int, fault: str, cause: str
+) -> None:
+    """A cause has the SQLSTATE, the object at fault and the function of the storage. It has no value of the caller."""
+    await connection.execute(fault)
+    await post_create(client, params(application.token, user_id, value="gold"))
+    await wait_until(connection, COUNTED, 1)
+    found = await connection.fetchval("SELECT cause FROM notifications")
+    assert found == f"{cause.format('requirements_value_check', 'requirements')} at {PLACE}"
 
 
 async def test_many_crashes_are_one_notification(
@@ -151,3 +181,6 @@ async def test_causes_are_bounded(database: Database, connection: asyncpg.Connec
 def test_a_cause_contains_no_exception_text() -> None:
     """A cause is the exception's type and place; it contains no exception text, which may be a caller's."""
     assert cause_of(ValueError("secret")) == "ValueError"
+    lost = ConnectionLost("secret")
+    lost.__cause__ = ConnectionResetError("secret")
+    assert cause_of(lost) == "ConnectionLost ConnectionResetError"

@@ -91,6 +91,13 @@ async def test_assets(client: Client, path: str, content_type: str, cache_contro
     assert response.headers["X-Content-Type-Options"] == "nosniff"
 
 
+async def test_the_address_of_the_service_leads_to_the_page(client: Client) -> None:
+    """GET / is a redirect to /docs."""
+    response = await client.get("/", allow_redirects=False)
+    assert (response.status, response.headers["Location"]) == (302, "/docs")
+    assert (await client.get("/")).url.path == "/docs"
+
+
 @pytest.mark.parametrize("path", ["/openapi.json", "/docs", *ASSET_PATHS])
 async def test_unchanged_content_is_not_sent_again(client: Client, path: str) -> None:
     """A request with a matching If-None-Match gets 304 without a body."""
@@ -104,6 +111,7 @@ async def test_unchanged_content_is_not_sent_again(client: Client, path: str) ->
 @pytest.mark.parametrize(
     ("method", "path"),
     [
+        ("HEAD", "/"),
         ("HEAD", "/docs"),
         ("HEAD", "/openapi.json"),
         ("POST", "/docs"),

@@ -35,7 +35,7 @@ async def test_x_request_id_is_replaced(client: Client, request_id: str) -> None
     assert all(len(request_id) == 32 and request_id.isalnum() for request_id in request_ids)
 
 
-@pytest.mark.parametrize(("method", "path"), [("GET", "/"), ("PUT", CREATE), ("POST", "/api/v1/x"), ("GET", "/api")])
+@pytest.mark.parametrize(("method", "path"), [("GET", "/x"), ("PUT", CREATE), ("POST", "/api/v1/x"), ("GET", "/api")])
 async def test_headers_of_an_unknown_path(client: Client, method: str, path: str) -> None:
     """An unknown path is answered with the envelope and its headers, without an outcome."""
     response = await read_envelope(await client.request(method, path, headers={REQUEST_ID: "mine"}))

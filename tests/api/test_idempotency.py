@@ -103,12 +103,16 @@ async def test_a_replay_returns_the_current_row(
     assert (await post_create(client, sent | {"key": "changed"}, keyed())).code_and_body == KEY_USED
 
 
-async def test_a_key_lives_as_long_as_its_requirement(
+async def test_a_key_lives_as_long_as_the_record_of_its_requirement(
     client: Client, records: Records, application: AppRecord, user_id: int
 ) -> None:
-    """Deleting a requirement frees its key, also for other params."""
-    await post_create(client, params(application.token, user_id, key="k"), keyed())
+    """A deleted requirement keeps its key while its deletion is on record. Then the key is free again."""
+    sent = params(application.token, user_id, key="k")
+    made = await post_create(client, sent, keyed())
     await records.connection.execute("DELETE FROM requirements")
+    kept = await post_create(client, sent, keyed())
+    assert (kept.outcome, kept.data) == ("replayed", made.data)
+    await records.connection.execute("DELETE FROM changes")
     again = await post_create(client, params(application.token, user_id, key="other"), keyed())
     assert await outcomes(records, again) == ["created"]
 

@@ -31,6 +31,7 @@ EXAMPLES = [
     for code, response in OPERATION["responses"].items()
     for name, example in response["content"]["application/json"]["examples"].items()
 ]
+EXAMPLES_BY_STATUS = {name: value for _, name, value in EXAMPLES}
 HEADERS = {"X-Request-ID": ["1"], "Cache-Control": ["no-store"], "Requirement-Outcome": ["none"]}
 
 
@@ -57,6 +58,13 @@ def test_it_is_openapi_3_1() -> None:
     assert DOCUMENT["openapi"].startswith("3.1.")
     assert DOCUMENT["info"]["version"] == __version__
     schemathesis.openapi.from_dict(DOCUMENT).validate()
+
+
+def test_it_says_where_the_service_is_and_whose_it_is() -> None:
+    """The document names a server, relative to itself, the license and a contact."""
+    assert [server["url"] for server in DOCUMENT["servers"]] == ["/"]
+    assert DOCUMENT["info"]["license"] == {"name": "MIT", "identifier": "MIT"}
+    assert DOCUMENT["info"]["contact"]["name"]
 
 
 def test_it_lists_exactly_the_routes() -> None:
@@ -132,8 +140,10 @@ def test_headers_of_responses() -> None:
         "404": always,
         "500": always | {"Retry-After"},
     }
-    outcomes = OPERATION["responses"]["200"]["headers"]["Requirement-Outcome"]["schema"]["enum"]
-    assert outcomes == ["created", "replayed", "none", "unknown"]
+    shared, own = OPERATION["responses"]["200"]["headers"]["Requirement-Outcome"]["schema"]["allOf"]
+    assert own == {"enum": ["created", "replayed", "none", "unknown"]}
+    assert shared == {"$ref": "#/components/schemas/RequirementOutcome"}
+    assert set(SCHEMAS["RequirementOutcome"]["enum"]) == {outcome for action in ACTIONS for outcome in action.outcomes}
 
 
 def test_headers_and_media_types_of_requests() -> None:
@@ -145,10 +155,23 @@ def test_headers_and_media_types_of_requests() -> None:
     assert DOCUMENT["components"]["securitySchemes"]["bearer"]["scheme"] == "bearer"
 
 
+def test_reads_that_a_replica_may_answer() -> None:
+    """Their operations, and no others, have the param `fresh`, and the headers X-Read-After and X-Read-From."""
+    for action in ACTIONS:
+        operation = DOCUMENT["paths"][action.path]["post"]
+        answers = {code for code, told in operation["responses"].items() if "X-Read-From" in told["headers"]}
+        assert answers == ({"200"} if action.reads_replicas else set())
+        asked = "X-Read-After" in {parameter["name"] for parameter in operation["parameters"]}
+        assert asked is ("fresh" in SCHEMAS[action.params_component]["properties"]) is action.reads_replicas
+
+
 def test_params_are_those_of_the_schema() -> None:
     """The documented rules of each param are those of the marshmallow schema."""
-    views = {"type": ["string", "null"], "default": None, "enum": ["default", "detailed", None]}
-    text = {"type": ["string", "null"], "default": None, "pattern": "^[^\\u0000]*$"}
+    views = [
+        {"anyOf": [{"$ref": f"#/components/schemas/{name}View"}, {"type": "null"}]}
+        for name in ("Session", "Application")
+    ]
+    text = {"type": ["string", "null"], "pattern": "^[^\\u0000]*$"}
     schema = SCHEMAS["CreateRequirement"]
     rules = {
         name: {key: rule for key, rule in param.items() if key != "description"}
@@ -160,9 +183,11 @@ def test_params_are_those_of_the_schema() -> None:
         "requireable": {"$ref": "#/components/schemas/Reference"},
         "key": {**text, "maxLength": 255},
         "value": {**text, "maxLength": 4096},
-        "session_view": views,
-        "application_view": views,
+        "session_view": views[0],
+        "application_view": views[1],
     }
+    for name in ("SessionView", "ApplicationView"):
+        assert SCHEMAS[name] == {"type": "string", "enum": ["default", "detailed"]}
     assert sorted(schema["required"]) == ["requireable", "required"]
 
 
@@ -174,6 +199,20 @@ def test_references_are_of_the_configured_types() -> None:
     assert (number["type"], number["format"]) == ("integer", "int64")
     assert (number["minimum"], number["maximum"]) == (1, 2**63 - 1)
     assert sorted(reference["required"]) == ["id", "type"]
+
+
+def test_names_in_answers_are_open() -> None:
+    """An answer with an association type or a role that was added later is valid. The types in params are listed."""
+    (success,) = (value for _, status, value in EXAMPLES if status == "action-successful")
+    session = {
+        **EXAMPLES_BY_STATUS["client-required"]["session"],
+        "user": {"id": 5, "email": "a@b"},
+        "roles": ["pilot"],
+    }
+    reference = {"type": "Ship", "id": 1}
+    validate(200, {**success, "data": {**success["data"], "required": reference}, "session": session})
+    assert "enum" not in SCHEMAS["StoredReference"]["properties"]["type"]
+    assert SCHEMAS["Reference"]["properties"]["type"]["enum"] == list(TYPES)
 
 
 PLAIN = {name: example["value"] for name, example in CONTENT["application/json"]["examples"].items()}

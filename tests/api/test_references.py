@@ -10,7 +10,7 @@ from service.api.app import create_app
 from service.config import Config
 from service.domain.statuses import InvalidParam
 from tests.api.exchange import Body, post_create, refusal, success
-from tests.api.waiting import wait_for_lock_waiters
+from tests.api.waiting import wait_for_lock_waiters, wait_until
 from tests.conftest import AppClient, Client
 from tests.factories import AppRecord, Records, params
 
@@ -40,6 +40,11 @@ SLOW_INSERTS = """
 CREATE FUNCTION wait() RETURNS trigger LANGUAGE plpgsql
 AS $$ BEGIN PERFORM pg_advisory_xact_lock(1); RETURN NEW; END $$;
 CREATE TRIGGER wait BEFORE INSERT ON requirements FOR EACH ROW EXECUTE FUNCTION wait();
+"""
+# A shared statement waits for 50 ms, and then lets its locks go before it is attempted again.
+WAITS_FOR_LONG = """
+SELECT count(*) > 0 FROM pg_locks JOIN pg_database ON pg_database.oid = pg_locks.database
+WHERE datname = current_database() AND clock_timestamp() - waitstart > interval '0.2 s'
 """
 
 
@@ -150,7 +155,7 @@ async def test_a_create_locks_its_references(
     await records.connection.execute(SLOW_INSERTS)
     await records.connection.execute("SELECT pg_advisory_lock(1)")
     task = asyncio.create_task(post_create(client, params(application.token, user_id)))
-    await wait_for_lock_waiters(records.connection)
+    await wait_until(records.connection, WAITS_FOR_LONG)
     deletion = asyncio.create_task(other.execute(statement, user_id))
     await wait_for_lock_waiters(records.connection, 2)
     assert await records.count() == 0

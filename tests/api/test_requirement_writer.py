@@ -63,9 +63,9 @@ async def write(config: Config, database_url: str, records: Records) -> AsyncIte
     application = await records.application()
     row = await records.connection.fetchrow("SELECT * FROM applications WHERE id = $1", application.id)
     assert row is not None
-    caller = Caller(Application(**dict(row)), None)
+    caller = Caller(Application(**dict(row)), None, sees_all=True)
     async with open_database(config.database, database_url) as database:
-        writer = RequirementWriter(RequirementStore(database, config.associations), config.database)
+        writer = RequirementWriter(RequirementStore(database, config.association_tables), config.database, 256)
         yield Writes(writer, caller, application.token)
         await writer.close()
 

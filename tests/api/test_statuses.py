@@ -59,7 +59,7 @@ NO_ROUTE = [
     ("POST", "/api/v1/requirements/create%00"),
     ("POST", "/api"),
     ("GET", "/api/"),
-    ("GET", "/"),
+    ("POST", "/"),
     ("POST", "/ping"),
     ("DELETE", "/ready"),
 ]

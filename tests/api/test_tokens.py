@@ -142,14 +142,18 @@ async def test_expiry_uses_the_database_clock(
     """Session expiry is decided by the database's now(), not by the worker's clock."""
     await records.deploy()
     session = await records.session()
-    database = await records.connection.fetchval("SELECT current_database()")
+    client = await aiohttp_client(create_app(config))
     await records.connection.execute(f"""
-        CREATE SCHEMA shifted;
-        CREATE FUNCTION shifted.now() RETURNS timestamptz STABLE LANGUAGE sql
-        AS $$ SELECT pg_catalog.now() + interval '{shift}' $$;
-        ALTER DATABASE {database} SET search_path = shifted, pg_catalog, public;
+        CREATE OR REPLACE FUNCTION pg_catalog.now() RETURNS timestamptz STABLE LANGUAGE sql
+        AS $$ SELECT pg_catalog.transaction_timestamp() + interval '{shift}' $$;
     """)
-    response = await post_create_by(await aiohttp_client(create_app(config)), session)
+    try:
+        response = await post_create_by(client, session)
+    finally:
+        await records.connection.execute("""
+            CREATE OR REPLACE FUNCTION pg_catalog.now() RETURNS timestamptz STABLE STRICT PARALLEL SAFE
+            LANGUAGE internal AS 'now';
+        """)
     assert response.status == ("action-successful" if good else "session-expired")
 
 

@@ -14,6 +14,8 @@ PAGES = {
     "notifications": "/notifications",
     "notification": "/notifications/1",
     "requirements": "/requirements",
+    "requirement": "/requirements/1",
+    "emails": "/emails",
     "registry": "/registry",
     "access": "/access",
     "application": "/access/applications/1",
@@ -81,6 +83,10 @@ async def populated(site: Site) -> Site:
     )
     for _ in range(3):
         await site.service.create()
+    await site.database.execute(
+        "INSERT INTO emails (requirement_id, state, last_error, sent_at) VALUES "
+        "(1, 'sent', NULL, now()), (2, 'pending', '503 Service Unavailable', NULL), (3, 'dead', 'rejected', NULL)"
+    )
     return site
 
 
@@ -153,7 +159,10 @@ async def test_by_keyboard_alone(page: Page, populated: Site) -> None:
 
     await page.goto("/console/registry")
     await tab_to(page, "Withdraw requirements/v1/create")
-    await page.keyboard.press("Space")
+    await page.keyboard.press("Enter")
+    await expect(page.locator("details.confirm[open]")).to_contain_text("are refused within seconds")
+    await tab_to(page, "Withdraw requirements/v1/create")
+    await page.keyboard.press("Enter")
     await expect(page.locator(".note.good")).to_be_focused()
 
     await page.goto("/console/access/applications/1")

@@ -3,6 +3,7 @@
 import re
 from typing import Literal
 
+import pytest
 from playwright.async_api import Page, expect
 
 from tests.browser.conftest import PageLog, Screenshot, Site
@@ -103,7 +104,10 @@ async def test_deploy_and_withdraw(page: Page, site: Site, screenshot: Screensho
     token = site.service.demo.application_token
     await site.log_in(page)
     await page.get_by_role("link", name="Registry").click()
-    await page.get_by_role("button", name="Withdraw requirements/v1/create").click()
+    await page.locator("summary", has_text=re.compile(r"Withdraw requirements/v1/create\b(?!_)")).click()
+    await screenshot(page, "registry-confirm")
+    assert await create(site, token) == "action-successful"
+    await page.get_by_role("button", name="Withdraw requirements/v1/create", exact=True).click()
     await expect(page.locator(".note.good")).to_have_text("Withdrew requirements/v1/create.")
     await expect(page.locator(".note.good")).to_be_focused()
     await screenshot(page, "registry-withdrawn")
@@ -193,21 +197,146 @@ async def test_search_requirements(page: Page, site: Site, screenshot: Screensho
     await expect(rows).to_have_count(50)
     await screenshot(page, "requirements")
 
-    search = page.get_by_role("form", name="Required", exact=True)
-    await search.get_by_label("type").select_option("Service")
-    await search.get_by_label("id").fill("2")
+    search = page.get_by_role("form", name="Filter", exact=True)
+    await search.get_by_label("Required type").select_option("Service")
+    await search.get_by_label("Required id").fill("2")
     await search.get_by_role("button").click()
     await expect(rows.first).to_contain_text("Service 2")
     await page.get_by_role("link", name="Next page").click()
     await expect(rows).to_have_count(10)
 
-    await page.get_by_role("form", name="Key").get_by_label("Key").fill("tier")
-    await page.get_by_role("form", name="Key").get_by_role("button").click()
+    await search.get_by_label("Key", exact=True).fill("tier")
+    await search.get_by_role("button").click()
     await expect(rows).to_have_count(2)
     await page.get_by_role("link", name="Application 67").click()
     await expect(rows).to_have_count(1)
-    await page.locator("summary", has_text="gold").click()
-    await expect(page.locator("pre")).to_be_visible()
+    await expect(search.get_by_label("Required id")).to_have_value("2")
+    await expect(search.get_by_label("Requireable id")).to_have_value("67")
+    assert await rows.locator(".wide .clamp").evaluate("(cell) => cell.clientHeight < 60")
+    await rows.locator("td[data-label=Id] a").click()
+    await expect(page.locator("dd", has_text="gold")).to_have_text("gold " * 67, use_inner_text=True)
+
+
+async def test_find_edit_and_destroy_a_requirement(
+    page: Page, site: Site, page_log: PageLog, screenshot: Screenshot
+) -> None:
+    """A record is found, edited and destroyed, each after a confirmation, unless it was changed meanwhile."""
+    number = await site.database.fetchval(
+        "INSERT INTO requirements (required_type, required_id, requireable_type, requireable_id, key, value) "
+        "SELECT 'Service', n, 'Application', 1, 'tier', E'gold\\n\\n' || n FROM generate_series(1, 20) n "
+        "RETURNING id + 16"
+    )
+    await site.log_in(page)
+    await page.get_by_role("link", name="Requirements", exact=True).click()
+    await page.locator("summary", has_text="More filters").click()
+    search = page.get_by_role("form", name="Filter", exact=True)
+    await search.get_by_label("Requireable type").select_option("Application")
+    await search.get_by_label("Text").fill("17")
+    await search.get_by_role("button", name="Find").click()
+    await expect(page.locator("tbody tr")).to_have_count(1)
+    await screenshot(page, "requirements-found")
+    await page.get_by_role("link", name=str(number), exact=True).click()
+    await expect(page.get_by_role("heading", name="Application 1 also requires")).to_be_visible()
+
+    await page.locator("summary", has_text=f"Edit requirement {number}").click()
+    await screenshot(page, "requirement-edit")
+    await page.get_by_label("Key", exact=True).fill("level")
+    await page.get_by_role("button", name=f"Save requirement {number}").click()
+    await expect(page.locator(".note.good")).to_have_text(f"Changed the key of requirement {number}.")
+    rows = await site.database.fetch("SELECT key, value FROM requirements WHERE id = $1", number)
+    assert [tuple(row) for row in rows] == [("level", "gold\n\n17")]
+    changes = page.get_by_role("table", name=f"Changes of requirement {number}").locator("tbody tr")
+    await expect(changes.first).to_contain_text(re.compile(r"updated\s*an operator: see the audit\s*tier\s*level"))
+    await screenshot(page, "requirement-edited")
+
+    await site.database.execute("UPDATE requirements SET value = 'silver' WHERE id = $1", number)
+    await page.locator("summary", has_text=f"Destroy requirement {number}").click()
+    await page.get_by_role("button", name=f"Destroy requirement {number}").click()
+    await expect(page.get_by_text("was changed by somebody else after its page was shown")).to_be_visible()
+    page_log.messages.clear()  # Chromium logs every error response
+
+    await page.goto(f"/console/requirements/{number}")
+    await page.locator("summary", has_text=f"Destroy requirement {number}").click()
+    await page.get_by_role("button", name=f"Destroy requirement {number}").click()
+    await expect(page.locator(".note.good")).to_have_text(f"Destroyed requirement {number}.")
+    assert await site.database.fetchval("SELECT count(*) FROM requirements WHERE id = $1", number) == 0
+    await page.get_by_role("link", name="Audit").click()
+    audited = page.locator("tbody tr")
+    await expect(audited).to_have_count(2)
+    await expect(audited.first).to_contain_text(re.compile(r"Ada Lovelace\s*destroy requirement"))
+
+
+async def test_times_are_relative_and_absolute(page: Page, site: Site) -> None:
+    """A time is told from now and kept up to date; pointing at it, or a click, shows the time in UTC."""
+    await site.database.execute(
+        "INSERT INTO audit (actor, action, created_at) VALUES ('Ada', 'change', now() - interval '59 seconds')"
+    )
+    await site.log_in(page)
+    await page.goto("/console/audit")
+    time = page.locator("td time")
+    title = await time.get_attribute("title") or ""
+    assert re.fullmatch(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC", title)
+    await expect(time).to_have_text("1 min ago")
+    await time.click()
+    await expect(time).to_have_text(title)
+    await time.click()
+    await expect(time).to_have_text("1 min ago")
+
+
+async def test_a_tile_leads_to_its_page(page: Page, site: Site, screenshot: Screenshot) -> None:
+    """The tile of the e-mails that were given up leads to them, and one can be retried there."""
+    await site.service.create()
+    await site.database.execute(
+        "INSERT INTO emails (requirement_id, state, attempts, last_error) "
+        "VALUES (1, 'dead', 12, 'rejected'), (1, 'sent', 1, NULL)"
+    )
+    await site.log_in(page)
+    await page.locator(".tile.alarm", has_text="E-mails given up").click()
+    await expect(page.get_by_role("heading", name="E-mails")).to_be_visible()
+    await expect(page.locator("tbody tr")).to_have_count(1)
+    await screenshot(page, "emails")
+    await page.get_by_role("button", name="Retry e-mail 1").click()
+    await expect(page.locator(".note.good")).to_have_text("E-mail 1 will be sent by the running service.")
+    await page.get_by_role("link", name="Audit").click()
+    await expect(page.locator("tbody tr")).to_contain_text(re.compile(r"Ada Lovelace\s*retry e-mails"))
+
+
+async def test_the_time_range_limits_the_charts(page: Page, site: Site) -> None:
+    """The page of a time range draws its points only, and live updates keep the range."""
+    await site.log_in(page)
+    await expect(page.locator("#workers canvas")).to_be_visible()
+    await page.get_by_role("link", name="5 min", exact=True).click()
+    await expect(page.get_by_role("link", name="5 min", exact=True)).to_have_attribute("aria-current", "true")
+    await expect(page.locator("#totals")).to_contain_text("in the last 5 min")
+    await expect(page.locator("#workers canvas")).to_be_visible()
+    assert await page.locator("#charts").get_attribute("data-source") == "/console/overview.json?minutes=5"
+
+
+@pytest.mark.parametrize("width", [390, 800])
+async def test_the_tabs_stay_on_one_line(page: Page, site: Site, width: int) -> None:
+    """In a narrow window the tabs scroll sideways, with the current one in view, and do not wrap."""
+    await page.set_viewport_size({"width": width, "height": 844})
+    await site.log_in(page)
+    await page.goto("/console/audit")
+    tabs = await page.locator(".bar nav li a").evaluate_all(
+        "(tabs) => tabs.map((tab) => tab.getBoundingClientRect().top)"
+    )
+    assert len(set(tabs)) == 1
+    assert len(tabs) == 7
+    await expect(page.locator(".bar [aria-current]")).to_be_in_viewport(ratio=1)
+
+
+async def test_a_list_is_short_on_a_phone(page: Page, site: Site) -> None:
+    """On a phone, a page of fifty requirements with long keys and values takes at most a third of what a card took."""
+    await site.database.execute(
+        "INSERT INTO requirements (required_type, required_id, requireable_type, requireable_id, key, value) "
+        "SELECT 'Service', 1, 'Application', n, repeat('key', 80), repeat('gold ', 500) FROM generate_series(1, 60) n"
+    )
+    await page.set_viewport_size({"width": 390, "height": 844})
+    await site.log_in(page)
+    await page.goto("/console/requirements")
+    assert await page.evaluate("document.documentElement.scrollHeight") < 50 * 200
+    assert await page.evaluate("document.documentElement.scrollWidth <= innerWidth")
 
 
 async def test_the_overview_is_live(page: Page, site: Site, screenshot: Screenshot) -> None:

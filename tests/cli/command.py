@@ -3,10 +3,12 @@
 import asyncio
 import shlex
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+import click
 
 from tests.serving.process import environment
 
@@ -81,3 +83,10 @@ class CommandLine:
         done = await self(*arguments)
         assert (done.code, done.errors.count("\n"), done.output.count("\n")) == (0, 1, 1)
         return done.output.strip()
+
+
+def walk(command: click.Command, words: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], click.Command]]:
+    """A command and all its subcommands."""
+    yield words, command
+    for name, inner in command.commands.items() if isinstance(command, click.Group) else ():
+        yield from walk(inner, (*words, name))

@@ -1,9 +1,7 @@
 """Every command: its output and its effect on the database."""
 
 import re
-from collections.abc import Iterator
 
-import click
 import pytest
 from click.testing import CliRunner
 
@@ -11,7 +9,7 @@ from service.cli import cli
 from service.config.resources import resource
 from service.database.migrations import load_migrations
 from service.domain.callers import digest
-from tests.cli.command import CommandLine
+from tests.cli.command import CommandLine, walk
 from tests.factories import ROUTES, Records
 
 MIGRATIONS = [str(migration) for migration in load_migrations(resource("sql") / "migrations")]
@@ -27,6 +25,7 @@ COMMANDS = [
     ("routes", "list"),
     ("routes", "deploy"),
     ("routes", "withdraw"),
+    ("routes", "forget"),
     ("applications",),
     ("applications", "create"),
     ("applications", "list"),
@@ -41,6 +40,10 @@ COMMANDS = [
     ("sessions", "list"),
     ("sessions", "revoke"),
     ("sessions", "purge"),
+    ("requirements",),
+    ("requirements", "list"),
+    ("requirements", "show"),
+    ("requirements", "destroy"),
     ("purge",),
     ("emails",),
     ("emails", "list"),
@@ -63,13 +66,6 @@ def test_help(words: tuple[str, ...]) -> None:
 def test_every_command_is_listed() -> None:
     """`COMMANDS` lists every command that is not hidden."""
     assert {words for words, command in walk(cli) if not command.hidden} == set(COMMANDS)
-
-
-def walk(command: click.Command, words: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], click.Command]]:
-    """A command and all its subcommands."""
-    yield words, command
-    for name, inner in command.commands.items() if isinstance(command, click.Group) else ():
-        yield from walk(inner, (*words, name))
 
 
 async def test_migrate(bare: CommandLine) -> None:
@@ -99,25 +95,56 @@ async def test_demo(command: CommandLine, records: Records) -> None:
 
 
 async def test_routes(command: CommandLine) -> None:
-    """A route is deployed with its records, listed, and withdrawn; so is a service."""
+    """A route is deployed with its records, listed, and withdrawn; so is a service.
+
+    One that this build does not answer is listed as such.
+    """
     assert await command.says("routes", "deploy", "requirements/v1/create") == "deployed requirements/v1/create\n"
     await command.says("routes", "withdraw", "requirements")
-    await command.says("routes", "deploy", "other/v2/act", "--sensitive-params")
+    said = await command.says("routes", "deploy", "other/v2/act", "--sensitive-params")
+    assert said == "deployed other/v2/act, which this build does not answer\n"
     assert await command.says("routes", "withdraw", "other/v2/act") == "withdrew other/v2/act\n"
     heading, *listed = (await command("routes", "list")).table
-    assert heading == ["service", "deployed at", "route", "deployed at", "sensitive params"]
+    assert heading == ["service", "deployed at", "route", "deployed at", "sensitive params", "in this build"]
     moment = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC")
     assert [[moment.sub("T", cell) for cell in line] for line in listed] == [
-        ["other", "T", "v2/act", "-", "yes"],
-        ["requirements", "-", "v1/create", "T", "no"],
+        ["other", "T", "v2/act", "-", "yes", "no"],
+        ["requirements", "-", "v1/create", "T", "no", "yes"],
     ]
+
+
+async def test_a_route_is_forgotten_then_its_service(command: CommandLine, records: Records) -> None:
+    """A misspelt route that others recorded is listed, withdrawn with its version, and forgotten; so is a service."""
+    await records.connection.execute(
+        """
+        INSERT INTO services (name, deployed_at) VALUES ('requirements', now()), ('..', now());
+        INSERT INTO routes (service_id, version, action, deployed_at)
+        VALUES (1, 'v1', 'create', now()), (1, 'v1', 'creat', now()), (2, 'v1', 'x', now());
+        """
+    )
+    listed = (await command("routes", "list")).table
+    assert [[line[0], line[2], line[5]] for line in listed[1:]] == [
+        ["..", "v1/x", "no"],
+        ["requirements", "v1/creat", "no"],
+        ["requirements", "v1/create", "yes"],
+    ]
+    assert await command.says("routes", "withdraw", "requirements/v1") == (
+        "withdrew requirements/v1/creat\nwithdrew requirements/v1/create\n"
+    )
+    assert await command.says("routes", "forget", "requirements/v1/creat") == "forgot requirements/v1/creat\n"
+    done = await command("routes", "forget", "..")
+    assert (done.code, done.complaint) == (1, ".. has routes: forget them first, see `routes list`")
+    await command.says("routes", "forget", "../v1/x")
+    assert await command.says("routes", "forget", "..") == "forgot ..\n"
+    assert [line[0:3:2] for line in (await command("routes", "list")).table[1:]] == [["requirements", "v1/create"]]
 
 
 async def test_all_routes_of_a_version(command: CommandLine) -> None:
     """A version deploys and withdraws the routes of all actions of this build."""
     names = ["/".join(route) for route in ROUTES]
     assert await command.says("routes", "deploy", "requirements/v1") == "".join(f"deployed {it}\n" for it in names)
-    assert await command.says("routes", "withdraw", "requirements/v1") == "".join(f"withdrew {it}\n" for it in names)
+    withdrawn = "".join(f"withdrew {it}\n" for it in sorted(names))
+    assert await command.says("routes", "withdraw", "requirements/v1") == withdrawn
 
 
 async def test_deploying_again_keeps_the_route(command: CommandLine, records: Records) -> None:
@@ -198,11 +225,82 @@ async def test_purge(command: CommandLine, records: Records) -> None:
         """
     )
     heading = ["deleted", "rows"]
-    assert (await command("purge")).table == [heading, ["sessions", "0"], ["e-mails", "1"], ["notifications", "0"]]
+    nothing = ["changes", "0"]
+    assert (await command("purge")).table == [
+        heading,
+        ["sessions", "0"],
+        ["e-mails", "1"],
+        ["notifications", "0"],
+        nothing,
+    ]
     assert await command.says("sessions", "purge") == "deleted 0 sessions\n"
     sooner = {"REQUIREMENTS__RETENTION__EXPIRED_SESSIONS_DAYS": "2", "REQUIREMENTS__RETENTION__NOTIFICATIONS_DAYS": "1"}
-    assert (await command("purge", **sooner)).table[1:] == [["sessions", "1"], ["e-mails", "0"], ["notifications", "1"]]
+    assert (await command("purge", **sooner)).table[1:] == [
+        ["sessions", "1"],
+        ["e-mails", "0"],
+        ["notifications", "1"],
+        nothing,
+    ]
+    await records.connection.execute("UPDATE change_marks SET marked_at = now() - interval '31 days'")
+    assert (await command("purge")).table[-1] == ["changes", "1"]
     assert await records.connection.fetchval("SELECT state FROM emails") == "pending"
+
+
+LISTS = {
+    "migrate status": "UPDATE schema_migrations SET applied_at = $1",
+    "routes list": "UPDATE routes SET deployed_at = $1",
+    "applications list": "UPDATE applications SET created_at = $1",
+    "sessions list": "UPDATE sessions SET created_at = $1, last_used_at = $1, revoked_at = $1",
+    "emails list": "UPDATE emails SET created_at = $1, sent_at = $1, leased_until = $1",
+    "notifications list": "UPDATE notifications SET created_at = $1, acknowledged_at = $1",
+}
+LATEST, EARLIEST = "9999-12-31 23:59:59 UTC", "0001-01-01 00:00:00 UTC"
+
+
+@pytest.mark.parametrize("line", LISTS)
+@pytest.mark.parametrize(
+    ("moment", "shown"),
+    [
+        ("infinity", LATEST),
+        ("294276-12-31 23:59:59Z", LATEST),
+        ("-infinity", EARLIEST),
+        ("4713-01-01 00:00:00Z BC", EARLIEST),
+        ("0987-06-05 04:03:02Z", "0987-06-05 04:03:02 UTC"),
+    ],
+)
+async def test_a_list_shows_any_time(
+    command: CommandLine, records: Records, line: str, moment: str, shown: str
+) -> None:
+    """A list shows a row whose times are beyond those of RFC 3339, at the end that they are beyond."""
+    await records.session(application_id=(await records.application("app")).id)
+    await records.deploy()
+    await records.connection.execute(
+        """
+        INSERT INTO requirements (required_type, required_id, requireable_type, requireable_id) VALUES ('U', 1, 'U', 1);
+        INSERT INTO emails (requirement_id) VALUES (1);
+        INSERT INTO notifications (kind, message) VALUES ('a', 'b');
+        """
+    )
+    await records.connection.execute(LISTS[line].replace("$1", f"'{moment}'"))
+    done = await command(*line.split())
+    assert (done.code, done.errors) == (0, "")
+    assert shown in done.table[1]
+
+
+async def test_purge_bears_times_at_the_end_of_time(command: CommandLine, records: Records) -> None:
+    """Sessions whose times are at the end of PostgreSQL's range are kept or deleted by the rule, with the others."""
+    await records.connection.execute(
+        """
+        INSERT INTO users (email) VALUES ('a');
+        INSERT INTO sessions (user_id, token_digest, created_at, last_used_at) VALUES
+            (1, 'a', '294276-12-31 23:59:59Z', '294276-12-31 23:59:59Z'), (1, 'b', 'infinity', 'infinity'),
+            (1, 'c', '-infinity', now()), (1, 'd', now(), '4713-01-01 00:00:00Z BC'),
+            (1, 'e', now() - interval '40 days', now());
+        """
+    )
+    assert await command.says("sessions", "purge") == "deleted 3 sessions\n"
+    left = await records.connection.fetch("SELECT encode(token_digest, 'escape') AS name FROM sessions ORDER BY id")
+    assert [row["name"] for row in left] == ["a", "b"]
 
 
 async def test_a_closed_pipe_is_not_an_error(command: CommandLine, records: Records) -> None:

@@ -1,11 +1,14 @@
 """Wrong use of each command: one line on stderr, the exit code of the contract, no secret and no traceback."""
 
 import socket
+from collections.abc import Iterator
 from pathlib import Path
 
+import click
 import pytest
 
-from tests.cli.command import NO_DATABASE, PASSWORD, CommandLine
+from service.cli import cli, main
+from tests.cli.command import NO_DATABASE, PASSWORD, CommandLine, walk
 from tests.databases import on_database
 from tests.factories import Records
 
@@ -20,8 +23,13 @@ UNKNOWN = [
     ("applications create known", "application known already exists"),
     ("sessions create nobody@example.com", "there is no user nobody@example.com"),
     ("sessions create known@example.com --application nobody", "or no application nobody"),
-    ("routes deploy a/b", "this build has no actions of a/b"),
-    ("routes withdraw requirements/v2", "this build has no actions of requirements/v2"),
+    ("routes withdraw requirements/v2", "there is no record of requirements/v2: see `routes list`"),
+    ("routes forget requirements/v1/creat", "there is no record of requirements/v1/creat: see `routes list`"),
+    ("routes forget nothing", "there is no record of nothing: see `routes list`"),
+    ("applications token a\x1b]0;b", "there is no application a\ufffd]0;b: see `applications list`"),
+    (f"applications token {'x' * 100_000}", f"there is no application {'x' * 60}…: see `applications list`"),
+    ("requirements show 99", "there is no requirement 99: see `requirements list`"),
+    ("requirements destroy 99 --yes", "there is no requirement 99: see `requirements list`"),
     ("sessions revoke 99", "there is no session 99"),
     ("sessions revoke --user nobody@example.com", "there is no user nobody@example.com"),
     ("users create known@example.com", "user known@example.com already exists"),
@@ -39,8 +47,23 @@ BAD_USAGE = [
     ("sessions revoke", "give either the id of a session or --user"),
     ("sessions revoke 1 --user a@example.com", "give either the id of a session or --user"),
     ("sessions revoke 99999999999999999999", "99999999999999999999 is not in the range 1<=x<=9223372036854775807"),
+    ("requirements list --required Service/x", "'Service/x' is not a reference such as Service/1"),
+    ("requirements list --key a --without-key", "give either --key or --without-key"),
+    ("requirements show one", "'one' is not a valid integer"),
     ("sessions revoke one", "'one' is not a valid integer"),
-    ("sessions list --limit 0", "0 is not in the range x>=1"),
+    ("sessions list --limit 0", "0 is not in the range 1<=x<=100000"),
+    ("sessions list --limit 9999999999999999999", "9999999999999999999 is not in the range 1<=x<=100000"),
+    (f"emails list --limit {'9' * 5000}", f"'{'9' * 59}…' is not a valid integer"),
+    ("notifications list --limit -1", "-1 is not in the range 1<=x<=100000"),
+    ("routes deploy requirements/v1/creat", "creat is not a name of this build: did you mean requirements/v1/create?"),
+    ("routes deploy requirments", "requirments is not a name of this build: did you mean requirements?"),
+    ("routes deploy a/b", "a/b is not a name of this build"),
+    ("routes deploy ../v1/x", "../v1/x must have parts of letters, digits, dots, hyphens and underscores"),
+    ("routes forget requirements/v1", "requirements/v1 is not one route: see `routes list`"),
+    (f"applications create {'x' * 100_000}", "…' must be 1 to 100 of the letters A to Z, digits, dots, hyphens"),
+    ("applications create a/b", "'a/b' must be 1 to 100 of the letters A to Z, digits"),
+    ("users create no-at", "'no-at' must be an e-mail address of at most 254 characters"),
+    ("users create \udcff@example.com", "must be an e-mail address"),
     ("users create a@example.com --role boss", "'boss' is not one of 'client', 'employee', 'liaison'"),
     ("serve --demo", "--demo is for the embedded database: unset DATABASE_URL, or run `migrate` and `demo`"),
     ("demo", "this writes demo records into the database at "),
@@ -70,8 +93,8 @@ FILES = [
 
 
 def cases(rows: list[tuple[str, str]]) -> list[object]:
-    """The rows as parameters of a test, each named after its first line."""
-    return [pytest.param(*row, id=row[0].partition("\n")[0]) for row in rows]
+    """The rows as parameters of a test, each named after its first line, shortened."""
+    return [pytest.param(*row, id=row[0].partition("\n")[0][:80]) for row in rows]
 
 
 @pytest.mark.parametrize(("line", "said"), cases(UNKNOWN))
@@ -158,3 +181,41 @@ async def test_a_full_disk(command: CommandLine) -> None:
     done = await command.through("applications list > /dev/full")
     assert done.code == 1
     assert done.complaint == "output: No space left on device"
+
+
+def arguments_not_utf_8() -> Iterator[list[str]]:
+    """The words of each command with one of its values in Latin-1, which Python shows as a lone surrogate."""
+    for words, command in walk(cli):
+        if command.hidden or isinstance(command, click.Group):
+            continue
+        arguments = {
+            param: "1" if param.name != "email" else "a@b"
+            for param in command.params
+            if isinstance(param, click.Argument) and param.required
+        }
+        for bad in command.params:
+            if isinstance(bad, click.Argument):
+                yield [*words, *(arguments | {bad: "s\udcf6hne"}).values()]
+            elif isinstance(bad, click.Option) and not bad.is_flag:
+                yield [*words, bad.opts[0], "s\udcf6hne", *arguments.values()]
+
+
+@pytest.mark.parametrize("words", list(arguments_not_utf_8()), ids=" ".join)
+def test_arguments_that_are_not_utf_8(
+    words: list[str], monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """A value that is not UTF-8 is bad usage, whatever it is a value of; a file of settings may have such a name."""
+    monkeypatch.setattr("sys.argv", ["requirements-service", *words])
+    monkeypatch.setenv("DATABASE_URL", NO_DATABASE)
+    assert main() == (78 if "--config" in words else 2)
+    output, errors = capfd.readouterr()
+    assert output == ""
+    assert errors.startswith("requirements-service: ")
+    assert errors.count("\n") == 1
+
+
+async def test_a_terminal_without_the_characters(command: CommandLine, records: Records) -> None:
+    """A list is shown on a terminal whose encoding lacks some of its characters."""
+    await records.connection.execute("INSERT INTO applications (slug, name) VALUES ('a', 'Магазин')")
+    done = await command("applications", "list", PYTHONIOENCODING="latin-1")
+    assert (done.code, done.errors, done.table[1][2]) == (0, "", "???????")

@@ -1,7 +1,7 @@
 """The connection pool: every connection is released, and lost ones are replaced."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import replace
 
 import asyncpg
@@ -9,7 +9,8 @@ import pytest
 
 from service.config import Config
 from service.database.errors import ConnectionLost, DatabaseError, NotConnected
-from service.database.pool import INDEX_PLANS_ONLY, Database, open_database
+from service.database.pool import Database, open_database
+from service.database.session import INDEX_PLANS_ONLY, INDEX_SCANS
 from tests.api.waiting import wait_until
 
 SIZE = 2
@@ -46,6 +47,18 @@ async def test_a_refused_statement_gives_its_connection_back(pool: Database) -> 
     assert (use.in_use, use.idle) == (0, 1)
 
 
+@pytest.mark.parametrize("failing", [[], ["SELECT 1 / 0"]], ids=["open", "failed"])
+async def test_no_transaction_is_left_to_the_next_user(pool: Database, failing: list[str]) -> None:
+    """A connection whose transaction was not ended is closed, and what it has written is undone."""
+    async with pool.connection() as connection:
+        await connection.execute("BEGIN; CREATE TABLE left_over ()")
+        for statement in failing:
+            with pytest.raises(asyncpg.DivisionByZeroError):
+                await connection.execute(statement)
+    assert (pool.use().in_use, pool.use().idle) == (0, 0)
+    assert (await pool.fetch("SELECT to_regclass('left_over')::text AS name"))[0]["name"] is None
+
+
 async def test_a_lost_connection_closes_the_idle_ones(pool: Database) -> None:
     """When one connection is lost, the idle ones, which lead to the same server, are closed."""
     await asyncio.gather(*[pool.fetch("SELECT pg_sleep(0.1)") for _ in range(SIZE)])
@@ -66,12 +79,13 @@ async def test_a_failed_connect_releases_its_slot(config: Config) -> None:
         assert database.use().in_use == 0
 
 
-@pytest.mark.parametrize("planning", [INDEX_PLANS_ONLY, {}])
-async def test_planner_settings(config: Config, database_url: str, planning: dict[str, str]) -> None:
+@pytest.mark.parametrize("planning", [INDEX_PLANS_ONLY, INDEX_SCANS, {}])
+async def test_planner_settings(config: Config, database_url: str, planning: Mapping[str, str]) -> None:
     """A pool has the given planner settings; without any, PostgreSQL's defaults apply."""
     defaults = dict.fromkeys(INDEX_PLANS_ONLY, "on") | {"plan_cache_mode": "auto"}
     settings = replace(config.database, pool_size=config.database.read_pool_size)
     async with open_database(settings, database_url, planning) as database:
-        rows = await database.fetch(SETTINGS, list(defaults))
-        assert [row["value"] for row in rows] == list((defaults | planning).values())
+        expected = {**defaults, **planning}
+        rows = await database.fetch(SETTINGS, list(expected))
+        assert [row["value"] for row in rows] == list(expected.values())
         assert database.use().limit == config.database.read_pool_size

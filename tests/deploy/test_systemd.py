@@ -2,6 +2,7 @@
 
 import configparser
 import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -9,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from service.config import load_config
-from service.serving.worker_pool import stop_seconds
+from service.serving.worker_pool import exit_seconds
 from tests.serving.process import REPOSITORY
 
 UNITS = REPOSITORY / "deploy" / "systemd"
@@ -72,7 +73,7 @@ def test_the_exposure_limit_can_fail(tmp_path: Path) -> None:
 def test_stop_timeout() -> None:
     """TimeoutStopSec exceeds the longest stop of the service."""
     seconds = float(unit("requirements.service")["Service"]["TimeoutStopSec"])
-    assert seconds > MAX_STOP_SECONDS >= stop_seconds(load_config(None, {}))
+    assert seconds > MAX_STOP_SECONDS >= exit_seconds(load_config(None, {}))[signal.SIGTERM]
 
 
 def test_signals() -> None:

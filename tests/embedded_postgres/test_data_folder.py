@@ -51,7 +51,7 @@ async def test_a_failing_start_gives_its_reason(data_folder: Path) -> None:
 async def test_any_path_works(tmp_path: Path, name: str) -> None:
     """Long paths and special characters work, and `attach_or_run` finds the server."""
     folder = tmp_path / name / ".data"
-    async with run_embedded(folder, settings=FAST) as server, attach_or_run(folder) as attached:
+    async with run_embedded(folder, settings=FAST) as server, attach_or_run(folder, may_create=False) as attached:
         assert attached == server.url
         connection = await asyncpg.connect(attached)
         assert connection.get_server_version().major == 18
@@ -120,7 +120,7 @@ async def test_a_stale_pid_file_is_ignored(data_folder: Path, pid: int) -> None:
     (data_folder / "postgres" / "postmaster.pid").write_text("\n".join([*lines, "", "", "ready   \n"]))
     (data_folder / "run" / ".s.PGSQL.5432.lock").write_text("\n".join(lines) + "\n")
     (data_folder / "lock").write_text(str(pid))
-    async with attach_or_run(data_folder) as url:
+    async with attach_or_run(data_folder, may_create=True) as url:
         await (await asyncpg.connect(url)).close()
 
 
@@ -132,7 +132,7 @@ def owners(folder: Path) -> set[int]:
 async def test_an_empty_pid_file_is_ignored(data_folder: Path) -> None:
     """The server starts despite an empty `postmaster.pid`, as after a power failure."""
     (data_folder / "postgres" / "postmaster.pid").touch()
-    async with attach_or_run(data_folder) as url:
+    async with attach_or_run(data_folder, may_create=True) as url:
         await (await asyncpg.connect(url)).close()
 
 

@@ -13,6 +13,7 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 
 import asyncpg
+import psutil
 import pytest
 
 from service.embedded_postgres.data_folder import Postmaster
@@ -138,8 +139,12 @@ async def test_stop_does_not_wait_for_clients(data_folder: Path) -> None:
 async def test_wait_returns_when_the_server_is_killed(data_folder: Path) -> None:
     """`wait` returns when the server is killed, and the next run recovers the data."""
     async with run_embedded(data_folder, settings=FAST) as server:
-        os.kill(postmaster(data_folder).pid, signal.SIGKILL)
+        killed = psutil.Process(postmaster(data_folder).pid)
+        children = killed.children()
+        killed.kill()
         assert await server.wait() == -signal.SIGKILL
+        # They use the shared memory until they notice.
+        await until(lambda: not any(child.is_running() for child in children))
     async with run_embedded(data_folder, settings=FAST) as server:
         assert await answer(server.url) == 42
 
@@ -148,7 +153,7 @@ async def test_attach_to_the_running_server(data_folder: Path) -> None:
     """`attach_or_run` uses the server that another process runs, and leaves it running."""
     async with owner(data_folder) as running:
         url = await url_of(running)
-        async with attach_or_run(data_folder) as attached:
+        async with attach_or_run(data_folder, may_create=False) as attached:
             assert attached == url
             assert await answer(attached) == 42
         assert await answer(url) == 42
@@ -158,15 +163,27 @@ async def test_attach_waits_for_a_server_that_is_starting(tmp_path: Path) -> Non
     """During the first start of another process, `attach_or_run` waits for the database."""
     async with owner(tmp_path / ".data"):
         await until(lambda: list(tmp_path.glob(".data/postgres.new*")))
-        async with attach_or_run(tmp_path / ".data") as url:
+        async with attach_or_run(tmp_path / ".data", may_create=False) as url:
             assert await execute(url, "SELECT current_database()") == "requirements"
 
 
 async def test_attach_runs_one_when_none_runs(data_folder: Path) -> None:
     """`attach_or_run` runs a server until its context ends if there is none."""
-    async with attach_or_run(data_folder) as url:
+    async with attach_or_run(data_folder, may_create=False) as url:
         assert await answer(url) == 42
     assert Postmaster.of(data_folder / "postgres") is None
+
+
+@pytest.mark.parametrize("folder_exists", [True, False])
+async def test_attach_creates_nothing(tmp_path: Path, *, folder_exists: bool) -> None:
+    """Unless it may, `attach_or_run` creates no cluster. The error says how to get a database."""
+    folder = tmp_path / ".data"
+    if folder_exists:
+        folder.mkdir()
+    with pytest.raises(EmbeddedPostgresError, match=r"DATABASE_URL is not set, and .* holds no embedded PostgreSQL"):
+        await attach_or_run(folder, may_create=False).__aenter__()
+    assert folder.exists() == folder_exists
+    assert not (folder / "postgres").exists()
 
 
 async def test_a_second_owner_is_refused(data_folder: Path) -> None:

@@ -5,6 +5,7 @@ import os
 import secrets
 import signal
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from pathlib import Path
 
 import aiohttp
@@ -18,10 +19,15 @@ from tests.gateway.nginx import Gateway, gateway
 from tests.gateway.requests import HttpRequest, HttpResponse, as_json, send
 from tests.serving.process import Serve, alive
 
+DESTROY = "/api/v1/requirements/destroy"
+
 # With this change of the shipped configuration nginx sends a create twice.
 SABOTAGE = {"proxy_next_upstream error timeout;": "proxy_next_upstream error timeout non_idempotent;"}
 
-KillDuring = Callable[[Gateway, HttpRequest], Awaitable[HttpResponse]]
+KillDuring = Callable[..., Awaitable[HttpResponse]]
+
+HOLD_USER = "SELECT FROM users WHERE id = $1 FOR UPDATE"
+HOLD_REQUIREMENT = "SELECT FROM requirements WHERE id = $1 FOR UPDATE"
 
 SENT_AGAIN = """
 SELECT count(*) > 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'
@@ -50,10 +56,12 @@ async def kill_during(
     The request uses a keep-alive connection to the service: on such nginx would send it again if it were allowed to.
     """
 
-    async def kill_during(nginx: Gateway, sent: HttpRequest) -> HttpResponse:
+    async def kill_during(
+        nginx: Gateway, sent: HttpRequest, hold: str = HOLD_USER, held_id: int = user_id
+    ) -> HttpResponse:
         killed, other = await workers(serve)
         async with connected(gateway_database) as holder, holder.transaction():
-            await holder.execute("SELECT FROM users WHERE id = $1 FOR UPDATE", user_id)
+            await holder.execute(hold, held_id)
             with serve.only(killed, [killed, other]):
                 assert (await send(http, nginx.url, HttpRequest(method="GET", path="/ping"))).code == 200
                 task = asyncio.create_task(send(http, nginx.url, sent))
@@ -84,6 +92,23 @@ async def test_never_twice(
     assert (response.code, response.body["status"]) == (500, "application-crash")
     assert response.headers["Requirement-Outcome"] == "unknown"
     assert "Retry-After" not in response.headers
+
+
+@pytest.mark.parametrize("method", ["POST", "DELETE"])
+async def test_a_destroy_is_not_sent_again(
+    http: aiohttp.ClientSession,
+    nginx: Gateway,
+    kill_during: KillDuring,
+    application: AppRecord,
+    user_id: int,
+    method: str,
+) -> None:
+    """A destroy whose worker is lost is unknown by either method: a second one would say that there is no such id."""
+    made = await send(http, nginx.url, as_json(params(application.token, user_id)))
+    made_id = made.body["data"]["id"]
+    sent = replace(as_json({"token": application.token, "id": made_id}), method=method, path=DESTROY)
+    response = await kill_during(nginx, sent, HOLD_REQUIREMENT, made_id)
+    assert (response.body["status"], response.headers["Requirement-Outcome"]) == ("application-crash", "unknown")
 
 
 async def test_a_retry_returns_the_row(

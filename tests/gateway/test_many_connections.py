@@ -23,7 +23,7 @@ NORMAL = 300
 FACTOR = 5
 GRACE_SECONDS = 0.1
 
-UNKNOWN_PATH = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
+UNKNOWN_PATH = b"GET /nowhere HTTP/1.1\r\nHost: x\r\n\r\n"
 SLOW_BODY = f"POST {CREATE} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 999\r\n\r\n"
 
 Writers = list[asyncio.StreamWriter]

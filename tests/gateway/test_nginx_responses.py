@@ -104,7 +104,16 @@ async def test_malformed_requests(nginx: Gateway, request_: bytes, outcome: str 
     assert outcome_and_retry(response) == (outcome, None)
 
 
-PATHS = ["/", "/metrics", "/console", "/api", "/requirements/not-understood", "//ping", "/readyness", "/api/../metrics"]
+PATHS = [
+    "//",
+    "/metrics",
+    "/console",
+    "/api",
+    "/requirements/not-understood",
+    "//ping",
+    "/readyness",
+    "/api/../metrics",
+]
 
 
 @pytest.mark.parametrize("path", PATHS)

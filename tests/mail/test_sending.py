@@ -8,6 +8,7 @@ from typing import Any
 import asyncpg
 import pytest
 import sentry_sdk
+from structlog.testing import capture_logs
 
 from service.config import Config
 from service.domain.statuses import MandrillEmailFailed
@@ -118,10 +119,15 @@ async def test_a_fault_is_told_with_the_committed_record(
 ) -> None:
     """Any other response is mandrill-email-failed, with the record, one notification and a pending e-mail."""
     mandrill.behaviour = behaviour
-    answer = await post_create(still, params(application.token, user_id), {"X-Request-ID": "the-request"})
+    with capture_logs() as lines:
+        answer = await post_create(still, params(application.token, user_id), {"X-Request-ID": "the-request"})
     row = await only_row(records)
     assert (answer.code_and_body, answer.outcome) == (failed(row), "created")
     assert "Retry-After" not in answer.headers
+    # One line with the reason: a traceback would say nothing about a refusal of Mandrill.
+    (line,) = (line for line in lines if line["event"] == "request-failed")
+    assert "exc_info" not in line
+    assert line["reason"].endswith(f": {reason}")
     email = await only(records.connection, "emails")
     assert (email["state"], email["attempts"], email["sending"]) == ("pending", 1, False)
     assert (email["last_error"], email["accepted"]) == (reason, accepted)

@@ -25,7 +25,7 @@ def blocks(lock: str) -> dict[str, str]:
     """The text about each package in a lock file, by package name."""
     text = (ROOT / lock).read_text("utf-8")
     _, *parts = re.split(r"^(?=[a-z0-9])", text, flags=re.MULTILINE)
-    return {canonicalize_name(part.split("==")[0]): part for part in parts}
+    return {canonicalize_name(re.split(r"==|\[", part)[0]): part for part in parts}
 
 
 def pins(lock: str) -> dict[str, str]:

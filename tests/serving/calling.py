@@ -49,6 +49,13 @@ class Caller:
         ) as response:
             return await read_envelope(response)
 
+    async def call(self, action: str, key: str, **params: object) -> ApiResponse:
+        """Call an action with `key` as the Idempotency-Key. Returns the response."""
+        sent = {"token": self.demo.application_token, **params}
+        url = f"{self.serve.url}/api/v1/requirements/{action}"
+        async with self.http.post(url, json=sent, headers={IDEMPOTENCY_KEY: key}) as response:
+            return await read_envelope(response)
+
     async def ping(self) -> float:
         """Send a ping. Returns how many seconds it took."""
         started = time.monotonic()

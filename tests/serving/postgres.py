@@ -17,9 +17,9 @@ from tests.serving.process import alive, processes, until
 class Postgres:
     """A server in `folder`. It has the same URL after each start."""
 
-    def __init__(self, folder: Path, settings: Mapping[str, str] = FAST) -> None:
+    def __init__(self, folder: Path, settings: Mapping[str, str] = FAST, max_connections: int = 60) -> None:
         self.folder = folder
-        self._settings = {**settings, "max_connections": "60"}
+        self._settings = {**settings, "max_connections": str(max_connections)}
         self.url = ""
         self._stack = contextlib.AsyncExitStack()
 

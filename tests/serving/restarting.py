@@ -10,21 +10,27 @@ from tests.serving.connection import Address
 from tests.serving.process import Serve, serving
 
 SETTINGS = """
-server: {{shutdown_seconds: 3.0, drain_seconds: {drain}, workers: {workers}}}
+server: {{shutdown_seconds: 3.0, drain_seconds: {drain}, keepalive_seconds: {keepalive}, workers: {workers}}}
 """
 
 
-def settings(folder: Path, drain: float, workers: int = 2, more: str = "") -> None:
+def settings(folder: Path, drain: float, workers: int = 2, more: str = "", keepalive: float = 75) -> None:
     """Write the settings that the next restart reads."""
-    (folder / "config.yaml").write_text(SETTINGS.format(drain=drain, workers=workers) + more)
+    text = SETTINGS.format(drain=drain, keepalive=keepalive, workers=workers)
+    (folder / "config.yaml").write_text(text + more)
 
 
 @contextlib.asynccontextmanager
 async def restartable(
-    folder: Path, url: str, drain: float, workers: int = 2, environ: Mapping[str, str] | None = None
+    folder: Path,
+    url: str,
+    drain: float,
+    workers: int = 2,
+    environ: Mapping[str, str] | None = None,
+    keepalive: float = 75,
 ) -> AsyncIterator[Serve]:
     """Run a service on the database at `url`, and wait until all its workers are ready."""
-    settings(folder, drain, workers)
+    settings(folder, drain, workers, keepalive=keepalive)
     fixed = {
         "DATABASE_URL": url,
         "REQUIREMENTS__DATABASE__REQUIRE_DURABLE": "false",

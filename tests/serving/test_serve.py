@@ -53,6 +53,18 @@ async def test_demo_prints_a_line_that_works_and_workers_share_the_socket(
     assert serve.errors == []
 
 
+async def test_demo_ends_its_start_with_one_block(folder: Path, http: aiohttp.ClientSession) -> None:
+    """After the last log line of the start, one block has the addresses, the tokens, the curl line and how to stop."""
+    async with serving(folder, "--demo") as serve:
+        await serve.line("Ctrl-C stops")
+        start = next(number for number, line in enumerate(serve.output) if not line.startswith("{"))
+        words = [line.split()[0] for line in serve.output[start:] if line]
+        assert words == ["API", "console", "application", "session", "Create", "curl", "Ctrl-C"]
+        ready = [line["event"] for line in serve.events if line["event"] in ("worker-ready", "console-ready")]
+        assert sorted(ready) == ["console-ready", "worker-ready", "worker-ready"]
+        assert await ping(http, serve) == 200
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 async def test_a_signal_stops_every_process(folder: Path, http: aiohttp.ClientSession, number: signal.Signals) -> None:
     """On SIGTERM, and on SIGINT to the process group as by Ctrl-C, every process exits, with code 0."""
@@ -70,6 +82,21 @@ async def test_a_signal_stops_every_process(folder: Path, http: aiohttp.ClientSe
     assert serve.errors == []
     assert serve.events[-1]["event"] == "stopped"
     assert not any(line["event"] == "worker-killed" for line in serve.events)
+
+
+async def test_signals_of_log_rotation_are_ignored(folder: Path, http: aiohttp.ClientSession) -> None:
+    """SIGUSR1 and SIGUSR2 end no process: not the supervisor, a worker, or the console."""
+    async with serving(folder, "--demo", environ={"WEB_CONCURRENCY": "1"}) as serve:
+        (worker,) = await serve.workers(1)
+        (console,) = await serve.event("console-ready")
+        for pid in (serve.pid, worker, console["process"]):
+            os.kill(pid, signal.SIGUSR1)
+            os.kill(pid, signal.SIGUSR2)
+        assert await ping(http, serve) == 200
+        assert all(map(alive, (serve.pid, worker, console["process"], postgres_of(folder))))
+        assert (await call(await serve.line("curl")))["status"] == "action-successful"
+        assert await serve.stop() == 0
+        assert not any(line["event"].endswith("-ended") for line in serve.events)
 
 
 async def test_a_stop_does_not_wait_for_idle_connections(folder: Path) -> None:
@@ -92,7 +119,7 @@ async def test_after_a_kill_of_the_supervisor_it_starts_again(folder: Path) -> N
         await until(lambda: not any(map(alive, pids)), 8)
     async with serving(folder, "--demo") as again:
         second = await call(await again.line("curl"))
-    assert [id_of(first), id_of(second)] == [1, 2]
+    assert [id_of(first), id_of(second)] == [7, 8]  # after the six of the demo
 
 
 async def test_after_a_kill_of_every_process_it_starts_again(folder: Path) -> None:

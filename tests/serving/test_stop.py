@@ -8,9 +8,11 @@ import time
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
+import aiohttp
 import pytest
 
 from service.storage.demo import Demo
+from tests.factories import CHANGES
 from tests.serving.connection import Address, Connection, NoAnswerError
 from tests.serving.load import assert_exactly_once, crowd, load, params
 from tests.serving.postgres import Postgres
@@ -44,6 +46,37 @@ async def test_a_stop_under_load(serve: Serve, postgres: Postgres, demo: Demo) -
     assert history.failed == refused | late
     assert len(late) <= 4
     await assert_exactly_once(postgres, history)
+    assert not any(line["event"] == "worker-killed" for line in serve.events)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP], ids=["stop", "restart"])
+async def test_waiting_for_changes_delays_nothing(serve: Serve, demo: Demo, number: signal.Signals) -> None:
+    """A call that waits for a change is answered when its worker stops or is replaced."""
+    params = {"token": demo.application_token, "wait_seconds": 30}
+    async with aiohttp.ClientSession(serve.url) as http:
+
+        async def call(after: str, seconds: int) -> tuple[int, bool, float]:
+            began = time.monotonic()
+            async with http.post(CHANGES, json={**params, "after": after, "wait_seconds": seconds}) as response:
+                body = await response.json()
+                closes = response.headers.get("Connection") == "close"
+                cursors.append(body["data"]["next"])
+                return response.status, closes, time.monotonic() - began
+
+        cursors: list[str] = []
+        await call("now", 0)
+        waiting = [asyncio.create_task(call(cursors[0], 30)) for _ in range(8)]
+        # The service has them when it has answered a call that was sent later.
+        await call(cursors[0], 1)
+        assert not any(task.done() for task in waiting)
+        serve.process.send_signal(number)
+        await serve.event("worker-stopping" if number is signal.SIGTERM else "worker-leaving", 2)
+        async with asyncio.timeout(4):
+            answers = await asyncio.gather(*waiting)
+        assert [(code, closes) for code, closes, _ in answers] == [(200, True)] * 8
+        assert cursors == [cursors[0]] * 10
+    if number is signal.SIGTERM:
+        assert await serve.ended() == 0
     assert not any(line["event"] == "worker-killed" for line in serve.events)
 
 

@@ -94,13 +94,50 @@ async def test_a_retry_waits_too(
             answer = await caller.create("kept", key="once")
             assert (answer.code_and_body, answer.outcome, answer.headers.get("Retry-After")) == (CRASH, "unknown", "1")
             await cancel_waits(observer)
-            assert await observer.fetchval("SELECT count(*) FROM requirements") == 1
+            assert await observer.fetchval("SELECT count(*) FROM requirements WHERE request_id IS NOT NULL") == 1
         async with standby(primary, observer, tmp_path):
             answer = await caller.create("kept", key="once")
             assert (answer.status, answer.outcome) == ("action-successful", "replayed")
             assert (await caller.create("new")).outcome == "created"
-        assert await observer.fetchval("SELECT count(*) FROM requirements") == 2
+        assert await observer.fetchval("SELECT count(*) FROM requirements WHERE request_id IS NOT NULL") == 2
 
+
+async def test_each_repeated_change_waits_too(
+    primary: str, observer: asyncpg.Connection, demo: Demo, place: Path, tmp_path: Path, http: aiohttp.ClientSession
+) -> None:
+    """A change that is repeated with its key and found succeeds only after the standby has it."""
+    reference = {"type": "Service", "id": demo.service_id}
+    thing = {"type": "Application", "id": demo.application_id}
+    ids = [row["id"] for row in await observer.fetch(ROWS, demo.service_id)]
+    calls: dict[str, dict[str, object]] = {
+        "update": {"id": ids[0], "value": "changed"},
+        "destroy": {"id": ids[1]},
+        "destroy_many": {"ids": ids[2:4]},
+        "create_many": {"requirements": [{"required": reference, "requireable": thing}]},
+        "sync": {"requireable": reference, "requirements": [], "keys": ["synced"]},
+    }
+    # All batches at once: none waits for the turn of another that waits for the standby.
+    environ = QUICK | {"DATABASE_URL": primary, "REQUIREMENTS__DATABASE__BATCH_POOL_SIZE": str(len(calls))}
+    async with serving(place, environ=environ) as serve:
+        caller = Caller(http, serve, await serve.workers(), demo)
+
+        async def call_each() -> list[tuple[str, str | None]]:
+            answers = await asyncio.gather(*(caller.call(action, action, **sent) for action, sent in calls.items()))
+            return [(answer.status, answer.outcome) for answer in answers]
+
+        for _ in range(2):
+            assert await call_each() == [("application-crash", "unknown")] * len(calls)
+            await cancel_waits(observer)
+        async with standby(primary, observer, tmp_path):
+            assert await call_each() == [("action-successful", "replayed")] * len(calls)
+
+
+# Requirements to change; the last one is that of a sync.
+ROWS = """
+INSERT INTO requirements (required_type, required_id, requireable_type, requireable_id, key)
+SELECT 'Service', $1, 'Service', $1, CASE WHEN number = 5 THEN 'synced' END FROM generate_series(1, 5) AS number
+RETURNING id
+"""
 
 INSERT = "INSERT INTO services (name) VALUES ('twice') ON CONFLICT (name) DO "
 

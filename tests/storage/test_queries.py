@@ -3,6 +3,7 @@
 import ast
 import re
 from pathlib import Path
+from typing import get_args
 
 import asyncpg
 import pytest
@@ -11,25 +12,76 @@ import service
 from service.config import Config
 from service.config.resources import resource
 from service.database.queries import QUERIES, load_queries, quote_identifier, quote_literal
-from service.storage.requirements import compose_insert
+from service.storage.requirement_batches import DESTROY_BATCH, compose_locks
+from service.storage.requirement_changes import compose_change, compose_operator_change
+from service.storage.requirement_syncs import UPDATE_BATCH
+from service.storage.requirements import Form, compose_insert
 from service.storage.tokens import LOOK_UP_TOKENS
 
 # Blocks that are inserted into other blocks at a placeholder.
 PARTS = (
     "token_verdicts",
+    "token_refusal",
+    "token_records",
+    "user_in_full",
+    "user_in_short",
+    "locked_references",
     "lock_references",
-    "lock_references_skip_locked",
+    "lock_reference_skip_locked",
+    "find_existing",
+    "find_existing_distributed",
     "lock_existing",
     "lock_existing_skip_locked",
+    "lock_existing_distributed",
+    "set_session_setting",
+    "create_schema",
+    "reference_exists",
+    "reference_exists_skip_locked",
+    "reference_seen",
+    "index_matches",
+    "scan_all",
+    "scan_end",
+    "scan_end_type",
+    "scan_key",
+    "scan_without_key",
+    "scan_caller",
+    "scan_created_up",
+    "scan_created_down",
+    "scan_updated",
+    "start_by_id",
+    "start_by_time",
+    "target_requirement",
+    "locked_requirement",
+    "locked_requirement_distributed",
+    "record_creation",
+    "record_change",
+    "change_result",
+    "operator_as_caller",
 )
+# Blocks with placeholders for parts. test_requirement_index.py runs those of lists in every form.
+LISTS = {"list_index_page", "list_set_page", "count_index", "probe_scan"}
+BATCHES = {
+    "create_requirement_batch",
+    "check_references",
+    "destroy_requirement_batch",
+    "update_requirement_batch",
+}
+COMPOSED = {
+    *("create_requirements", "create_new_requirements", "look_up_tokens", "update_requirement", "destroy_requirement"),
+    *LISTS,
+    *BATCHES,
+}
 PLACEHOLDER = re.compile(r"\{\w+\}")
 
 FILES = sorted((resource("sql") / "queries").glob("*.sql"))
 NAME = re.compile(r"^-- name: (\w+)$", re.MULTILINE)
 SERVICE = Path(service.__file__).parent
 
-# The only block that a module uses from another module's file: create_requirements contains the look-up of tokens.
-BORROWED = {"storage/requirements": {"token_verdicts"}}
+# The blocks that modules use from another module's file: batches lock references and record changes as single calls do.
+BORROWED = {
+    "storage/requirement_batches": {"lock_references", "record_creation"},
+    "storage/requirement_syncs": {"record_creation"},
+}
 
 
 def blocks_of(file: Path) -> set[str]:
@@ -48,6 +100,16 @@ def uses() -> dict[str, set[str]]:
     return used
 
 
+def with_parts(name: str) -> str:
+    """A block of lists with the parts that it can have, as far as their parameters matter."""
+    of_page = {"id": "$17", "time": "$20"} if name.endswith("_page") else {}
+    parts = {"scan": "scan_created_up", "start": "start_by_time", "matches": "index_matches"}
+    query = QUERIES[name]
+    for placeholder, value in {**{part: QUERIES[block] for part, block in parts.items()}, **of_page}.items():
+        query = query.replace(f"{{{placeholder}}}", value)
+    return query
+
+
 async def prepare_all(connection: asyncpg.Connection, statements: dict[str, str]) -> dict[str, str]:
     """The error messages of the statements that the server cannot prepare, by name."""
     faults = {}
@@ -62,16 +124,35 @@ async def prepare_all(connection: asyncpg.Connection, statements: dict[str, str]
 async def test_every_query_fits_the_schema(connection: asyncpg.Connection) -> None:
     """The server can prepare every query on the migrated tables."""
     composed = {name for name, statement in QUERIES.items() if PLACEHOLDER.search(statement)}
-    assert composed - set(PARTS) == {"create_requirements", "look_up_tokens"}
+    assert composed - set(PARTS) == COMPOSED
     whole = {name: statement for name, statement in QUERIES.items() if name not in composed | set(PARTS)}
     assert await prepare_all(connection, whole | {"look_up_tokens": LOOK_UP_TOKENS}) == {}
 
 
 async def test_queries_fit_every_association_type(connection: asyncpg.Connection, config: Config) -> None:
-    """create_requirements can be prepared for each association type, and for all types together."""
-    maps = [{name: table} for name, table in config.associations.items()] + [config.associations]
-    statements = {f"{wait} {names}": compose_insert(names, wait=wait) for names in maps for wait in (True, False)}
+    """The statements of creates can be prepared for each association type, and for all types together."""
+    maps = [{name: table} for name, table in config.association_tables.items()] + [config.association_tables]
+    statements = {f"{form} {names}": compose_insert(names, form) for names in maps for form in get_args(Form)}
     assert await prepare_all(connection, statements) == {}
+
+
+async def test_changes_fit_the_schema(connection: asyncpg.Connection) -> None:
+    """The statements that change a requirement can be prepared in each of their forms."""
+    forms = [(destroy, wait) for destroy in (True, False) for wait in (True, False)]
+    statements = {str(form): compose_change(destroy=form[0], wait=form[1]) for form in forms}
+    statements |= {f"operator {destroy}": compose_operator_change(destroy=destroy) for destroy in (True, False)}
+    assert await prepare_all(connection, statements) == {}
+
+
+async def test_batches_fit_the_schema(connection: asyncpg.Connection, config: Config) -> None:
+    """The statements of batches can be prepared, with any association types."""
+    types = tuple(config.association_tables.items())
+    statements = {
+        f"{name} {len(chosen)}": compose_locks(QUERIES[name], chosen)
+        for name in ("create_requirement_batch", "check_references")
+        for chosen in (types, types[:1])
+    }
+    assert await prepare_all(connection, statements | {"destroy": DESTROY_BATCH, "update": UPDATE_BATCH}) == {}
 
 
 async def test_a_query_that_does_not_fit_is_reported(connection: asyncpg.Connection) -> None:
@@ -112,7 +193,9 @@ def test_every_parameter_is_described() -> None:
         _, *blocks = NAME.split(file.read_text("utf-8"))
         for name, block in zip(blocks[::2], blocks[1::2], strict=True):
             listed = re.findall(r"^--   (\$\d+)  +[a-z]+(?:\[\])?  +\S", block, re.MULTILINE)
-            used = set(re.findall(r"\$\d+", QUERIES[name]))
+            used = set(re.findall(r"\$\d+", QUERIES[name] if name not in LISTS else with_parts(name)))
+            if name not in LISTS and PLACEHOLDER.search(QUERIES[name]) and name not in PARTS:
+                used |= set().union(*(re.findall(r"\$\d+", QUERIES[part]) for part in PARTS if part in block))
             if name not in PARTS:
                 assert listed == sorted(used, key=lambda parameter: int(parameter[1:])), name
             placeholders = set(re.findall(r"^--   (\{\w+\})  +\S", block, re.MULTILINE))
@@ -148,3 +231,15 @@ async def test_literals_are_quoted(connection: asyncpg.Connection) -> None:
     """The name of a configured association type is quoted as a literal, whatever characters it contains."""
     for text in ("Order", "O'Brien", "back\\slash", "'; SELECT 1; --"):
         assert await connection.fetchval(f"SELECT {quote_literal(text)}") == text
+
+
+def test_every_change_is_in_order() -> None:
+    """Each statement that records a change says of which transaction, so that it comes after the change before it."""
+    columns = [
+        (name, written)
+        for name, statement in QUERIES.items()
+        for written in re.findall(r"INSERT INTO changes \(\s*([^)]*)\)", statement)
+    ]
+    assert len(columns) >= 4
+    assert [name for name, written in columns if not re.match(r"(id, )?transaction_id,", written)] == []
+    assert [name for name, statement in QUERIES.items() if "transaction_id = NULL" in statement] == []

@@ -11,7 +11,7 @@ import pytest
 
 from service.api.route_registry import RegistryNeverLoaded, RouteRegistry
 from service.database.errors import NotConnected
-from service.storage.registry import Route, load_registry
+from service.storage.registry import Route, deploy_route, forget_route, load_registry
 from tests.factories import Records
 
 NAME = ("requirements", "v1", "create")
@@ -167,3 +167,14 @@ async def test_a_follower_stops_while_its_connection_ends(database_url: str, tur
     done, _ = await asyncio.wait([task], timeout=3)
     task.cancel()
     assert done == {task}
+
+
+async def test_a_forgotten_route_leaves_its_service_and_a_record_in_the_audit(records: Records) -> None:
+    """Forgetting deletes the route alone and says who did it; a route without a record leaves no trace."""
+    for name in (NAME, ("requirements", "v1", "creat")):
+        await deploy_route(records.connection, name, sensitive_params=None)
+    assert await forget_route(records.connection, "requirements", "v1", "creat", "someone")
+    assert not await forget_route(records.connection, "requirements", "v1", "creat", "someone")
+    assert set(await load_registry(records.connection)) == {NAME}
+    rows = await records.connection.fetch("SELECT actor, action, details FROM audit")
+    assert [tuple(row) for row in rows] == [("someone", "forget", '{"name": "requirements/v1/creat"}')]

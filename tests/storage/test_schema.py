@@ -22,13 +22,24 @@ TABLES = {
     "created_at timestamptz now(), last_used_at timestamptz now(), revoked_at timestamptz null",
     "requirements": f"{ID}, required_type text, required_id bigint, requireable_type text, requireable_id bigint, "
     "key text null, value text null, application_id bigint null, user_id bigint null, session_id bigint null, "
-    f"request_uid uuid gen_random_uuid(), params_digest bytea null, {STAMPS}",
+    f"request_uid uuid gen_random_uuid(), params_digest bytea null, {STAMPS}, "
+    "transaction_id xid8 pg_current_xact_id() null, change_id bigint nextval('changes_id_seq' null, "
+    "request_id text null",
+    "changes": f"{ID}, transaction_id xid8 pg_current_xact_id(), change text, requirement_id bigint, "
+    "required_type text, required_id bigint, requireable_type text, requireable_id bigint, key text null, "
+    "value text null, created_at timestamptz, updated_at timestamptz, owner_user_id bigint null, "
+    "application_id bigint null, user_id bigint null, session_id bigint null, request_id text null, "
+    "request_uid uuid null, params_digest bytea null, changed_at timestamptz now()",
     "emails": f"{ID}, requirement_id bigint, state text 'pending', attempts integer 0, leased_until timestamptz now(), "
     f"last_error text null, {STAMPS}, recipients text[] '{{}}', accepted text[] '{{}}', sending boolean false, "
     "sent_at timestamptz null",
     "notifications": f"{ID}, kind text, message text, request_id text null, count bigint 1, details jsonb '{{}}', "
     "created_at timestamptz now(), acknowledged_at timestamptz null, cause text null",
     "notification_windows": "kind text, cause text, opened_at timestamptz now()",
+    "cursor_keys": "id bigint 1, key bytea sha256((uuid_send(gen_random_uuid()) || uuid_send(gen_random_uuid()))), "
+    "created_at timestamptz now()",
+    "feed": "id bigint 1, identity text, kept_after_transaction_id xid8, kept_after_id bigint, foreign_id bigint",
+    "change_marks": "transaction_id xid8, marked_at timestamptz now()",
     "audit": f"{ID}, actor text, action text, details jsonb '{{}}', created_at timestamptz now()",
 }
 
@@ -55,8 +66,13 @@ RULES = {
     "requirements_value_length": "CHECK ((char_length(value) <= 4096))",
     "emails_requirement_id_fkey": "FOREIGN KEY (requirement_id) REFERENCES requirements(id) ON DELETE CASCADE",
     "emails_state": "CHECK ((state = ANY (ARRAY['pending'::text, 'sent'::text, 'dead'::text])))",
+    "cursor_keys_one_row": "CHECK ((id = 1))",
+    "changes_request_uid_key": "UNIQUE (request_uid)",
+    "changes_change": "CHECK ((change = ANY (ARRAY['created'::text, 'updated'::text, 'destroyed'::text])))",
     **{f"{table}_pkey": "PRIMARY KEY (id)" for table in TABLES},
     "notification_windows_pkey": "PRIMARY KEY (kind, cause)",
+    "change_marks_pkey": "PRIMARY KEY (transaction_id, marked_at)",
+    "feed_one_row": "CHECK ((id = 1))",
 }
 
 COLUMNS = """

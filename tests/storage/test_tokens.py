@@ -8,7 +8,7 @@ from typing import NamedTuple
 import asyncpg
 import pytest
 
-from service.domain.callers import TokenLookup, refusal_of
+from service.domain.callers import Caller, TokenLookup, refusal_of
 from service.domain.statuses import InvalidToken, SessionExpired
 from service.storage.tokens import LOOK_UP_TOKENS, lookup_of
 from tests.factories import Records
@@ -126,7 +126,7 @@ async def test_expiry_ignores_daylight_saving(lookups: Lookups) -> None:
 async def test_an_unknown_token_is_invalid(lookups: Lookups) -> None:
     """An unknown token is invalid-token."""
     (lookup,) = await lookups.look_up([bytes(32)])
-    assert (verdict(lookup), lookup.caller) == ("invalid-token", (None, None))
+    assert (verdict(lookup), lookup.caller) == ("invalid-token", Caller(None, None, sees_all=True))
 
 
 async def test_the_order_of_refusals(lookups: Lookups, records: Records) -> None:
@@ -170,7 +170,7 @@ async def test_any_role_is_enough(lookups: Lookups, roles: tuple[str, ...]) -> N
         await lookups.connection.execute(f"INSERT INTO {role}s (user_id) VALUES ($1)", lookups.user_id)  # noqa: S608 - a role from the test
     (lookup,) = await lookups.find([NewSession()])
     assert lookup.caller.session is not None
-    assert tuple(lookup.caller.session.roles) == roles
+    assert tuple(lookup.caller.session.roles or ()) == roles
     assert verdict(lookup) == ("good" if roles else "client-required")
 
 

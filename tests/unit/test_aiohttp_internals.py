@@ -201,6 +201,39 @@ async def test_malformed_http_gets_a_bare_error(caplog: pytest.LogCaptureFixture
         assert await connection.rest() == b"400: Bad Request\n"
 
 
+def test_the_method_that_gets_every_request_is_the_one_overridden() -> None:
+    """`RequestHandler._handle_request` has the signature that `BareHttpErrors` overrides."""
+    expected = ["self", "request", "start_time", "request_handler"]
+    overridden = (web.RequestHandler._handle_request, BareHttpErrors._handle_request)  # noqa: SLF001
+    assert [parameters(method) for method in overridden] == [expected, expected]
+
+
+@pytest.mark.usefixtures("restored")
+@pytest.mark.parametrize(
+    ("version", "status"),
+    [
+        ("1.1", "HTTP/1.1 200 OK"),
+        ("1.0", "HTTP/1.0 200 OK"),
+        ("2.0", "HTTP/1.1 400 Bad Request"),
+        ("0.9", "HTTP/1.1 400 Bad Request"),
+    ],
+)
+async def test_only_http_1_is_served(version: str, status: str) -> None:
+    """A request of another version than HTTP/1.0 and 1.1 is refused, its handler is not called, nothing is quoted."""
+    served = []
+
+    async def serve(request: web.Request) -> web.StreamResponse:
+        served.append(request.version)
+        return web.Response(text="served")
+
+    use_bare_http_errors()
+    async with connection_to(app_with(web.post("/ping", serve))) as connection:
+        head = f"POST /ping HTTP/{version}\r\nHost: test\r\nConnection: close\r\nContent-Length: 2\r\n\r\n"
+        connection.send(head.encode() + b"{}")
+        assert (await connection.head())[0] == status
+        assert (await connection.rest() == b"served", len(served)) == ((True, 1) if "200" in status else (False, 0))
+
+
 def test_a_route_takes_an_expect_handler() -> None:
     """Every way to add a route takes `expect_handler`, and a writer has an `output_size`."""
     for add in (web.UrlDispatcher.add_route, web.Resource.add_route):

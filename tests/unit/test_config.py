@@ -23,8 +23,10 @@ OVERRIDES = [
     ("DATABASE_URL", "postgres:///d?host=/run", ("database", "url"), "postgres:///d?host=/run"),
     ("DATABASE_URL", "postgresql://a:1,b:2/d", ("database", "url"), "postgresql://a:1,b:2/d"),
     ("DATABASE_URL", "postgresql://u@[::1]:5/d", ("database", "url"), "postgresql://u@[::1]:5/d"),
+    ("REQUIREMENTS__DATABASE__SCHEMA", "app's", ("database", "schema"), "app's"),
     ("SENTRY_DSN", "https://key@example.com/1", ("sentry", "dsn"), "https://key@example.com/1"),
     ("LOG_LEVEL", "debug", ("logging", "level"), "debug"),
+    ("LOG_LEVEL", "INFO", ("logging", "level"), "INFO"),
     ("REQUIREMENTS__SERVER__PORT", "81", ("server", "port"), 81),
     ("REQUIREMENTS__SERVER__BODY_TIMEOUT_SECONDS", "0.5", ("server", "body_timeout_seconds"), 0.5),
     ("REQUIREMENTS__DATABASE__REQUIRE_DURABLE", "false", ("database", "require_durable"), False),
@@ -40,7 +42,7 @@ INVALID = [
     ("PORT", "65536", "server.port: must be"),
     ("PORT", "8080.0", "PORT: must be a whole number"),
     ("WEB_CONCURRENCY", "two", "WEB_CONCURRENCY: must be a whole number"),
-    ("LOG_LEVEL", "INFO", "logging.level: must be one of: debug, info, warning, error"),
+    ("LOG_LEVEL", "loud", "logging.level: must be one of: debug, info, warning, error (set by LOG_LEVEL)"),
     ("REQUIREMENTS__SERVER__SHUTDOWN_SECONDS", "0", "server.shutdown_seconds: must be greater than 0"),
     ("REQUIREMENTS__SERVER__SHUTDOWN_SECONDS", "nan", "server.shutdown_seconds: special numeric values"),
     ("REQUIREMENTS__SERVER__SHUTDOWN_SECONDS", "inf", "server.shutdown_seconds: special numeric values"),
@@ -51,7 +53,15 @@ INVALID = [
     ("REQUIREMENTS__DATABASE__REQUIRE_DURABLE", "no", "REQUIRE_DURABLE: must be true or false"),
     ("REQUIREMENTS__DATABASE__REQUIRE_DURABLE", "0", "REQUIRE_DURABLE: must be true or false"),
     ("REQUIREMENTS__NOTHING__AT_ALL", "1", "nothing: unknown field"),
-    ("REQUIREMENTS__SERVER__COLOUR", "1", "server.colour: unknown field"),
+    ("REQUIREMENTS__SERVER__COLOUR", "1", "server.colour: unknown field (set by REQUIREMENTS__SERVER__COLOUR)"),
+    (
+        "REQUIREMENTS__SERVER__PROT",
+        "1",
+        "server.prot: unknown field (set by REQUIREMENTS__SERVER__PROT): did you mean server.port?",
+    ),
+    ("REQUIREMENTS__SEVER__PORT", "1", ": did you mean server?"),
+    ("PORT", "70000", "less than or equal to 65535 (set by PORT)"),
+    ("SENTRY_DSN_FILE", "/nowhere", "SENTRY_DSN_FILE: /nowhere cannot be read: No such file or directory"),
     ("REQUIREMENTS__DATA_FOLDER__X", "/tmp", "data_folder"),  # noqa: S108 - not used
     ("DATABASE_URL", f"mysql://u:{SECRET}@h/d", "database.url: must be an address such as postgresql://"),
     ("DATABASE_URL", SECRET, "database.url: must be an address such as"),
@@ -59,6 +69,20 @@ INVALID = [
     ("DATABASE_URL", f"postgresql://u:{SECRET}@h:99999/d", "database.url: must be an address such as"),
     ("DATABASE_URL", f"postgresql://u:{SECRET}@[::1/d", "database.url: must be an address such as"),
     ("DATABASE_URL", f"postgresql://u:a/{SECRET}@h/d", "database.url: must be an address such as"),
+    ("DATABASE_URL", "postgresql://a..b/d", "database.url: names a host with an empty or invalid part"),
+    ("DATABASE_URL", f"postgresql://u:{SECRET}@h/d?pgbouncer=true", 'database.url: has "pgbouncer" where a parameter'),
+    ("DATABASE_REPLICA_URL", SECRET, "database.replica_url: must be an address such as"),
+    ("DATABASE_REPLICA_URL", "postgresql://a/d", "database.replica_url: needs database.url"),
+    (
+        "DATABASE_REPLICA_URL",
+        "postgresql://a/d?target_session_attrs=any",
+        'database.replica_url: "target_session_attrs" must be standby: the service only reads there',
+    ),
+    ("REQUIREMENTS__DATABASE__REPLICA_MAX_LAG_SECONDS", "0", "database.replica_max_lag_seconds: must be greater"),
+    ("REQUIREMENTS__DATABASE__SCHEMA", "a.b", "database.schema: must be the name of a schema"),
+    ("REQUIREMENTS__DATABASE__SCHEMA", "a" * 64, "database.schema: must be the name of a schema"),
+    ("REQUIREMENTS__ASSOCIATIONS__Order", "a.b.c", "associations.Order: must be a table, or schema.table"),
+    ("REQUIREMENTS__ASSOCIATIONS__Order", "shop.", "associations.Order: must be a table, or schema.table"),
     ("SENTRY_DSN", SECRET, "sentry.dsn: must be a dsn"),
     ("SENTRY_DSN_FILE", "/nowhere/at/all", "SENTRY_DSN_FILE: /nowhere/at/all cannot be read"),
 ]
@@ -66,6 +90,9 @@ INVALID = [
 INVALID_FILES = [
     ("server: {port: '80'}", "server.port"),
     ("server: {port: true}", "server.port"),
+    ("server: {prot: 80}", "config.yaml): did you mean server.port?"),
+    ("sevrer: {port: 80}", "config.yaml): did you mean server?"),
+    ("mandrill: {recipients: [nobody]}", "config.yaml)"),
     ("server: {port: null}", "server.port: field may not be null"),
     ("server: [1, 2]", "server"),
     ("server: 5", "server"),
@@ -191,6 +218,14 @@ def test_associations(tmp_path: Path) -> None:
     assert "Liaison" not in config.associations
 
 
+def test_association_tables_have_a_schema(tmp_path: Path) -> None:
+    """A table without a schema is in database.schema."""
+    path = tmp_path / "config.yaml"
+    path.write_text("{database: {schema: app}, associations: {Order: shop.orders}}")
+    tables = load_config(path, {}).association_tables
+    assert {"Order": "shop.orders", "User": "app.users"}.items() <= tables.items()
+
+
 def test_settings_are_frozen() -> None:
     """Settings cannot be changed, and neither can the mapping of association types."""
     config = load_config(None, {})
@@ -206,4 +241,20 @@ def test_secrets_are_known_and_not_shown() -> None:
     dsn = f"https://{SECRET}@example.com/1"
     config = load_config(None, {"DATABASE_URL": f"postgresql://u:{SECRET}%21@h/d?password=other%21", "SENTRY_DSN": dsn})
     assert SECRET not in repr(config)
-    assert set(config.secrets) == {f"{SECRET}%21", f"{SECRET}!", "other!", dsn}
+    assert set(config.secrets) == {f"{SECRET}%21", f"{SECRET}!", "other%21", "other!", dsn}
+
+
+def test_a_replica() -> None:
+    """The URL of a replica names standbys, and its password is a secret."""
+    url = f"postgresql://u:{SECRET}@h1,h2/d?target_session_attrs=standby"
+    config = load_config(None, {"DATABASE_URL": "postgresql://u@h/d", "DATABASE_REPLICA_URL": url})
+    assert (config.database.replica_url, config.database.replica_max_lag_seconds) == (url, 1.0)
+    assert SECRET not in repr(config)
+    assert config.secrets == (SECRET,)
+
+
+def test_no_replica_of_several_servers() -> None:
+    """Tables that are distributed over several servers have no standby that could be compared with one primary."""
+    urls = {"DATABASE_URL": "postgresql://u@h/d", "DATABASE_REPLICA_URL": "postgresql://u@h1/d"}
+    with pytest.raises(ConfigError, match=r"database\.replica_url: cannot be used with database\.distributed"):
+        load_config(None, {**urls, "REQUIREMENTS__DATABASE__DISTRIBUTED": "true"})

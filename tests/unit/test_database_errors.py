@@ -2,16 +2,23 @@
 
 import asyncpg
 import pytest
+from asyncpg.exceptions import _base
 
 from service.database.errors import (
+    READING_ERRORS,
     ConnectionLost,
     ConstraintViolated,
     DatabaseError,
     DatabaseUnusable,
     DataRejected,
+    LockTimeout,
     NotConnected,
+    ResultUnreadable,
     RetryableError,
+    ServerReadOnly,
+    StaleStatement,
     StatementTimeout,
+    retry_pause,
     translate_connect_errors,
     translate_statement_errors,
 )
@@ -19,15 +26,17 @@ from service.database.errors import (
 # The class of each SQLSTATE that PostgreSQL knows, except for the single codes below.
 CLASSES: dict[str, type[DatabaseError]] = {
     "08": ConnectionLost,
-    "22": DataRejected,
     "23": ConstraintViolated,
     "53": ConnectionLost,
 }
 CODES: dict[str, type[DatabaseError]] = {
-    "0A000": RetryableError,
-    "25006": ConnectionLost,
-    "26000": RetryableError,
-    "55P03": StatementTimeout,
+    "0A000": StaleStatement,
+    "22001": DataRejected,
+    "22021": DataRejected,
+    "22P05": DataRejected,
+    "25006": ServerReadOnly,
+    "26000": StaleStatement,
+    "55P03": LockTimeout,
     "57014": StatementTimeout,
     "40001": RetryableError,
     "40P01": RetryableError,
@@ -41,6 +50,10 @@ CODES: dict[str, type[DatabaseError]] = {
 # Bugs and refusals: not retried, and nothing was written.
 PLAIN = [
     "21000",
+    "22003",
+    "22008",
+    "22012",
+    "2200H",
     "25P02",
     "25P03",
     "40002",
@@ -66,7 +79,8 @@ WITHOUT_SQLSTATE = [
     (ConnectionResetError(104, "reset"), ConnectionLost, "ConnectionResetError: [Errno 104] reset"),
     (OSError("gone"), ConnectionLost, "OSError: gone"),
     (TimeoutError(), ConnectionLost, "TimeoutError"),
-    (asyncpg.DataError("too big"), DataRejected, "22000 too big"),
+    (asyncpg.DataError("too big"), DatabaseError, "22000 too big"),
+    (_base.DataError("too big for the driver"), DataRejected, "too big for the driver"),
     (asyncpg.UnsupportedClientFeatureError("no such type"), DataRejected, "no such type"),
 ]
 
@@ -135,3 +149,24 @@ def test_other_errors() -> None:
     """Errors that are not the driver's are not translated."""
     with pytest.raises(KeyError), translate_statement_errors(), translate_connect_errors():
         raise KeyError
+
+
+def test_a_result_that_the_driver_cannot_read() -> None:
+    """Any exception of the driver's own code becomes `ResultUnreadable`; errors in the table keep their meaning."""
+    with (
+        pytest.raises(ResultUnreadable, match=r"^OverflowError: date value out of range$"),
+        translate_statement_errors(READING_ERRORS),
+    ):
+        raise OverflowError("date value out of range")
+    with pytest.raises(LockTimeout), translate_statement_errors(READING_ERRORS):
+        raise server_error("55P03")
+
+
+def test_retries_are_bounded_and_spread() -> None:
+    """A stale statement is retried once; a deadlock at most four times, after pauses that grow and differ."""
+    stale, deadlock = StaleStatement("0A000"), RetryableError("40P01")
+    assert [retry_pause(stale, retries) is None for retries in range(2)] == [False, True]
+    pauses = [retry_pause(deadlock, retries) for retries in range(5)]
+    assert pauses[4] is None
+    assert all(0.01 * 2**n <= (pauses[n] or 0) <= 0.03 * 2**n for n in range(4))
+    assert len({retry_pause(deadlock, 0) for _ in range(20)}) > 1

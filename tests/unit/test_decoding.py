@@ -109,6 +109,27 @@ def test_duplicate_keys(names: str, around: str) -> None:
     assert not refused(object_with(around.format(f"[{{{first}: 1}}, {{{second}: 1}}]")))
 
 
+Hashes = st.dictionaries(st.sampled_from(["a", "b", 'c":', "d:"]), st.integers() | Texts | st.none(), max_size=3)
+Items = st.dictionaries(st.sampled_from(["a", "b", "c:"]), Hashes | st.integers() | Floats | Texts, max_size=3)
+
+
+@given(st.lists(Items | st.integers() | Texts, max_size=4), st.data())
+def test_duplicate_keys_in_listed_hashes(items: list[Any], data: st.DataObject) -> None:
+    """A list of hashes is decoded as it was sent, and refused once one key of it is sent twice."""
+    text = json.dumps({"x": items, "y": 1})
+    assert decode_params(text.encode()) == {"x": items, "y": 1}
+    braces = [place for place, character in enumerate(text) if character == "{" and text[place + 1] == '"']
+    for place in braces:
+        try:
+            name, _ = json.JSONDecoder().raw_decode(text, place + 1)
+            doubled = f"{text[: place + 1]}{json.dumps(name)}: {data.draw(st.integers())}, {text[place + 1 :]}"
+            json.loads(doubled)
+        except ValueError:
+            continue  # the brace is inside a string
+        if json.loads(doubled) == json.loads(text):
+            assert refused(doubled.encode())
+
+
 @pytest.mark.parametrize("names", [("a", "A"), ("e\u0301", "\u00e9"), ("a", "a "), ("a", "a\0")])
 def test_similar_keys(names: tuple[str, str]) -> None:
     """Keys are compared by code points, without case folding or normalisation."""

@@ -33,13 +33,13 @@ Contents = st.fixed_dictionaries({"required": References, "requireable": Referen
 
 def application(number: int) -> Caller:
     """A caller with an application token."""
-    return Caller(Application(number, "shop", "Shop", active=True, created_at=NOW, updated_at=NOW), None)
+    return Caller(Application(number, "shop", "Shop", active=True, created_at=NOW, updated_at=NOW), None, sees_all=True)
 
 
 def user(number: int, session_id: int = 1, opened_in: Caller | None = None) -> Caller:
     """A caller with the token of a user's session."""
     session = Session(session_id, number, "user@example.com", ("client",), False, NOW, NOW, NOW)  # noqa: FBT003
-    return Caller(opened_in.application if opened_in else None, session)
+    return Caller(opened_in.application if opened_in else None, session, sees_all=False)
 
 
 def new_requirement(caller: Caller, params: dict[str, Any], key: str | None) -> NewRequirement:

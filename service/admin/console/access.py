@@ -6,10 +6,12 @@ from service.admin import keys
 from service.admin.console.forms import read_query
 from service.admin.console.rendering import page
 from service.storage import applications, sessions
-from service.storage.pages import LAST_ID
 
 TAB = "access"
 ADDRESS = "/console/access"
+
+# The rows of each of the two lists. Short lists, so that the second one and the forms are in reach.
+SIZE = 20
 
 
 async def show(request: web.Request) -> web.Response:
@@ -20,8 +22,8 @@ async def show(request: web.Request) -> web.Response:
         request,
         "access.html",
         TAB,
-        applications=await applications.list_applications(database, query.get("after")),
-        sessions=await sessions.list_sessions(database, query.number("before") or LAST_ID, email),
+        applications=await applications.list_applications(database, query.get("after"), SIZE),
+        sessions=await sessions.list_sessions(database, query.before(), email, SIZE),
         user=email or "",
         after=query.get("after"),
         before=query.get("before"),

@@ -7,8 +7,9 @@ from service.admin import keys
 from service.admin.console.access import ADDRESS as ACCESS
 from service.admin.console.access import TAB
 from service.admin.console.audit_trail import back_to, changing
-from service.admin.console.forms import identifier, read_form
+from service.admin.console.forms import ID_IN_PATH, identifier, read_form
 from service.admin.console.rendering import page
+from service.domain import operator_input
 from service.storage import applications
 
 
@@ -22,8 +23,8 @@ async def show(request: web.Request) -> web.Response:
 async def create(request: web.Request) -> web.Response:
     """Create an application."""
     form = await read_form(request)
-    slug = form.line("slug", "The slug")
-    name = form.optional("name") or slug
+    slug = form.checked("slug", "The slug", operator_input.slug)
+    name = form.line("name", "The name") if form.optional("name") else slug
     async with changing(request, "create application", {"application": slug, "name": name}) as connection:
         number = await applications.create_application(connection, slug, name)
         if number is None:
@@ -54,7 +55,7 @@ async def revoke(request: web.Request) -> web.Response:
     """Revoke one token, or all tokens."""
     row, form = await _application(request), await read_form(request)
     token_id = form.number("token_id")
-    details = {"application": row["slug"], "token": token_id or "all"}
+    details = {"application": row["slug"], "token": "all" if token_id is None else token_id}
     async with changing(request, "revoke tokens", details) as connection:
         count = await applications.revoke_application_tokens(connection, row["slug"], token_id)
         if count == 0:
@@ -93,9 +94,9 @@ def _address(row: asyncpg.Record) -> str:
 
 ROUTES = (
     web.post("/access/applications", create),
-    web.get(r"/access/applications/{id:\d+}", show),
-    web.post(r"/access/applications/{id:\d+}/issue", issue),
-    web.post(r"/access/applications/{id:\d+}/rotate", rotate),
-    web.post(r"/access/applications/{id:\d+}/revoke", revoke),
-    web.post(r"/access/applications/{id:\d+}/switch", switch),
+    web.get(f"/access/applications/{ID_IN_PATH}", show),
+    web.post(f"/access/applications/{ID_IN_PATH}/issue", issue),
+    web.post(f"/access/applications/{ID_IN_PATH}/rotate", rotate),
+    web.post(f"/access/applications/{ID_IN_PATH}/revoke", revoke),
+    web.post(f"/access/applications/{ID_IN_PATH}/switch", switch),
 )

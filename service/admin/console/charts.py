@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from service.admin.console.status_colours import Colour, line_colour, shown_statuses, status_colour
+from service.admin.console.status_colours import ERROR, Colour, line_colour, shown_statuses, status_colour
 from service.metrics.history import Point, RouteStats
 
 Unit = Literal["number", "seconds"]
@@ -67,7 +67,7 @@ def charts_data(points: Sequence[Point], route: str | None = None) -> ChartsData
         ],
         "emails": [
             _series(0, "pending", _emails(points, "pending")),
-            _series(2, "given up", _emails(points, "dead")),
+            Series("given up", ERROR, _rounded(_emails(points, "dead"))),
         ],
         "workers": [
             _series(0, "workers", [point.workers for point in points]),

@@ -1,14 +1,26 @@
 """Validation of what operators enter in forms and query strings."""
 
-from collections.abc import Mapping
+import re
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import TypeVar
 
 from aiohttp import web
 
-from service.domain.references import MAX_ID, Reference
+from service.domain import operator_input
+from service.domain.operator_input import InvalidInput
+from service.storage.pages import LAST_ID
+
+T = TypeVar("T")
 
 FORM_TYPE = "application/x-www-form-urlencoded"
-MAX_TEXT = 300
+
+# The range of bigint. The service gives ids from 1 on, but other software may write any id.
+_LEAST_ID, _GREATEST_ID = -(2**63), 2**63 - 1
+_ID = re.compile(r"-?[0-9]{1,19}")
+
+# The part of a path that is an id.
+ID_IN_PATH = r"{id:-?\d+}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,12 +33,16 @@ class Form:
         """The text as entered."""
         return self.texts.get(name, "")
 
+    def checked(self, name: str, label: str, rule: Callable[[str], T]) -> T:
+        """The text as a rule of `operator_input` reads it. Raises HTTP 400 with `label` before the rule's message."""
+        try:
+            return rule(self.get(name))
+        except InvalidInput as error:
+            raise web.HTTPBadRequest(text=f"{label} {error}.") from None
+
     def line(self, name: str, label: str) -> str:
         """The text without surrounding space. Raises HTTP 400 unless it is one line of 1 to 300 characters."""
-        text = self.get(name).strip()
-        if not text or len(text) > MAX_TEXT or not text.isprintable():
-            raise web.HTTPBadRequest(text=f"{label} must be one line of 1 to {MAX_TEXT} characters.")
-        return text
+        return self.checked(name, label, operator_input.line)
 
     def optional(self, name: str) -> str | None:
         """The text without surrounding space; None if it is empty."""
@@ -37,17 +53,17 @@ class Form:
         text = self.get(name).strip()
         return identifier(text) if text else None
 
-    def reference(self, name: str) -> Reference | None:
-        """The reference in the fields `<name>_type` and `<name>_id`; None without an id. Raises HTTP 400."""
-        number = self.number(f"{name}_id")
-        return None if number is None else Reference(self.line(f"{name}_type", "The type"), number)
+    def before(self) -> int:
+        """The id that the rows of the page come before; `LAST_ID` for the first page. Raises HTTP 400."""
+        number = self.number("before")
+        return LAST_ID if number is None else number
 
 
 def identifier(text: str) -> int:
     """Parse an id. Raises HTTP 400 for an invalid one."""
-    if text.isascii() and text.isdecimal() and len(text) <= len(str(MAX_ID)) and 1 <= int(text) <= MAX_ID:
+    if _ID.fullmatch(text) and _LEAST_ID <= int(text) <= _GREATEST_ID:
         return int(text)
-    raise web.HTTPBadRequest(text=f"An id must be a whole number from 1 to {MAX_ID}.")
+    raise web.HTTPBadRequest(text="An id must be a whole number of at most 19 digits.")
 
 
 async def read_form(request: web.Request) -> Form:

@@ -33,12 +33,12 @@ async def log_in(request: web.Request) -> web.Response:
     form = await read_form(request)
     name = form.line("name", "Your name")
     try:
-        login_id = request.config_dict[keys.LOGINS].open(name, form.get("password"))
+        login_id = request.config_dict[keys.LOGINS].open(name, form.get("password"), request.remote or "")
     except WrongPasswordError:
-        log.warning("console-login-refused", reason="wrong password")
+        log.warning("console-login-refused", reason="wrong password", address=request.remote)
         return _form(request, 403, "The password is wrong.", name)
     except ThrottledError as error:
-        log.warning("console-login-refused", reason="too many wrong passwords")
+        log.warning("console-login-refused", reason="too many wrong passwords", address=request.remote)
         minutes = math.ceil(error.seconds / 60)
         text = f"Too many wrong passwords. Try again in {minutes} minute{'' if minutes == 1 else 's'}."
         response = _form(request, 429, text, name)

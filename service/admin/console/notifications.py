@@ -3,16 +3,16 @@
 import contextlib
 import hashlib
 
-import orjson
 from aiohttp import web
 from yarl import URL
 
 from service.admin import keys
 from service.admin.console.audit_trail import back_to, changing
-from service.admin.console.forms import Form, identifier, read_form, read_query
+from service.admin.console.details import read_details
+from service.admin.console.forms import ID_IN_PATH, Form, identifier, read_form, read_query
 from service.admin.console.rendering import page, part, unread_label
 from service.storage import notifications
-from service.storage.pages import LAST_ID, Page
+from service.storage.pages import Page
 
 TAB = "notifications"
 ADDRESS = "/console/notifications"
@@ -54,7 +54,7 @@ async def show_one(request: web.Request) -> web.Response:
     row = await notifications.find_notification(database, identifier(request.match_info["id"]))
     if row is None:
         raise web.HTTPNotFound
-    return await page(request, "notification.html", TAB, row=row, details=orjson.loads(row["details"]))
+    return await page(request, "notification.html", TAB, row=row, details=read_details(row["details"]))
 
 
 async def acknowledge(request: web.Request) -> web.StreamResponse:
@@ -75,7 +75,9 @@ async def acknowledge(request: web.Request) -> web.StreamResponse:
 async def acknowledge_all(request: web.Request) -> web.StreamResponse:
     """Acknowledge all unread notifications of the selected kind, up to the newest one on the page."""
     form = await read_form(request)
-    until, kind = form.number("until") or 0, form.get("kind") or None
+    until, kind = form.number("until"), form.get("kind") or None
+    if until is None:
+        raise web.HTTPBadRequest(text="The form must name the newest notification that it acknowledges.")
     details = {"until": until, "kind": kind}
     async with changing(request, "acknowledge notifications", details) as connection:
         details["count"] = count = await notifications.acknowledge_all(connection, until, kind)
@@ -89,11 +91,11 @@ def _address(form: Form) -> str:
 
 
 async def _context(request: web.Request, form: Form) -> Context:
-    kind, unread, before = form.get("kind"), form.get("unread") == "1", form.number("before")
+    kind, unread = form.get("kind"), form.get("unread") == "1"
     rows = await notifications.list_notifications(
-        request.config_dict[keys.DATABASE], before or LAST_ID, kind or None, unread=unread
+        request.config_dict[keys.DATABASE], form.before(), kind or None, unread=unread
     )
-    filters = {"kind": kind, "unread": "1" if unread else "", "before": str(before or "")}
+    filters = {"kind": kind, "unread": "1" if unread else "", "before": form.get("before").strip()}
     return {"rows": rows, "filters": filters, "version": _version(rows)}
 
 
@@ -107,7 +109,7 @@ ROUTES = (
     web.get("/notifications", show),
     web.get("/notifications/list", show_list),
     web.get("/unread", show_unread),
-    web.get(r"/notifications/{id:\d+}", show_one),
+    web.get(f"/notifications/{ID_IN_PATH}", show_one),
     web.post("/notifications/acknowledge", acknowledge_all),
-    web.post(r"/notifications/{id:\d+}/acknowledge", acknowledge),
+    web.post(f"/notifications/{ID_IN_PATH}/acknowledge", acknowledge),
 )

@@ -8,11 +8,11 @@ from service.admin import keys
 from service.admin.console.audit_trail import back_to, changing
 from service.admin.console.forms import Form, read_form
 from service.admin.console.rendering import page
+from service.domain.operator_input import ROUTE_PARTS, InvalidInput, RegistryName, deployable, registry_name
 from service.storage import registry
 
 ADDRESS = "/console/registry"
 
-ROUTE_PARTS = 3
 SENSITIVE = {"": None, "yes": True, "no": False}
 
 
@@ -30,6 +30,11 @@ async def deploy(request: web.Request) -> web.Response:
     """Deploy a route with its service, or a service alone. Missing records are created."""
     form = await read_form(request)
     parts = _parts(form)
+    known = request.config_dict[keys.ROUTES]
+    try:
+        deployable(parts, known)
+    except InvalidInput as error:
+        raise web.HTTPBadRequest(text=f"{'/'.join(parts)} {error}.") from None
     sensitive = SENSITIVE.get(form.get("sensitive_params"))
     details = {"name": "/".join(parts), "sensitive_params": sensitive}
     async with changing(request, "deploy", details) as connection:
@@ -53,10 +58,21 @@ async def withdraw(request: web.Request) -> web.Response:
     raise back_to(request, ADDRESS, f"Withdrew {'/'.join(parts)}.")
 
 
-def _parts(form: Form) -> list[str]:
+async def forget(request: web.Request) -> web.Response:
+    """Delete the record of a route. The page offers it for withdrawn routes."""
+    parts = _parts(await read_form(request))
+    if len(parts) != ROUTE_PARTS:
+        raise web.HTTPBadRequest(text="Only the record of a route can be deleted.")
+    database, actor = request.config_dict[keys.DATABASE], request[keys.LOGIN].name
+    if not await registry.forget_route(database, parts[0], parts[1], parts[2], actor):
+        raise web.HTTPNotFound
+    raise back_to(request, ADDRESS, f"Deleted the record of {'/'.join(parts)}.")
+
+
+def _parts(form: Form) -> RegistryName:
     """The parts of a name: `service`, or `service/version/action`. Raises HTTP 400 for any other form."""
-    parts = form.line("name", "The name").split("/")
-    if len(parts) not in (1, ROUTE_PARTS) or not all(parts):
+    parts = form.checked("name", "The name", registry_name)
+    if len(parts) not in (1, ROUTE_PARTS):
         raise web.HTTPBadRequest(
             text="Enter a route such as requirements/v1/create, or a service such as requirements."
         )
@@ -67,4 +83,5 @@ ROUTES = (
     web.get("/registry", show),
     web.post("/registry/deploy", deploy),
     web.post("/registry/withdraw", withdraw),
+    web.post("/registry/forget", forget),
 )

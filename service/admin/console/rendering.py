@@ -17,7 +17,9 @@ log = structlog.get_logger()
 async def page(request: web.Request, template: str, tab: str, **context: object) -> web.Response:
     """A whole page, with the flash message of the last change. `tab` is the current tab."""
     login = request[keys.LOGIN]
-    message = login.pop_message(request.query.get(MESSAGE, ""))
+    # HEAD shows nothing to anybody, so it does not use up the message.
+    take = login.message if request.method == "HEAD" else login.pop_message
+    message = take(request.query.get(MESSAGE, ""))
     unread = await unread_label(request)
     shared = {"tab": tab, "login": login, "message": message, "unread": unread}
     return aiohttp_jinja2.render_template(template, request, context | shared)

@@ -5,7 +5,7 @@ from yarl import URL
 
 from service.admin.console.access import ADDRESS as ACCESS
 from service.admin.console.audit_trail import back_to, changing
-from service.admin.console.forms import identifier, read_form
+from service.admin.console.forms import ID_IN_PATH, identifier, read_form
 from service.storage import sessions
 
 
@@ -46,5 +46,5 @@ async def revoke_all(request: web.Request) -> web.Response:
 ROUTES = (
     web.post("/access/sessions", create),
     web.post("/access/sessions/revoke", revoke_all),
-    web.post(r"/access/sessions/{id:\d+}/revoke", revoke),
+    web.post(f"/access/sessions/{ID_IN_PATH}/revoke", revoke),
 )

@@ -47,6 +47,9 @@ _COLOURS = {
 }
 
 
+ERROR = _COLOURS[ApplicationCrash.name]
+
+
 def status_colour(status: str) -> Colour:
     """The colour of a status, the same in every chart and at any time."""
     return _COLOURS[status]

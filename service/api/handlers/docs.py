@@ -1,6 +1,7 @@
 """The OpenAPI document, and a page that renders it without loading anything from other servers."""
 
 import hashlib
+from functools import cache
 from pathlib import PurePath
 
 from aiohttp import web
@@ -44,8 +45,13 @@ class Page:
         return web.Response(body=self._body, headers=self._headers)
 
 
+async def show_docs(request: web.Request) -> web.Response:  # noqa: ARG001 - as aiohttp calls it
+    """Send people who open the address of the service to the page."""
+    return web.Response(status=302, headers={"Location": "/docs", "Cache-Control": _REVALIDATED})
+
+
 def routes(document: bytes) -> list[web.RouteDef]:
-    """The routes of the document, its page, and the files of the page. None of them accepts HEAD."""
+    """The routes of `/`, the document, its page, and the files of the page. None of them accepts HEAD."""
     pages = {
         "/openapi.json": Page("openapi.json", document),
         "/docs": _shipped("docs/index.html"),
@@ -54,8 +60,10 @@ def routes(document: bytes) -> list[web.RouteDef]:
     }
     for name in ("swagger-ui.css", "swagger-ui-bundle.js"):
         pages[f"/docs/swagger-ui-{SWAGGER_UI}/{name}"] = _shipped(f"swagger-ui/{name}", _FOR_EVER)
-    return [web.get(path, page.answer, allow_head=False, expect_handler=handle_expect) for path, page in pages.items()]
+    handlers = {"/": show_docs, **{path: page.answer for path, page in pages.items()}}
+    return [web.get(path, run, allow_head=False, expect_handler=handle_expect) for path, run in handlers.items()]
 
 
+@cache
 def _shipped(name: str, cache_control: str = _REVALIDATED) -> Page:
     return Page(name, (resource("api/static") / name).read_bytes(), cache_control)

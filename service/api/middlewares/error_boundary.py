@@ -8,8 +8,9 @@ from structlog.contextvars import bound_contextvars
 
 from service.api import keys
 from service.api.envelope import respond
-from service.database.errors import ConnectionLost, NotConnected, StatementTimeout
+from service.database.errors import ConnectionLost, NotConnected, ServerReadOnly, StatementTimeout
 from service.domain.statuses import ApplicationCrash, IdentifyRequestError, Outcome, Refusal, RouteNonExistent
+from service.mail.errors import MandrillError
 
 log = structlog.get_logger()
 
@@ -42,12 +43,15 @@ def _outcome(request: web.Request) -> Outcome:
 
 
 def _report(request: web.Request, refusal: Refusal, cause: BaseException) -> None:
-    # While the database is away, every request fails. A traceback for each would take more time than the requests.
-    expected = isinstance(cause, ConnectionLost | NotConnected | StatementTimeout)
+    # While the database is away or Mandrill refuses e-mails, every request fails. The place in our code says nothing
+    # about the cause, and a traceback for each would take more time than the requests.
+    expected = isinstance(cause, ConnectionLost | NotConnected | ServerReadOnly | StatementTimeout | MandrillError)
     details = {"reason": f"{type(cause).__name__}: {cause}"} if expected else {"exc_info": cause}
     with bound_contextvars(request_id=request[keys.REQUEST_ID]):
         log.error("request-failed", status=refusal.name, outcome=refusal.outcome, **details)
-        sentry_sdk.capture_exception(cause)
+        # Building the event takes 25 ms, even if nobody receives it.
+        if sentry_sdk.get_client().is_active():
+            sentry_sdk.capture_exception(cause)
 
 
 def _notify(request: web.Request, error: BaseException) -> None:

@@ -59,7 +59,8 @@ def _record(request: web.Request, response: web.StreamResponse, seconds: float) 
     status = answered.name if answered else None
     route = _route(request) if status != RouteNonExistent.name else None
     outcome = response.headers.get(OUTCOME_HEADER)
-    app[keys.METRICS].answered(route, status, response.status, outcome, seconds)
+    # A call that waits on request is not slow.
+    app[keys.METRICS].answered(route, status, response.status, outcome, seconds - request.get(keys.WAITED, 0.0))
     app[keys.REQUEST_LOG](
         {
             "request_id": _clean(request[keys.REQUEST_ID], request.headers.get(_REQUEST_ID)),

@@ -5,16 +5,16 @@ from collections.abc import Mapping, Sequence
 import orjson
 from apispec import APISpec
 from apispec.ext.marshmallow import MarshmallowPlugin
-from marshmallow import Schema
 
 from service import __version__
 from service.api.action import Action
 from service.api.openapi.envelopes import envelopes
 from service.api.openapi.operations import BEARER, operation
-from service.api.openapi.params import params_schema
-from service.api.openapi.probes import probes
+from service.api.openapi.params import for_generators, params_schema
+from service.api.openapi.probes import PROBES, probes
 from service.api.openapi.records import RECORDS
-from service.api.openapi.responses import HEADERS
+from service.api.openapi.responses import HEADERS, outcomes
+from service.domain.params import ParamsSchema
 
 _ABOUT = """\
 Records that one thing requires another.
@@ -24,14 +24,21 @@ everywhere. A path or method that is not in this document is answered with `rout
 is not well-formed HTTP is answered with a bare 400.
 """
 
+_INFO = {
+    "description": _ABOUT,
+    "license": {"name": "MIT", "identifier": "MIT"},
+    "contact": {"name": "The operators of this service. Tell them the request_id of the answer."},
+}
+# Relative: the document cannot know the address under which a gateway publishes it.
+_SERVERS = [{"url": "/", "description": "The server that this document comes from"}]
 
-def render_document(actions: Sequence[Action], schemas: Mapping[str, Schema]) -> bytes:
+
+def render_document(actions: Sequence[Action], schemas: Mapping[str, ParamsSchema]) -> bytes:
     """The document in JSON. `schemas` are the params schemas, by the name of their action."""
     plugin = MarshmallowPlugin()
-    info = {"description": _ABOUT}
-    spec = APISpec("Requirements service", __version__, "3.1.0", plugins=[plugin], info=info)
+    spec = APISpec("Requirements service", __version__, "3.1.0", plugins=[plugin], info=_INFO, servers=_SERVERS)
     params = {action.params_component: params_schema(plugin.converter, schemas[action.name]) for action in actions}
-    for name, schema in {**params, **RECORDS, **envelopes(actions)}.items():
+    for name, schema in {**params, **RECORDS, **outcomes(actions), **envelopes(actions), **PROBES}.items():
         spec.components.schema(name, schema)
     for name, header in HEADERS.items():
         spec.components.header(name, header)
@@ -41,4 +48,6 @@ def render_document(actions: Sequence[Action], schemas: Mapping[str, Schema]) ->
     }
     for path, operations in {**paths, **probes()}.items():
         spec.path(path, operations=operations)
-    return orjson.dumps(spec.to_dict())
+    document = spec.to_dict()
+    document["components"]["schemas"] = for_generators(document["components"]["schemas"])
+    return orjson.dumps(document)

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from service.api.action import Action
 from service.api.middlewares.request_context import REQUEST_ID_HEADER
-from service.api.openapi.records import APPLICATION, SESSION, JSONSchema, or_null, record, ref
+from service.api.openapi.records import JSONSchema, or_null, record, ref
 from service.domain.statuses import (
     STATUSES,
     ActionSuccessful,
@@ -16,6 +16,8 @@ from service.domain.statuses import (
 )
 
 WITH_DATA = (ActionSuccessful, MandrillEmailFailed)
+# Not {"type": "null"}, which openapi-generator cannot make Python of.
+NULL: JSONSchema = {"const": None}
 _WITH_ERRORS = (MissingParam, InvalidParam)
 
 
@@ -45,14 +47,14 @@ def _envelope(status: type[Status], message: str, data: JSONSchema | None = None
     always: dict[str, JSONSchema] = {
         "status": {"type": "string", "const": status.name},
         "message": {"type": "string", "description": "One sentence for a person", "examples": [message]},
-        "data": data or {"type": "null"},
+        "data": data or NULL,
         "request_id": {"type": "string", "description": f"As in the header {REQUEST_ID_HEADER}"},
     }
     if status is ClientRequired:
-        always["session"] = SESSION
+        always["session"] = ref("Session")
     if status in _WITH_ERRORS:
         always["errors"] = {"type": "array", "items": ref("ParamError"), "minItems": 1}
     schema = record(**always)
     if data is not None:
-        schema["properties"] |= {"session": or_null(SESSION), "application": or_null(APPLICATION)}
+        schema["properties"] |= {"session": or_null(ref("Session")), "application": or_null(ref("Application"))}
     return {"description": message, **schema, "additionalProperties": False}

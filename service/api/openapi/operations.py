@@ -9,7 +9,9 @@ from service.api.middlewares.request_context import REQUEST_ID_HEADER
 from service.api.openapi.examples import TOKEN_PLACEHOLDER
 from service.api.openapi.records import JSONSchema, ref
 from service.api.openapi.responses import responses
+from service.api.read_after import READ_AFTER_HEADER
 from service.domain import idempotency
+from service.domain.filter_params import MAX_CURSOR_LENGTH
 
 BEARER: JSONSchema = {
     "type": "http",
@@ -39,6 +41,13 @@ _IDEMPOTENCY_KEY: JSONSchema = {
     },
 }
 
+_READ_AFTER: JSONSchema = {
+    "in": "header",
+    "name": str(READ_AFTER_HEADER),
+    "description": "A `next` or `cursor` of the change feed: a replica answers only if it has every change up to it.",
+    "schema": {"type": "string", "minLength": 1, "maxLength": MAX_CURSOR_LENGTH, "pattern": "^[A-Za-z0-9_-]+$"},
+}
+
 
 def operation(action: Action, method: str) -> JSONSchema:
     """The operation of `action` for one of its methods."""
@@ -49,10 +58,14 @@ def operation(action: Action, method: str) -> JSONSchema:
         "description": action.description,
         "tags": ["requirements"],
         "security": [{"bearer": []}, {}],
-        "parameters": [_IDEMPOTENCY_KEY, _REQUEST_ID] if action.writes else [_REQUEST_ID],
+        "parameters": [*_own_headers(action), _REQUEST_ID],
         "requestBody": {"required": True, "content": {JSON: _plain(action), BASE64_JSON: _encoded(action)}},
         "responses": responses(action, _repeat(action) if action.writes else {}),
     }
+
+
+def _own_headers(action: Action) -> list[JSONSchema]:
+    return ([_IDEMPOTENCY_KEY] if action.writes else []) + ([_READ_AFTER] if action.reads_replicas else [])
 
 
 def _repeat(action: Action) -> JSONSchema:

@@ -5,7 +5,7 @@ from http import HTTPStatus
 from itertools import groupby
 
 from service.api.action import Action
-from service.api.envelope import OUTCOME_HEADER, RETRY_AFTER_SECONDS
+from service.api.envelope import OUTCOME_HEADER, READ_FROM_HEADER, REPLICA, RETRY_AFTER_SECONDS
 from service.api.middlewares.request_context import REQUEST_ID_HEADER
 from service.api.openapi.envelopes import envelope_component, message_of
 from service.api.openapi.examples import example
@@ -25,6 +25,15 @@ HEADERS: dict[str, JSONSchema] = {
         "schema": {"type": "string", "const": RETRY_AFTER_SECONDS},
     },
 }
+
+
+OUTCOME = "RequirementOutcome"
+
+
+def outcomes(actions: Sequence[Action]) -> dict[str, JSONSchema]:
+    """The component of the outcomes that the actions can have."""
+    names = dict.fromkeys(outcome for action in actions for outcome in action.outcomes)
+    return {OUTCOME: {"type": "string", "enum": list(names), "description": "The effect of a call on the tables"}}
 
 
 def responses(action: Action, links: JSONSchema) -> dict[str, JSONSchema]:
@@ -51,9 +60,19 @@ def _response(action: Action, code: int, statuses: Sequence[type[Status]]) -> JS
     names = [name for name in HEADERS if name != "Retry-After" or code == HTTPStatus.INTERNAL_SERVER_ERROR]
     return {
         "description": "\n".join(f"* `{status.name}`: {message_of(action, status)}" for status in statuses),
-        "headers": headers(*names) | _outcome_header(action),
+        "headers": headers(*names) | _outcome_header(action) | _server_header(action, code),
         "content": {"application/json": content},
     }
+
+
+def _server_header(action: Action, code: int) -> JSONSchema:
+    if not action.reads_replicas or code != HTTPStatus.OK:
+        return {}
+    header = {
+        "description": "Present if a replica has answered: it may lack what was committed shortly before the call",
+        "schema": {"type": "string", "const": REPLICA},
+    }
+    return {str(READ_FROM_HEADER): header}
 
 
 def _outcome_header(action: Action) -> JSONSchema:
@@ -63,6 +82,6 @@ def _outcome_header(action: Action) -> JSONSchema:
         "description": "The effect of the call. none: nothing was written, a retry is safe. unknown: it may have been "
         "written, retry with the same Idempotency-Key",
         "required": True,
-        "schema": {"type": "string", "enum": list(action.outcomes)},
+        "schema": {"allOf": [ref(OUTCOME), {"enum": list(action.outcomes)}]},
     }
     return {str(OUTCOME_HEADER): header}

@@ -14,6 +14,7 @@ from aiohttp import ClientResponse, web
 from service.admin.app import create_ops_app
 from service.config import Config
 from tests.conftest import AppClient, Client
+from tests.factories import ROUTES
 
 PASSWORD = "a password of the team"
 NAME = "Ada Lovelace"
@@ -88,7 +89,7 @@ def console_config(config: Config) -> Config:
 @pytest.fixture
 def ops_app(console_config: Config, tmp_path: Path) -> web.Application:
     """The internal listener's application."""
-    return create_ops_app(console_config, tmp_path)
+    return create_ops_app(console_config, tmp_path, ROUTES)
 
 
 @pytest.fixture

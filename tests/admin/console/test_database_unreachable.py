@@ -51,7 +51,7 @@ async def test_the_overview_works(offline_browser: Browser, unreachable_app: web
     assert "Notifications ? unread" in answer.words
 
 
-@pytest.mark.parametrize("path", ["/notifications", "/requirements", "/registry", "/access", "/audit"])
+@pytest.mark.parametrize("path", ["/notifications", "/requirements", "/emails", "/registry", "/access", "/audit"])
 async def test_the_other_tabs_show_an_error(offline_browser: Browser, path: str) -> None:
     """A page that needs the database shows an error with the tabs and the request id."""
     answer = await offline_browser.get(path)
@@ -74,6 +74,19 @@ async def test_a_database_error_is_not_shown_as_unreachable(browser: Browser, co
     assert (answer.code, UNREACHABLE in answer.words) == (503, False)
     assert "The database returned an error." in answer.words
     assert "relation" not in answer.text
+
+
+async def test_a_query_that_takes_too_long_is_told(
+    console_config: Config, tmp_path: Path, aiohttp_client: AppClient, connection: asyncpg.Connection
+) -> None:
+    """A page whose query waits too long says so, instead of an error without a reason."""
+    database = replace(console_config.database, lock_timeout_seconds=0.1, statement_timeout_seconds=0.2)
+    browser = Browser(await aiohttp_client(create_ops_app(replace(console_config, database=database), tmp_path)))
+    await browser.log_in()
+    async with connection.transaction():
+        await connection.execute("LOCK TABLE requirements")
+        answer = await browser.get("/requirements")
+    assert (answer.code, "The database took too long" in answer.words) == (503, True)
 
 
 async def test_a_lost_connection_leaves_the_outcome_unknown(browser: Browser, connection: asyncpg.Connection) -> None:

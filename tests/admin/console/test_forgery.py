@@ -1,5 +1,7 @@
 """Protection against forged requests: CSRF token, origin and host."""
 
+import re
+
 import asyncpg
 import pytest
 from aiohttp import web
@@ -95,17 +97,18 @@ async def test_only_urlencoded_forms_are_accepted(browser: Browser, content_type
     "host", ["example.com", "127.0.0.1.example.com", "localhost.", "", "127.0.0.1@example.com", "["]
 )
 async def test_a_foreign_host_is_refused(browser: Browser, host: str) -> None:
-    """A request with an unknown Host header is refused, even for the login form."""
-    for path in ("/", "/login", "/static/console.css"):
-        answer = await browser.get(path, Host=host)
-        assert answer.code in {400, 421}, path  # aiohttp refuses invalid host names itself
-        assert "Ada" not in answer.text
+    """A request with an unknown Host header is refused on the whole listener: pages, login form, metrics."""
+    for path in ("/", "/console/", "/console/login", "/console/static/console.css", "/metrics", "/nothing"):
+        response = await browser.client.get(path, headers={"Host": host}, allow_redirects=False)
+        assert response.status in {400, 421}, path  # aiohttp refuses invalid host names itself
+        assert not re.search("Ada|requirements_", await response.text())
 
 
 @pytest.mark.parametrize("host", ["localhost", "LOCALHOST:8081", "127.0.0.1:1", "[::1]:8081"])
 async def test_local_host_names_are_accepted(browser: Browser, host: str) -> None:
-    """Local host names are accepted with any port."""
+    """Local host names are accepted with any port, for the metrics as well."""
     assert (await browser.get("/login", Host=host)).code in {200, 303}
+    assert (await browser.client.get("/metrics", headers={"Host": host})).status == 200
 
 
 async def test_no_change_by_get(browser: Browser, ops_app: web.Application, connection: asyncpg.Connection) -> None:

@@ -4,8 +4,10 @@ import re
 from dataclasses import replace
 from pathlib import Path
 
+import aiohttp
 import pytest
 from aiohttp import web
+from aiohttp.test_utils import TestServer
 
 from service.admin.app import create_ops_app
 from service.config import Config
@@ -100,9 +102,18 @@ async def test_an_unforeseen_failure_tells_no_cause(
 
 
 async def test_configured_hosts_are_accepted(console_config: Config, tmp_path: Path, aiohttp_client: AppClient) -> None:
-    """The names in console.allowed_hosts and the listen address are accepted."""
+    """The names in console.allowed_hosts and the listen address are accepted, for pages and for Prometheus."""
     console = replace(console_config.console, host="10.0.0.5", allowed_hosts=("Ops.Example.com",))
     client = await aiohttp_client(create_ops_app(replace(console_config, console=console), tmp_path))
     hosts = ("ops.example.com:8081", "10.0.0.5", "10.0.0.6")
-    answers = [await client.get("/console/login", headers={"Host": host}) for host in hosts]
-    assert [answer.status for answer in answers] == [200, 200, 421]
+    for path in ("/console/login", "/metrics"):
+        answers = [await client.get(path, headers={"Host": host}) for host in hosts]
+        assert [answer.status for answer in answers] == [200, 200, 421]
+
+
+async def test_the_address_of_the_connection_is_accepted(ops_app: web.Application) -> None:
+    """A Host header with the address that the connection was made to is accepted, another address is not."""
+    async with TestServer(ops_app, host="127.0.0.7") as server, aiohttp.ClientSession() as http:
+        for host, code in {"127.0.0.7": 200, f"127.0.0.7:{server.port}": 200, "127.0.0.8": 421}.items():
+            async with http.get(server.make_url("/metrics"), headers={"Host": host}) as response:
+                assert response.status == code, host

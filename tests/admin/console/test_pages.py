@@ -4,19 +4,21 @@ import json
 import re
 from datetime import timedelta
 from html import unescape
-from urllib.parse import urlencode
+from urllib.parse import parse_qs, urlencode, urlsplit
 
 import asyncpg
 import pytest
 
 from tests.admin.console.conftest import Answer, Browser, notify
-from tests.factories import Records
+from tests.factories import ROUTES, Records
 
 MARKUP = "<script>alert('x')</script>\"><img src=x onerror=alert(1)>{{ 7 * 7 }}"
 
 FILL = """
 INSERT INTO requirements (required_type, required_id, requireable_type, requireable_id, key)
-SELECT 'Service', 1 + number % 2, 'User', 1 + number % 5, CASE WHEN number % 4 = 0 THEN 'tier' END
+SELECT
+    'Service', 1 + number % 2, 'User', 1 + number % 5,
+    CASE WHEN number % 4 = 0 THEN 'tier' WHEN number % 400 = 1 THEN '' END
 FROM generate_series(1, 1000) AS number
 """
 
@@ -33,13 +35,31 @@ SEARCHES: list[tuple[str, dict[str, object], str]] = [
         "requireable_type = 'User' AND requireable_id = 3",
     ),
     ("a key", {"key": "tier"}, "key = 'tier'"),
+    ("the empty key", {"empty": 1}, "key = ''"),
+    ("any key", {"key": "", "required_id": ""}, "true"),
+    (
+        "both references",
+        {"required_type": "Service", "required_id": 1, "requireable_type": "User", "requireable_id": 3},
+        "required_type = 'Service' AND required_id = 1 AND requireable_type = 'User' AND requireable_id = 3",
+    ),
+    (
+        "a reference and a key",
+        {"required_type": "Service", "required_id": 1, "key": "tier"},
+        "required_type = 'Service' AND required_id = 1 AND key = 'tier'",
+    ),
+    (
+        "all filters",
+        {"required_type": "Service", "required_id": 1, "requireable_type": "User", "requireable_id": 1, "key": "tier"},
+        "required_type = 'Service' AND required_id = 1 AND requireable_type = 'User' AND requireable_id = 1 "
+        "AND key = 'tier'",
+    ),
     ("nothing", {"key": "gone"}, "key = 'gone'"),
 ]
 
 
 def ids(answer: Answer) -> list[int]:
     """The ids in the rows of a table, in order."""
-    return [int(number) for number in re.findall(r'<td data-label="Id"[^>]*>(\d+)</td>', answer.text)]
+    return [int(number) for number in re.findall(r'<td data-label="Id"[^>]*>(?:<a [^>]*>)?(\d+)<', answer.text)]
 
 
 def next_page(answer: Answer) -> str | None:
@@ -84,11 +104,14 @@ async def test_pages_stay_put_while_rows_come(browser: Browser, connection: asyn
     "query",
     [
         "required_type=Service&required_id=x",
-        "required_type=Service&required_id=0",
+        "required_type=Service&required_id=1.5",
         "required_type=Service&required_id=%EF%BC%95",
         "required_id=5",
-        "before=-1",
-        f"before={2**63}",
+        "after=--1",
+        f"after={2**63}",
+        f"after={-(2**63) - 1}",
+        "application=x",
+        "user=1.5",
     ],
 )
 async def test_an_id_is_a_number(browser: Browser, query: str) -> None:
@@ -111,10 +134,14 @@ async def test_nothing_is_taken_for_markup(browser: Browser, records: Records) -
     await records.session_of(user_id, MARKUP, application_id=1)
     details = json.dumps({MARKUP: MARKUP, "list": [MARKUP]})
     await notify(connection, MARKUP, message=MARKUP, request_id=MARKUP, details=details)
-    await browser.post("/access/applications", {"slug": MARKUP + "2", "name": MARKUP})
+    await connection.execute(
+        "INSERT INTO emails (requirement_id, state, last_error, recipients) VALUES (1, 'dead', $1, ARRAY[$1])", MARKUP
+    )
+    assert (await browser.post("/access/applications", {"slug": "named", "name": MARKUP})).code == 303
     searches = [("requirements", "key"), ("access", "user"), ("notifications", "kind")]
     searched = [f"/{tab}?{urlencode({name: MARKUP})}" for tab, name in searches]
-    tabs = ["/notifications", "/notifications/1", "/requirements", "/registry", "/access", "/audit"]
+    records_of = ["/notifications/1", "/requirements/1"]
+    tabs = ["/notifications", "/requirements", "/emails", "/registry", "/access", "/audit", *records_of]
     for path in [*tabs, "/access/applications/1", *searched]:
         text = (await browser.get(path)).text
         assert "<script>" not in text, path
@@ -197,7 +224,61 @@ async def test_the_registry_shows_what_is_deployed(browser: Browser, records: Re
     await records.connection.execute("INSERT INTO services (name) VALUES ('orders')")
     words = (await browser.get("/registry")).words
     assert re.search(r"orders withdrawn Deploy orders No routes\.", words)
-    assert re.search(r"v1/create deployed since \S+ \S+ UTC sensitive: base64 only Withdraw", words)
+    assert re.search(r"v1/create deployed since just now sensitive: base64 only Withdraw", words)
+
+
+async def test_a_withdrawal_asks_for_a_confirmation(browser: Browser, records: Records) -> None:
+    """Every button that withdraws or forgets is within a confirmation that says what follows."""
+    await records.deploy()
+    await records.connection.execute("INSERT INTO services (name) VALUES ('orders')")
+    await records.connection.execute(
+        "INSERT INTO routes (service_id, version, action) SELECT max(id), 'v1', 'x' FROM services"
+    )
+    text = (await browser.get("/registry")).text
+    confirmed = re.findall(r'<details class="confirm">.*?</details>', text, re.DOTALL)
+    for action, count in (("withdraw", len(ROUTES) + 1), ("forget", 1)):
+        form = f'action="/console/registry/{action}"'
+        assert text.count(form) == sum(form in block for block in confirmed) == count
+
+
+async def test_the_page_of_a_requirement(browser: Browser, connection: asyncpg.Connection) -> None:
+    """The list links to the page of each requirement, which shows every column completely."""
+    key, value = "k" * 255, "line one\nline two " + "v" * 4000
+    number = await connection.fetchval(
+        "INSERT INTO requirements (id, required_type, required_id, requireable_type, requireable_id, key, value, "
+        "application_id, user_id, session_id) VALUES (0, 'Service', -1, 'Odd type', 2, $1, $2, 3, 4, 5) RETURNING id",
+        key,
+        value,
+    )
+    listed = await browser.get("/requirements")
+    assert f'<a href="/console/requirements/{number}">' in listed.text
+    assert value not in listed.text
+    page = await browser.get(f"/requirements/{number}")
+    assert key in page.text
+    assert value in unescape(page.text)
+    for text in ("Odd type 2 requires Service -1", "application 3", "user 4", "session 5"):
+        assert text in page.words
+    for address in re.findall(r'href="/console(/requirements\?[^"]+)"', page.text):
+        assert ids(await browser.get(unescape(address))) == [number]
+    assert (await browser.get("/requirements/99")).code == 404
+
+
+async def test_a_filter_keeps_the_others(browser: Browser, connection: asyncpg.Connection) -> None:
+    """A reference or key in a row is a link that adds itself to the filters in force, which the form shows."""
+    await connection.execute(FILL)
+    page = await browser.get("/requirements?required_type=Service&required_id=1&key=tier")
+    (address,) = {
+        unescape(a) for a in re.findall(r'href="/console(/requirements\?[^"]*requireable_id=1[^"]*)"', page.text)
+    }
+    assert parse_qs(urlsplit(address).query) == {
+        "required_type": ["Service"],
+        "required_id": ["1"],
+        "key": ["tier"],
+        "requireable_type": ["User"],
+        "requireable_id": ["1"],
+    }
+    assert 'name="key" maxlength="255" placeholder="any" value="tier"' in page.text
+    assert "<option selected>Service</option>" in page.text
 
 
 async def test_applications_and_sessions_are_paged(browser: Browser, records: Records) -> None:
@@ -211,12 +292,12 @@ async def test_applications_and_sessions_are_paged(browser: Browser, records: Re
         "INSERT INTO sessions (user_id, token_digest) SELECT 1 + n % 2, n::text::bytea FROM generate_series(1, 120) n"
     )
     first = await browser.get("/access")
-    second = await browser.get("/access?after=a050")
-    slugs = re.findall(r">(a\d{3})</a>", first.text + second.text)
+    later = [await browser.get(f"/access?after=a0{last}") for last in (20, 40)]
+    slugs = re.findall(r">(a\d{3})</span>", "".join(page.text for page in (first, *later)))
     assert slugs == [f"a{number:03}" for number in range(1, 61)]
     (page_of_sessions,) = re.findall(r'href="/console(/access\?before=\d+)"', first.text)
-    assert [len(page) for page in await walk_sessions(browser, page_of_sessions)] == [50, 20]
-    assert [len(page) for page in await walk_sessions(browser, "/access?user=a@example.com")] == [50, 10]
+    assert [len(page) for page in await walk_sessions(browser, page_of_sessions)] == [20, 20, 20, 20, 20]
+    assert [len(page) for page in await walk_sessions(browser, "/access?user=a@example.com")] == [20, 20, 20]
 
 
 async def walk_sessions(browser: Browser, path: str) -> list[list[int]]:

@@ -211,6 +211,8 @@ MALFORMED_HTTP: list[tuple[str, bytes]] = [
     ("no host", b"GET / HTTP/1.1\r\n\r\n"),
     ("two hosts", b"GET / HTTP/1.1\r\nHost: x\r\nHost: y\r\n\r\n"),
     ("an unknown version", b"GET / HTTP/9.9\r\nHost: x\r\n\r\n"),
+    ("a version before HTTP/1", b"GET / HTTP/0.9\r\nHost: x\r\n\r\n"),
+    ("HTTP/2.0 as the version of HTTP/1", b"POST / HTTP/2.0\r\nHost: x\r\nContent-Length: 2\r\n\r\n{}"),
     ("HTTP/2", b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"),
     ("lines that end in LF", b"GET / HTTP/1.1\nHost: x\n\n"),
     ("a folded header", b"GET / HTTP/1.1\r\nHost: x\r\nX-A: a\r\n b\r\n\r\n"),

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests.tools.benchmark.peers.echo import READY
-from tests.tools.benchmark.plan import ECHO, GO, PEER, SERVICE, UNBATCHED
+from tests.tools.benchmark.plan import ECHO, GO, PEER, UNBATCHED
 from tests.tools.benchmark.processes import ROOT, free_port
 
 # Printed by each of uvicorn's workers.
@@ -48,7 +48,7 @@ def command_of(name: str, url: str, workers: int, go: Path | None) -> Command:
     if name == GO:
         bounds = {"GOMAXPROCS": str(workers), "POOL_SIZE": str(workers * GO_CONNECTIONS_A_WORKER)}
         return Command((str(go),), served | bounds, GO_READY, 1, port)
-    batching = {SERVICE: dict[str, str](), UNBATCHED: {"PYTHONPATH": WITHOUT_BATCHING}}[name]
+    batching = {"PYTHONPATH": WITHOUT_BATCHING} if name == UNBATCHED else {}
     return _serve(served | batching, workers, port)
 
 

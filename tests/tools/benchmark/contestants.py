@@ -6,18 +6,20 @@ import math
 import os
 import re
 from collections.abc import AsyncIterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from resource import RUSAGE_CHILDREN, getrusage
 from typing import Protocol
 
-from service.database.pool import INDEX_PLANS_ONLY
+import asyncpg
+
+from service.database.session import INDEX_PLANS_ONLY
 from service.embedded_postgres.binaries import find_binaries
 from tests.tools.benchmark.commands import command_of
 from tests.tools.benchmark.database import SQL, Target
 from tests.tools.benchmark.load_generator import LoadSpec, Outcome
 from tests.tools.benchmark.payloads import RECORDS
-from tests.tools.benchmark.plan import BARE, ECHO, GO, PGBENCH, Scenario, Size
+from tests.tools.benchmark.plan import BARE, BATCHES, COPY, ECHO, GO, PGBENCH, Scenario, Size
 from tests.tools.benchmark.processes import BenchmarkError, Generator, Program, program
 
 # With more clients, pgbench needs more than a second to connect and prepare.
@@ -69,11 +71,12 @@ class Server:
     generator: Generator
 
     async def run(self, scenario: Scenario, seconds: float) -> Outcome:
-        """Send creates over the scenario's connections."""
+        """Send creates over the scenario's connections, or batches over the contestant's own."""
         size = self.target.size if self.target else scenario.sizes[0]
-        return await self.generator.run(
-            LoadSpec(scenario.connections, seconds, scenario.callers, _population(scenario, size), port=self.port)
-        )
+        connections, items = BATCHES.get(self.name, (scenario.connections, 1))
+        population = _population(scenario, size)
+        spec = LoadSpec(connections, seconds, scenario.callers, population, port=self.port, items=items)
+        return _in_rows(await self.generator.run(spec), items)
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +93,23 @@ class BareStatement:
         """Create requirements for this long."""
         population = _population(scenario, self.target.size)
         return await self.generator.run(LoadSpec(1, seconds, scenario.callers, population, url=self.target.url))
+
+
+@dataclass(frozen=True, slots=True)
+class Copies:
+    """COPY into the same table with the same checks, run inside the load generator."""
+
+    target: Target
+    generator: Generator
+    name: str = COPY
+    program: None = None
+    console: None = None
+
+    async def run(self, scenario: Scenario, seconds: float) -> Outcome:
+        """Copy requirements for this long."""
+        connections, items = BATCHES[COPY]
+        spec = LoadSpec(connections, seconds, scenario.callers, RECORDS, url=self.target.url, items=items)
+        return _in_rows(await self.generator.run(spec), items)
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +156,11 @@ class PgBench:
         if process.returncode:
             raise BenchmarkError(f"pgbench failed:\n{output.decode()}")
         return output.decode()
+
+
+def _in_rows(outcome: Outcome, items: int) -> Outcome:
+    """The outcome, with rows instead of calls. The latencies are still those of calls."""
+    return replace(outcome, rate=outcome.rate * items, answers=outcome.answers * items)
 
 
 def _population(scenario: Scenario, size: Size) -> int:
@@ -195,6 +220,8 @@ async def _contestant(stack: contextlib.AsyncExitStack, name: str, target: Targe
         return PgBench(target, await _script(target, resources.folder))
     if name == BARE:
         return BareStatement(target, resources.generator)
+    if name == COPY:
+        return Copies(target, resources.generator)
     command = command_of(name, target.url, resources.workers, resources.go)
     running = await stack.enter_async_context(
         program(command.arguments, command.environment, command.ready, command.processes)
@@ -203,7 +230,12 @@ async def _contestant(stack: contextlib.AsyncExitStack, name: str, target: Targe
 
 
 async def _script(target: Target, folder: Path) -> Path:
-    request_uid = "uuidv7()" if target.connection.get_server_version().major >= 18 else _TIME_ORDERED_UUID
     path = folder / f"pgbench-{target.size.name}.sql"
-    path.write_text((SQL / "pgbench.sql").read_text().replace("{request_uid}", request_uid))
+    path.write_text(plain_insert(target.connection))
     return path
+
+
+def plain_insert(connection: asyncpg.Connection) -> str:
+    """The script of pgbench for the server of the connection."""
+    request_uid = "uuidv7()" if connection.get_server_version().major >= 18 else _TIME_ORDERED_UUID
+    return (SQL / "pgbench.sql").read_text().replace("{request_uid}", request_uid)

@@ -1,6 +1,17 @@
 """Text that explains a report to its reader."""
 
-from tests.tools.benchmark.plan import BARE, ECHO, GO, PEER, PGBENCH, SERVICE, UNBATCHED
+from tests.tools.benchmark.plan import (
+    BARE,
+    COPY,
+    ECHO,
+    GO,
+    HUNDREDS,
+    PEER,
+    PGBENCH,
+    SERVICE,
+    THOUSANDS,
+    UNBATCHED,
+)
 
 EXPLANATION = f"""## How to read this report
 
@@ -20,6 +31,9 @@ ratio counts; the lowest and highest are shown beside it. Rates and latencies ar
 - **{UNBATCHED}** is the service without batching: each look-up and each insert is a separate statement, executed
   immediately. The difference from the service is the cost of batching for a single client.
 - **{BARE}** is the service's own statement over its own pool: no HTTP, no checks, no log.
+- **{HUNDREDS}** is `create_many` with 100 items a call over 8 connections, **{THOUSANDS}** with 1,000 items over one.
+  **{COPY}** is a transaction over one connection that locks and checks the referenced rows, then copies into the same
+  table. Their rates and costs are those of rows, their latencies those of calls.
 
 Statements are counted by the service itself and include its few background statements. With an application's token
 {GO} makes six database round trips a request, including BEGIN and COMMIT, with a session's eight;

@@ -18,6 +18,7 @@ import orjson
 import uvloop
 
 from tests.tools.benchmark.bare_statement import time_creates
+from tests.tools.benchmark.copies import time_copies
 from tests.tools.benchmark.figures import percentile
 from tests.tools.benchmark.payloads import requests
 from tests.tools.benchmark.plan import Callers
@@ -30,7 +31,10 @@ _OK = b"HTTP/1.1 200 "
 
 @dataclass(frozen=True, slots=True)
 class LoadSpec:
-    """A load on the server at `port`, or, if `url` is set, on the database there without a server."""
+    """A load on the server at `port`, or, if `url` is set, on the database there without a server.
+
+    `items` is the number of requirements a time. Several are copied into the database, if there is no server.
+    """
 
     connections: int
     seconds: float
@@ -38,6 +42,7 @@ class LoadSpec:
     population: int
     port: int = 0
     url: str = ""
+    items: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,7 +147,10 @@ async def _send_load(spec: LoadSpec, messages: Iterator[bytes]) -> tuple[int, li
 async def _run_spec(spec: LoadSpec, messages: Iterator[bytes]) -> Outcome:
     used = process_time()
     if spec.url:
-        latencies = await time_creates(spec.url, spec.seconds, spec.callers, spec.population)
+        if spec.items == 1:
+            latencies = await time_creates(spec.url, spec.seconds, spec.callers, spec.population)
+        else:
+            latencies = await time_copies(spec.url, spec.seconds, spec.items)
         in_time, failures = len(latencies), dict[str, int]()
     else:
         in_time, latencies, failures = await _send_load(spec, messages)
@@ -155,10 +163,10 @@ async def _run_spec(spec: LoadSpec, messages: Iterator[bytes]) -> Outcome:
 def main() -> None:
     """Run loads until the input ends."""
     gc.disable()
-    prepared: dict[tuple[str, int, int], Iterator[bytes]] = {}
+    prepared: dict[tuple[str, int, int, int], Iterator[bytes]] = {}
     for line in sys.stdin.buffer:
         spec = LoadSpec(**orjson.loads(line))
-        kind = (spec.callers, spec.population, spec.port)
+        kind = (spec.callers, spec.population, spec.port, spec.items)
         if kind not in prepared:
             prepared[kind] = cycle(requests(*kind))
         outcome = uvloop.run(_run_spec(spec, prepared[kind]))

@@ -8,6 +8,7 @@ import orjson
 from tests.tools.benchmark.plan import Callers
 
 PATH = "/api/v1/requirements/create"
+BATCH_PATH = "/api/v1/requirements/create_many"
 RECORDS = 1_000  # services and applications, with ids from 1
 REQUESTS = 10_000
 
@@ -34,12 +35,21 @@ def params(callers: Callers, population: int) -> Iterator[dict[str, object]]:
         }
 
 
-def requests(callers: Callers, population: int, port: int) -> list[bytes]:
-    """Return complete HTTP requests as bytes."""
+def requests(callers: Callers, population: int, port: int, items: int = 1) -> list[bytes]:
+    """Return complete HTTP requests as bytes: creates, or with several `items` calls that create so many."""
     bodies = params(callers, population)
-    return [_request(orjson.dumps(next(bodies)), port) for _ in range(REQUESTS)]
+    if items == 1:
+        return [_request(PATH, next(bodies), port) for _ in range(REQUESTS)]
+    return [_request(BATCH_PATH, _batch(bodies, items), port) for _ in range(REQUESTS // items)]
 
 
-def _request(body: bytes, port: int) -> bytes:
-    head = f"POST {PATH} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nContent-Type: application/json\r\n"
+def _batch(bodies: Iterator[dict[str, object]], items: int) -> dict[str, object]:
+    wanted = [next(bodies) for _ in range(items)]
+    tokens = [one.pop("token") for one in wanted]
+    return {"token": tokens[0], "requirements": wanted}
+
+
+def _request(path: str, wanted: dict[str, object], port: int) -> bytes:
+    body = orjson.dumps(wanted)
+    head = f"POST {path} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nContent-Type: application/json\r\n"
     return f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body

@@ -7,10 +7,15 @@ Callers = Literal["application", "session"]
 
 SERVICE, UNBATCHED, ECHO, PGBENCH = "service", "service, unbatched", "aiohttp echo", "pgbench"
 PEER, GO, BARE = "FastAPI + asyncpg", "Go + pgx", "the bare statement"
+# Their rates are rows a second. They have their own numbers of connections: see BATCHES.
+HUNDREDS, THOUSANDS, COPY = "service, 100 rows a call", "service, 1,000 rows a call", "COPY, 1,000 rows a time"
 
-CONNECTIONS = (1, 8, 32, 128, 512)
-STANDARD = 32  # connections for the targets
+# Contestants that write many rows at a time: connections, and rows at a time.
+BATCHES = {HUNDREDS: (8, 100), THOUSANDS: (1, 1_000), COPY: (1, 1_000)}
+STANDARD = 32  # connections for most targets
+FEW, MANY = 8, 128  # connections for the others
 PEAK = 512  # connections for the memory target
+CONNECTIONS = (1, FEW, STANDARD, MANY, PEAK)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +73,7 @@ class Plan:
 
 
 def _target_scenario(rounds: int, seconds: float) -> Scenario:
-    contestants = (SERVICE, ECHO, PGBENCH, PEER, GO, UNBATCHED)
+    contestants = (SERVICE, ECHO, PGBENCH, PEER, GO, UNBATCHED, *BATCHES)
     return Scenario(STANDARD, "application", contestants, (SMALL,), rounds, seconds)
 
 
@@ -83,8 +88,9 @@ def _scenario(connections: int, callers: Callers, rounds: int, seconds: float, *
 def quick() -> Plan:
     """Return the plan that shows the effect of a change in under two minutes; most important scenarios first."""
     sessions = Scenario(STANDARD, "session", (SERVICE, PGBENCH, PEER), (SMALL,), 2, 0.8)
-    others = (_scenario(count, "application", 2, 0.6, PEER) for count in (PEAK, 128, 8))
-    return Plan("quick", (_target_scenario(3, 0.8), _single(3, 0.8), sessions, *others), 0.4, 94, ())
+    others = (_scenario(count, "application", 2, 0.5, PEER) for count in (PEAK, MANY))
+    few = _scenario(FEW, "application", 2, 0.5, PEER, GO)
+    return Plan("quick", (_target_scenario(3, 0.8), _single(3, 0.8, GO), few, sessions, *others), 0.3, 100, ())
 
 
 def full() -> Plan:
@@ -109,5 +115,5 @@ def _sizes(connections: int, callers: Callers, rounds: int) -> Scenario:
 
 def smoke() -> Plan:
     """Return the plan that only checks that everything runs, in a few seconds, or more for the first Go build."""
-    contestants = (SERVICE, ECHO, PGBENCH, PEER, GO, UNBATCHED, BARE)
+    contestants = (SERVICE, ECHO, PGBENCH, PEER, GO, UNBATCHED, BARE, *BATCHES)
     return Plan("smoke", (Scenario(2, "session", contestants, (SMALL,), 1, 0.3),), 0.1, 180, ())

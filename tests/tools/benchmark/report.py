@@ -7,6 +7,7 @@ from tests.tools.benchmark.explanation import EXPLANATION
 from tests.tools.benchmark.figures import Spread
 from tests.tools.benchmark.plan import (
     BARE,
+    BATCHES,
     ECHO,
     GO,
     LARGE,
@@ -23,7 +24,7 @@ from tests.tools.benchmark.plan import (
 from tests.tools.benchmark.runner import Measurement, Run
 from tests.tools.benchmark.targets import comparisons, select, verdicts
 
-CONTESTANTS = (SERVICE, UNBATCHED, ECHO, PGBENCH, PEER, GO, BARE)
+CONTESTANTS = (SERVICE, UNBATCHED, ECHO, PGBENCH, PEER, GO, BARE, *BATCHES)
 COSTS = {
     "own_us": "CPU of its processes, µs",
     "postgres_us": "CPU of PostgreSQL, µs",

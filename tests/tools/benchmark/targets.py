@@ -7,15 +7,20 @@ from typing import Literal
 from tests.tools.benchmark.figures import Spread, ratios
 from tests.tools.benchmark.plan import (
     BARE,
+    COPY,
     ECHO,
+    FEW,
     GO,
+    HUNDREDS,
     LARGE,
+    MANY,
     PEAK,
     PEER,
     PGBENCH,
     SERVICE,
     SMALL,
     STANDARD,
+    THOUSANDS,
     UNBATCHED,
     Callers,
     Size,
@@ -75,32 +80,35 @@ def verdicts(run: Run) -> list[Verdict]:
     def standard(name: str) -> list[float]:
         return rates(select(run, name))
 
+    def at(connections: int, name: str) -> Spread | None:
+        return ratios(rates(select(run, SERVICE, connections)), rates(select(run, name, connections)))
+
     tails = [one.outcome.p99 / one.outcome.p50 for one in select(run, SERVICE) if one.outcome.p99 and one.outcome.p50]
     return [
-        Verdict(
-            f"requests/s at {STANDARD} connections ÷ pgbench",
-            "≥",
-            0.8,
-            ratios(standard(SERVICE), standard(PGBENCH)),
-        ),
-        Verdict(
-            f"requests/s at {STANDARD} connections ÷ {PEER}",
-            "≥",
-            5,
-            ratios(standard(SERVICE), standard(PEER)),
-        ),
-        Verdict(f"requests/s at {STANDARD} connections ÷ {GO}", "≥", 2, ratios(standard(SERVICE), standard(GO))),
-        Verdict(
-            f"requests/s at {STANDARD} connections ÷ {ECHO}",
-            "≥",
-            0.25,
-            ratios(standard(SERVICE), standard(ECHO)),
-        ),
+        Verdict(f"requests/s at {STANDARD} connections ÷ {PGBENCH}", "≥", 0.8, at(STANDARD, PGBENCH)),
+        Verdict(f"requests/s at {STANDARD} connections ÷ {PEER}", "≥", 5, at(STANDARD, PEER)),
+        Verdict(f"requests/s at {STANDARD} connections ÷ {GO}", "≥", 2.2, at(STANDARD, GO)),
+        Verdict(f"requests/s at {STANDARD} connections ÷ {ECHO}", "≥", 0.3, at(STANDARD, ECHO)),
+        Verdict(f"requests/s at {MANY} connections ÷ {PGBENCH}", "≥", 1, at(MANY, PGBENCH)),
+        Verdict(f"requests/s at {FEW} connections ÷ {GO}", "≥", 1.2, at(FEW, GO)),
+        Verdict(f"a lone client's latency ÷ {GO}", "≤", 1.1, ratios(_single(run, SERVICE), _single(run, GO))),
         Verdict(
             f"a lone client's latency ÷ {UNBATCHED}",
             "≤",
             1.1,
             ratios(_single(run, SERVICE), _single(run, UNBATCHED)),
+        ),
+        Verdict(
+            f"rows/s of batches of 100 over 8 connections ÷ {PGBENCH} at {STANDARD}",
+            "≥",
+            5,
+            ratios(standard(HUNDREDS), standard(PGBENCH)),
+        ),
+        Verdict(
+            f"rows/s of batches of 1,000 over one connection ÷ {COPY}",
+            "≥",
+            0.5,
+            ratios(standard(THOUSANDS), standard(COPY)),
         ),
         Verdict(f"p99 ÷ p50 at {STANDARD} connections", "≤", 3, Spread.of(tails)),
         *(Verdict(f"full tables ÷ empty, {kind} tokens", "≥", 0.9, _full_to_empty(run, kind)) for kind in _KINDS),

@@ -5,7 +5,19 @@ from pathlib import Path
 import pytest
 
 from tests.tools.benchmark.__main__ import benchmark, write
-from tests.tools.benchmark.plan import BARE, ECHO, GO, PEER, PGBENCH, SERVICE, UNBATCHED, smoke
+from tests.tools.benchmark.plan import (
+    BARE,
+    BATCHES,
+    ECHO,
+    GO,
+    HUNDREDS,
+    PEER,
+    PGBENCH,
+    SERVICE,
+    THOUSANDS,
+    UNBATCHED,
+    smoke,
+)
 from tests.tools.benchmark.report import failures
 
 
@@ -24,12 +36,13 @@ async def test_every_contestant_takes_part(tmp_path: Path, monkeypatch: pytest.M
         *([GO] if facts["Go"].startswith("go1") else []),
         UNBATCHED,
         BARE,
+        *BATCHES,
     ]
     assert all(one.outcome.answers > 0 for one in run.measurements)
     assert all(one.costs["rows"] >= 1 for one in run.measurements if one.contestant != ECHO)
     # One statement a request, and a few background statements.
     statements = {name: count for (name, _, _), count in run.statements.items()}
-    assert statements.keys() == {SERVICE, UNBATCHED}
+    assert statements.keys() == {SERVICE, UNBATCHED, HUNDREDS, THOUSANDS}
     assert 0.9 < statements[UNBATCHED] < 1.5
     write(run, facts, tmp_path / "docs")
     assert all(f"| {one.contestant} " in (tmp_path / "docs" / "latest.md").read_text() for one in run.measurements)

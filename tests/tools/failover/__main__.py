@@ -12,6 +12,7 @@ from pathlib import Path
 import asyncpg
 import click
 
+from service.config.database_url import parse_database_url
 from service.config.resources import resource
 from service.database.hosts import connect_to_any
 from service.database.migrations import load_migrations, migrate
@@ -19,7 +20,7 @@ from tests.serving.process import serving
 from tests.tools.failover.cluster import DATABASE, Cluster, ClusterError, cluster
 from tests.tools.failover.processes import missing_packages
 from tests.tools.failover.report import failures, table
-from tests.tools.failover.rounds import ROUNDS, Result, Round, run_round
+from tests.tools.failover.rounds import LAG_SECONDS, ROUNDS, Result, Round, run_round
 from tests.tools.ledger.callers import Population, populate
 
 TIMEOUT_SECONDS = 600.0
@@ -46,7 +47,7 @@ async def _create_database(servers: Cluster) -> Population:
     await control.execute(f"CREATE DATABASE {DATABASE}")
     await control.close()
     # The standby may not have replicated the database yet; the primary must still be reachable.
-    connection = await connect_to_any(servers.url())
+    connection = await connect_to_any(parse_database_url(servers.url()))
     try:
         await migrate(connection, load_migrations(resource("sql") / "migrations"))
         return await populate(connection)
@@ -57,7 +58,12 @@ async def _create_database(servers: Cluster) -> Population:
 @contextlib.asynccontextmanager
 async def _service(servers: Cluster, folder: Path) -> AsyncIterator[str]:
     """Run a service with two workers on these servers; yield its URL."""
-    environ = {"DATABASE_URL": servers.url(), "WEB_CONCURRENCY": "2"}
+    environ = {
+        "DATABASE_URL": servers.url(),
+        "DATABASE_REPLICA_URL": servers.replica_url(),
+        "REQUIREMENTS__DATABASE__REPLICA_MAX_LAG_SECONDS": str(LAG_SECONDS),
+        "WEB_CONCURRENCY": "2",
+    }
     async with serving(folder, environ=environ) as serve:
         yield serve.url
 
@@ -81,7 +87,7 @@ async def _run(chosen: Sequence[Round], folder: Path) -> list[Result]:
 @click.command()
 @click.option("--only", default="", help="Run only the rounds whose names contain this.")
 def main(only: str) -> None:
-    """Make the primary of two PostgreSQL servers fail under load, in several ways.
+    """Make the primary of two PostgreSQL servers fail under load, in several ways, and once the standby.
 
     Exit code 0: guarantees kept; 1: otherwise; 130: interrupted.
     """

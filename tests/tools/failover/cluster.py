@@ -35,6 +35,10 @@ class Cluster:
         hosts = ",".join(f"127.0.0.1:{node.port}" for node in self.nodes)
         return f"postgresql://postgres@{hosts}/{database}?target_session_attrs=read-write"
 
+    def replica_url(self) -> str:
+        """Connection URL of whichever node is the standby."""
+        return self.url().partition("?")[0]
+
     def other(self, node: Node) -> Node:
         """Return the node that is not `node`."""
         first, second = self.nodes

@@ -2,9 +2,13 @@
 
 from collections.abc import Sequence
 
+from tests.tools.failover.reader import FAILED, REPLICA
 from tests.tools.failover.rounds import DOUBLED, LOST, Result
 
-HEAD = ("round", "replication", "acknowledged", "unknown", "failed", "lost", "doubled", "other", "gap")
+HEAD = (
+    *("round", "replication", "acknowledged", "unknown", "failed", "lost", "doubled", "other", "gap"),
+    *("reads", "by replica", "failed reads", "events", "gaps", "doubles"),
+)
 
 
 def table(results: Sequence[Result]) -> str:
@@ -23,7 +27,10 @@ def _row(result: Result) -> tuple[str, ...]:
         *(lost, doubled, len(result.violations) - lost - doubled),
     )
     mode = "synchronous" if result.synchronous else "asynchronous"
-    return (result.name, mode, *(f"{count:,}" for count in counts), f"{result.gap_seconds:.1f} s")
+    reads = (result.reads.total() - result.reads[FAILED], result.reads[REPLICA], result.reads[FAILED])
+    told = (*reads, result.replay.events, result.replay.gaps, result.replay.doubles)
+    gap = f"{result.gap_seconds:.1f} s"
+    return (result.name, mode, *(f"{count:,}" for count in counts), gap, *(f"{count:,}" for count in told))
 
 
 def failures(results: Sequence[Result]) -> list[str]:
@@ -32,6 +39,7 @@ def failures(results: Sequence[Result]) -> list[str]:
     for result in results:
         if not result.passed and result.synchronous:
             found += [f"{result.name}: {violation}" for violation in result.violations[:10]]
+            found += [f"{result.name}: {problem}" for problem in result.problems[:10]]
         elif not result.passed:
             found.append(f"{result.name}: no lost write was detected, so this run proves nothing")
     return found

@@ -9,21 +9,28 @@ from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import asyncpg
 
+from service.config.database_url import parse_database_url
 from service.database.hosts import connect_to_any
 from tests.tools.failover.cluster import Cluster, ClusterError
 from tests.tools.failover.node import Node
+from tests.tools.failover.reader import FAILED, PRIMARY, REPLICA, Reader
 from tests.tools.failover.settings import ASYNCHRONOUS, SYNCHRONOUS
 from tests.tools.ledger.callers import Population
 from tests.tools.ledger.checker import Violation, check
+from tests.tools.ledger.follower import Follower, Replay
 from tests.tools.ledger.history import History
+from tests.tools.ledger.http_client import HttpClient
 from tests.tools.ledger.load import Load, load
 
 CLIENTS = 16
 SUCCESSES = 200  # before and after the fault
 UNREPLICATED_SUCCESSES = 100  # not replicated to the asynchronous standby
+READS = 50  # by the standby, before and after the fault
+LAG_SECONDS = 1.0  # of the standby, as by default
 TIMEOUT_SECONDS = 60.0
 
 LOST = "acknowledged, but no row"
@@ -34,7 +41,8 @@ DOUBLED = "more than one row"
 class Result:
     """Result of a round: answers by outcome, violations, and the outage.
 
-    `gap_seconds` is the longest time between two consecutive successes.
+    `gap_seconds` is the longest time between two consecutive successes. `reads` are those of the `Reader`, by server.
+    `problems` are those of the reader and of the follower of the change feed, whose events are in `replay`.
     """
 
     name: str
@@ -42,6 +50,9 @@ class Result:
     outcomes: Counter[str]
     violations: list[Violation]
     gap_seconds: float
+    reads: Counter[str]
+    replay: Replay
+    problems: list[str]
 
     def count(self, kind: str) -> int:
         """Return the number of violations of this kind."""
@@ -50,7 +61,7 @@ class Result:
     @property
     def passed(self) -> bool:
         """Whether nothing was lost; if asynchronous, whether a loss was seen, which shows that losses are detected."""
-        return not self.violations if self.synchronous else self.count(LOST) > 0
+        return not (self.violations or self.problems) if self.synchronous else self.count(LOST) > 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +70,14 @@ class RoundContext:
 
     cluster: Cluster
     load: Load
+    reader: Reader
+
+    async def reads(self, server: str) -> None:
+        """Wait for more reads that this server answers."""
+        wanted = self.reader.answers[server] + READS
+        async with asyncio.timeout(TIMEOUT_SECONDS):
+            while self.reader.answers[server] < wanted:
+                await asyncio.sleep(0.02)
 
     async def successes(self, count: int) -> None:
         """Wait for this many more successes."""
@@ -99,6 +118,20 @@ async def suspend_primary(context: RoundContext, primary: Node) -> None:
     await primary.start()
 
 
+async def kill_standby(context: RoundContext, primary: Node) -> None:
+    """Kill the standby's host, and restart it when writes and reads go on without it. No read may fail."""
+    standby = context.cluster.other(primary)
+    failed = context.reader.answers[FAILED]
+    await standby.kill()
+    await context.reads(PRIMARY)
+    await context.successes(SUCCESSES)
+    await standby.start()
+    await context.cluster.wait_settled(synchronous=True)
+    await context.reads(REPLICA)
+    if context.reader.answers[FAILED] > failed:
+        context.reader.problems.append("a read failed because the standby was lost")
+
+
 async def kill_primary_ahead(context: RoundContext, primary: Node) -> None:
     """Kill the primary's host while it has writes that the standby never received."""
     os.kill(await _wal_sender(primary), signal.SIGSTOP)
@@ -120,12 +153,14 @@ class Round:
     name: str
     fault: Fault
     synchronous: bool = True
+    replaces_primary: bool = True
 
 
 ROUNDS = (
     *(Round(f"primary killed, {number}", kill_primary) for number in ("first", "second", "third")),
     Round("planned switchover", switch_over_planned),
     Round("primary frozen", suspend_primary),
+    Round("standby killed", kill_standby, replaces_primary=False),
     Round("primary killed ahead", kill_primary_ahead, synchronous=False),
 )
 
@@ -136,18 +171,40 @@ async def run_round(round_: Round, cluster: Cluster, url: str, population: Popul
     primary = await cluster.wait_settled(synchronous=round_.synchronous)
     async with _connected(cluster.url()) as connection:
         await connection.execute("TRUNCATE requirements CASCADE")
+        # The checker compares them with the history, too; the one above adds some.
+        await connection.execute("TRUNCATE changes")
+    token = next(caller.token for caller in population.callers if caller.session_id is None)
+    follower = Follower(token)
+    reader = Reader(follower, token)
+    address = urlsplit(url)
+    await follower.begin(HttpClient(address.hostname or "", address.port or 0, keep_alive=False))
     with History(folder / f"{round_.name}.jsonl") as history:
-        async with load(url, population, history, clients=CLIENTS) as clients:
-            context = RoundContext(cluster, clients)
-            await context.successes(SUCCESSES)
-            await round_.fault(context, primary)
-            if await cluster.wait_settled(synchronous=round_.synchronous) is primary:
-                raise ClusterError(f"{round_.name}: {primary.name} is still the primary")
-            await context.successes(SUCCESSES)
+        async with (
+            load(url, population, history, clients=CLIENTS) as clients,
+            follower.following(clients),
+            reader.reading(clients),
+        ):
+            await _run_fault(round_, RoundContext(cluster, clients, reader), primary)
         await _wait_idle(cluster)
-        violations = await check(history, cluster.url())
+        violations = await check(history, cluster.url(), lag_seconds=LAG_SECONDS)
+        async with _connected(cluster.url()) as connection:
+            await follower.compare(connection, clients.http_client())
     gap = max(after - before for before, after in itertools.pairwise(clients.success_times))
-    return Result(round_.name, round_.synchronous, Counter(clients.counts), violations, gap)
+    problems = [*reader.problems, *follower.replay.problems]
+    counts = Counter[str](clients.counts)
+    return Result(round_.name, round_.synchronous, counts, violations, gap, reader.answers, follower.replay, problems)
+
+
+async def _run_fault(round_: Round, context: RoundContext, primary: Node) -> None:
+    """Cause the fault while the load runs. The standby answers reads before and after it."""
+    await context.successes(SUCCESSES)
+    await context.reads(REPLICA)
+    await round_.fault(context, primary)
+    settled = await context.cluster.wait_settled(synchronous=round_.synchronous)
+    if (settled is primary) is round_.replaces_primary:
+        raise ClusterError(f"{round_.name}: {settled.name} is the primary")
+    await context.successes(SUCCESSES)
+    await context.reads(REPLICA)
 
 
 async def _wait_idle(cluster: Cluster) -> None:
@@ -161,7 +218,7 @@ async def _wait_idle(cluster: Cluster) -> None:
 
 @contextlib.asynccontextmanager
 async def _connected(url: str) -> AsyncIterator[asyncpg.Connection]:
-    connection = await connect_to_any(url, timeout=5)
+    connection = await connect_to_any(parse_database_url(url), timeout=5)
     try:
         yield connection
     finally:

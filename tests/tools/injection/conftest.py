@@ -14,6 +14,8 @@ from tests.conftest import AppClient
 from tests.factories import Records
 from tests.mail.conftest import API_KEY, RECIPIENTS, SENDER
 from tests.mail.mandrill_server import MandrillServer, running
+from tests.serving.process import until
+from tests.tools.injection.calls import KINDS, Owner
 from tests.tools.injection.harness import Harness, RequestTracker
 from tests.tools.injection.injector import Injector
 
@@ -25,6 +27,7 @@ PAUSES = (
     "service.api.crash_notifier.PAUSE_SECONDS",
     "service.mail.outbox.SETTLE_PAUSE_SECONDS",
     "service.api.requirement_writer.RETRY_PAUSE_SECONDS",
+    "service.database.errors.FIRST_RETRY_PAUSE_SECONDS",
 )
 
 MakeHarness = Callable[..., Awaitable[Harness]]
@@ -56,7 +59,7 @@ def make_harness(
     mandrill: MandrillServer,
     monkeypatch: pytest.MonkeyPatch,
 ) -> MakeHarness:
-    """Return a function that serves one kind of caller.
+    """Return a function that serves one kind of caller and call.
 
     `limits` are settings of the database, `request_seconds` is the request timeout, `outermost` an extra middleware.
     """
@@ -64,6 +67,7 @@ def make_harness(
     async def harness(
         *,
         caller: str,
+        action: str = "create",
         emails: bool = False,
         request_seconds: float = 10.0,
         limits: Any = None,
@@ -90,11 +94,20 @@ def make_harness(
         for middleware in filter(None, (outermost, tracker.middleware())):
             app.middlewares.insert(0, middleware)
         client = await aiohttp_client(app)
+        # With short timeouts, the first load may fail on a busy machine.
+        await until(lambda: app[keys.REGISTRY].loaded)
         if emails:
             app[keys.DISPATCHER].stop()
-        record = await (records.application() if caller == "application" else records.session())
         user_id, _ = await records.user()
-        made = Harness(client, injector, tracker, records.connection, record.token, user_id, emails=emails, **setup)
+        if caller == "application":
+            application = await records.application()
+            token, owner = application.token, Owner(user_id, application.id, None, None)
+        else:
+            session = await records.session()
+            token, owner = session.token, Owner(user_id, None, session.user_id, session.id)
+        made = Harness(
+            client, injector, tracker, records.connection, token, owner, KINDS[action], emails=emails, **setup
+        )
         await made.begin()
         return made
 

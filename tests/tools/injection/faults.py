@@ -117,7 +117,7 @@ ALL_FAULTS = (
     SHUTTING_DOWN,
     TOO_MANY,
     _loss("connection failure", "08006"),
-    _loss("read only", "25006"),
+    _refusal("read only", "25006"),
     OUT_OF_RANGE,
     NOT_UNIQUE,
     _refusal("no such reference", "23503"),

@@ -4,17 +4,17 @@ import asyncio
 import gc
 import itertools
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import asyncpg
 from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 
-from tests.api.exchange import IDEMPOTENCY_KEY, ApiResponse, post_create
+from tests.api.exchange import IDEMPOTENCY_KEY, ApiResponse, read_envelope
 from tests.conftest import Client
-from tests.factories import params
-from tests.tools.injection.checks import CONNECTION_ERRORS, ROWS, Exchange, Leaks, summary, violations
+from tests.tools.injection.calls import Call, CallKind, Owner, State
+from tests.tools.injection.checks import CONNECTION_ERRORS, Exchange, Leaks, summary, violations
 from tests.tools.injection.faults import Injection
 from tests.tools.injection.injector import Injector
 
@@ -66,14 +66,15 @@ class RequestTracker:
 
 @dataclass
 class Harness:
-    """One service with one kind of caller."""
+    """One service with one kind of caller and one kind of call."""
 
     client: Client
     injector: Injector
     tracker: RequestTracker
     connection: asyncpg.Connection
     token: str
-    user_id: int
+    owner: Owner
+    kind: CallKind
     keyed: bool = False
     emails: bool = False
     concurrent: bool = False
@@ -81,6 +82,7 @@ class Harness:
     cases: int = 0
     outcomes: Counter[str] = field(default_factory=Counter)
     operations: Counter[str] = field(default_factory=Counter)
+    _calls: dict[str, Call] = field(default_factory=dict)
     _numbers: Any = field(default_factory=itertools.count)
     _leaks: Leaks = field(init=False)
     _tasks: set[Any] = field(init=False)
@@ -114,6 +116,8 @@ class Harness:
     async def _send_all(self, injection: Injection, name: str) -> list[Exchange]:
         """Send all concurrent requests and return their exchanges. The fault is injected into the last one."""
         names = [f"{name}-{number}" for number in range(CONCURRENT_REQUESTS)] * self.concurrent + [name]
+        for one in names:
+            await self._prepare(one)
         self.injector.cancel = lambda: self.tracker.cancel(name)
         self.injector.disconnect = lambda: self.tracker.disconnect(name)
         self.injector.arm(injection)
@@ -133,36 +137,47 @@ class Harness:
         for _ in range(10):
             await asyncio.sleep(0)
 
+    async def _prepare(self, name: str) -> None:
+        call = Call(self.connection, self.owner, name)
+        self._calls[name] = replace(call, params=await self.kind.prepare(call))
+
     async def _ask(self, name: str) -> Exchange:
         headers = {"X-Request-ID": name} | ({IDEMPOTENCY_KEY: name} if self.keyed else {})
+        params = {"token": self.token, **self._calls[name].params}
+        asking = self.client.request(self.kind.method, self.kind.path, json=params, headers=headers)
         try:
-            return Exchange(name, await post_create(self.client, params(self.token, self.user_id, value=name), headers))
+            return Exchange(name, await read_envelope(await asking))
         except CONNECTION_ERRORS:
             return Exchange(name, None)
 
+    async def _state(self, name: str) -> State:
+        return await self.kind.state(self._calls[name])
+
     async def _check_exchange(self, exchange: Exchange, injection: Injection) -> list[str]:
-        rows = await self.connection.fetch(ROWS, exchange.marker)
-        found = violations(exchange, rows, injection.fault, emails=self.emails)
+        state = await self._state(exchange.marker)
+        found = violations(exchange, self.kind, state, injection.fault, emails=self.emails, keyed=self.keyed)
         if self.keyed:
-            found += await self._check_retry(exchange, rows)
+            found += await self._check_retry(exchange, state)
         return [f"{exchange.marker} {summary(exchange)}: {it}" for it in found]
 
-    async def _check_retry(self, exchange: Exchange, rows: list[asyncpg.Record]) -> list[str]:
-        """A retry with the same key must return the one record, whatever the first attempt's outcome."""
+    async def _check_retry(self, exchange: Exchange, before: State) -> list[str]:
+        """A retry with the same key must return what was done once, whatever the first attempt's outcome."""
         again = await self._ask(exchange.marker)
-        after = await self.connection.fetch(ROWS, exchange.marker)
-        if again.outcome != "ok" or len(after) != 1 or (rows and after[0]["id"] != rows[0]["id"]):
-            return [f"retry: {summary(again)}, {len(after)} rows"]
+        after = await self._state(exchange.marker)
+        if again.outcome != "ok" or after.carried_out != 1 or (before.carried_out and after.data != before.data):
+            return [f"retry: {summary(again)}, carried out {after.carried_out} times"]
         assert isinstance(again.answer, ApiResponse)
-        expected = "replayed" if rows else "created"
+        expected = "replayed" if before.carried_out else self.kind.done
         return [] if again.answer.outcome == expected else [f"retry: {again.answer.outcome}, not {expected}"]
 
     async def _check_next_request(self) -> list[str]:
         """Return what is wrong with the next request, which has no fault."""
-        exchange = await self._ask(f"plain-{next(self._numbers)}")
-        rows = await self.connection.fetch(ROWS, exchange.marker)
-        expected = exchange.outcome == "ok" and len(rows) == 1 and rows[0]["emails"] == self.emails
-        return [] if expected else [f"next request: {summary(exchange)}, {len(rows)} rows"]
+        await self._prepare(name := f"plain-{next(self._numbers)}")
+        exchange = await self._ask(name)
+        state = await self._state(name)
+        done = state.carried_out == (1 if self.kind.done else 0) and not state.problems
+        expected = exchange.outcome == "ok" and done and all(count == self.emails for count in state.emails)
+        return [] if expected else [f"next request: {summary(exchange)}, carried out {state.carried_out} times"]
 
     async def _check_idle(self) -> list[str]:
         """Return the tasks and resources still in use after the timeout."""

@@ -1,6 +1,7 @@
 """Inject faults where a request awaits I/O: in the database driver and in Mandrill's HTTP client."""
 
 import asyncio
+import re
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
@@ -11,14 +12,16 @@ from asyncpg.pool import Pool
 from asyncpg.protocol.protocol import Protocol
 
 from service.config.resources import resource
+from service.database.queries import QUERIES
 from tests.tools.injection.faults import Action, Injection, Moment, Operation
 
 Run = Callable[[], Awaitable[Any]]
 
 STATEMENTS = ("prepare", "bind", "bind_execute", "bind_execute_many", "execute", "query")
 
-# Background statements of the workers, which belong to no request.
-BACKGROUND = tuple((resource("sql") / "queries" / name).read_text("utf-8") for name in ("registry.sql", "checks.sql"))
+# Background statements of the workers, which belong to no request: of the registry, and of the checks at the start.
+_CHECKS = re.findall(r"^-- name: (\w+)$", (resource("sql") / "queries" / "checks.sql").read_text("utf-8"), re.MULTILINE)
+BACKGROUND = frozenset(QUERIES[name] for name in ("load_registry", *_CHECKS))
 
 
 class Injector:
@@ -125,8 +128,8 @@ class Injector:
 
 def _background(args: Sequence[Any]) -> bool:
     """Return whether an argument is a background statement, as text or prepared."""
-    texts = [getattr(arg, "query", arg) for arg in args[:2]]
-    return any(isinstance(text, str) and len(text) > 20 and any(text in all_ for all_ in BACKGROUND) for text in texts)
+    texts = (getattr(arg, "query", arg) for arg in args[:2])
+    return any(isinstance(text, str) and text in BACKGROUND for text in texts)
 
 
 def _discard(operation: Operation, result: Any) -> None:

@@ -52,7 +52,7 @@ async def test_an_unknown_outcome_reported_as_none_is_detected(make_harness: Mak
             response.headers["Requirement-Outcome"] = "none"
 
     harness = await make_harness(caller="application", outermost=changing(misreport), request_seconds=0.3)
-    assert "500 application-crash none: 1 rows" in await inject_each(harness, RESET, Moment.AFTER)
+    assert "500 application-crash none: carried out 1 times" in await inject_each(harness, RESET, Moment.AFTER)
 
 
 async def test_a_duplicate_write_is_detected(make_harness: MakeHarness, connection: asyncpg.Connection) -> None:
@@ -62,7 +62,7 @@ async def test_a_duplicate_write_is_detected(make_harness: MakeHarness, connecti
         await connection.execute(COPY)
 
     harness = await make_harness(caller="application", outermost=changing(duplicate_row))
-    assert "200 action-successful created: 2 rows" in "".join(
+    assert "200 action-successful created: carried out 2 times" in "".join(
         await harness.run_case(Injection(RESET, Moment.BEFORE, 1)) or []
     )
 

@@ -1,10 +1,12 @@
 """Inject every fault into every operation of a request, and check the answer after each."""
 
 from collections.abc import Iterable, Iterator
+from itertools import cycle
 from typing import NamedTuple
 
 import pytest
 
+from tests.tools.injection.calls import KINDS
 from tests.tools.injection.conftest import MakeHarness
 from tests.tools.injection.faults import (
     ALL_FAULTS,
@@ -42,12 +44,14 @@ class Setup(NamedTuple):
     """The kind of request that is sent."""
 
     caller: str
+    action: str = "create"
     keyed: bool = False
     emails: bool = False
     concurrent: bool = False
 
 
-# Each combination of caller, key and e-mail; each of the three once with all faults, and with concurrent requests.
+# Creates: each combination of caller, key and e-mail; each of the three once with all faults, and with concurrent
+# requests. Then the other actions.
 COMBINATIONS = [
     (Setup("application"), ALL_FAULTS),
     (Setup("application", keyed=True), SOME_FAULTS),
@@ -63,6 +67,26 @@ COMBINATIONS = [
     (Setup("session", keyed=True, concurrent=True), FEW_FAULTS),
     (Setup("application", emails=True, concurrent=True), FEW_FAULTS),
     (Setup("session", keyed=True, emails=True, concurrent=True), FEW_FAULTS),
+    (Setup("application", "update"), ALL_FAULTS),
+    (Setup("session", "update", keyed=True), ALL_FAULTS),
+    (Setup("application", "update", keyed=True, concurrent=True), FEW_FAULTS),
+    (Setup("session", "destroy"), ALL_FAULTS),
+    (Setup("application", "destroy", keyed=True), ALL_FAULTS),
+    (Setup("session", "destroy", keyed=True, concurrent=True), FEW_FAULTS),
+    (Setup("application", "create_many"), ALL_FAULTS),
+    (Setup("session", "create_many", keyed=True), ALL_FAULTS),
+    (Setup("application", "create_many", keyed=True, emails=True), FEW_FAULTS),
+    (Setup("session", "create_many", keyed=True, concurrent=True), FEW_FAULTS),
+    (Setup("session", "destroy_many"), ALL_FAULTS),
+    (Setup("application", "destroy_many", keyed=True), SOME_FAULTS),
+    (Setup("application", "sync", emails=True), SOME_FAULTS),
+    (Setup("session", "sync", keyed=True), ALL_FAULTS),
+    (Setup("session", "read"), ALL_FAULTS),
+    (Setup("application", "index"), ALL_FAULTS),
+    (Setup("session", "index", concurrent=True), FEW_FAULTS),
+    (Setup("session", "closure"), ALL_FAULTS),
+    (Setup("application", "path"), SOME_FAULTS),
+    (Setup("session", "changes"), ALL_FAULTS),
 ]
 
 
@@ -89,7 +113,7 @@ async def inject_everywhere(harness: Harness, faults: Iterable[Fault], *, persis
 
 def setup_id(setup: Setup) -> str:
     """Return the test id of a setup."""
-    return "-".join([setup.caller, *(name for name, given in setup._asdict().items() if given is True)])
+    return "-".join([setup.caller, setup.action, *(name for name, given in setup._asdict().items() if given is True)])
 
 
 @pytest.mark.parametrize(("setup", "faults"), COMBINATIONS, ids=[setup_id(setup) for setup, _ in COMBINATIONS])
@@ -101,7 +125,8 @@ async def test_no_failure_makes_an_answer_a_lie(
     await inject_everywhere(harness, faults)
     # At least the insert is counted; a keyed request looks up its caller before it.
     assert harness.cases >= (2 if setup.keyed else 1) * len(faults)
-    assert ("post" in harness.operations) == setup.emails
+    # Batches leave their e-mails to the dispatcher.
+    assert ("post" in harness.operations) == (setup.emails and setup.action == "create")
 
 
 @pytest.mark.parametrize(
@@ -118,18 +143,23 @@ async def test_a_connection_that_has_to_be_made_may_fail(
     assert harness.operations["connect"] >= 2
 
 
-@pytest.mark.parametrize("caller", ["application", "session"])
-async def test_a_database_that_does_not_answer_is_waited_for_in_vain(make_harness: MakeHarness, caller: str) -> None:
+@pytest.mark.parametrize(
+    ("caller", "action"), [("session", "create"), *zip(cycle(("application", "session")), KINDS, strict=False)]
+)
+async def test_a_database_that_does_not_answer_is_waited_for_in_vain(
+    make_harness: MakeHarness, caller: str, action: str
+) -> None:
     """An operation slower than every timeout still gives a true answer in time, and no leaks."""
-    harness = await make_harness(caller=caller, **SHORT_TIMEOUTS)
+    harness = await make_harness(caller=caller, action=action, **SHORT_TIMEOUTS)
     await inject_everywhere(harness, [SLOW])
     assert harness.cases >= 2
 
 
+@pytest.mark.parametrize("action", [kind.action for kind in KINDS.values() if kind.done])
 @pytest.mark.parametrize("keyed", [False, True], ids=["plain", "keyed"])
-async def test_a_fault_that_lasts_leaves_a_true_answer(make_harness: MakeHarness, *, keyed: bool) -> None:
+async def test_a_fault_that_lasts_leaves_a_true_answer(make_harness: MakeHarness, action: str, *, keyed: bool) -> None:
     """If all operations fail from some point on, an outcome that cannot be known is reported as unknown."""
-    harness = await make_harness(caller="application", keyed=keyed, **SHORT_TIMEOUTS)
+    harness = await make_harness(caller="application", action=action, keyed=keyed, **SHORT_TIMEOUTS)
     await inject_everywhere(harness, [RESET, TIMEOUT, SHUTTING_DOWN], persistent=True)
     assert harness.cases >= (12 if keyed else 6)
     assert harness.outcomes["unknown"] >= 3

@@ -24,13 +24,14 @@ def faults(response: Response, case: Case, expected: Expected, outcome: str = ""
     request = case.request
     # The path equals create's only after unescaping: there is no such route, and the outcome is none.
     escaped_path = (request.method, unquote(request.target)) == ("POST", CREATE)
-    expected_outcome = (outcome or expected.outcome) if case.is_create else "none" if escaped_path else None
+    addressed = (outcome or expected.outcome) if case.writes else None
+    expected_outcome = addressed if case.is_create else "none" if escaped_path else None
     kept = kept_request_id(case.request)
     rules = {
         f"the params at fault are {at_fault}, not {expected.params}": tuple(at_fault) == expected.params,
         f"the outcome is {actual}, not {expected_outcome}": actual == expected_outcome,
         f"the views are not {sorted(expected.views)}": body.keys() & {"session", "application"} == expected.views,
-        f"the data is {body['data']}": _matches(body["data"], expected.data),
+        f"the data is {body['data']}": _matches(body["data"], expected),
         "the caller's request id is not returned": kept is None or body["request_id"].encode() == kept,
     }
     return [fault for fault, passed in rules.items() if not passed]
@@ -58,8 +59,15 @@ def envelope(response: Response) -> tuple[dict[str, Any], list[str]]:
     return body, [fault for fault, passed in rules.items() if not passed]
 
 
-def _matches(actual: Any, expected: dict[str, Any] | None) -> bool:
-    if actual is None or expected is None:
-        return actual is expected
+def _matches(actual: Any, expected: Expected) -> bool:
+    if expected.exactly is not None:
+        return bool(actual == expected.exactly)
+    if expected.members:
+        # A number of rows that is not exact says so.
+        return isinstance(actual, dict) and actual.keys() - {"count_is_at_least"} == expected.members
+    if actual is None or expected.data is None:
+        return actual is expected.data
     made = {"id", "created_at", "updated_at"}
-    return {name: value for name, value in actual.items() if name not in made} == expected and made <= actual.keys()
+    return {
+        name: value for name, value in actual.items() if name not in made
+    } == expected.data and made <= actual.keys()

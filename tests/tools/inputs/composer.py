@@ -10,8 +10,11 @@ from tests.api.bad_inputs.cases import Header, Request, chunked, octets
 from tests.factories import CREATE
 from tests.tools.inputs import messages, values
 from tests.tools.inputs.contract import Case
+from tests.tools.inputs.contract_family import METHODS
 from tests.tools.inputs.database_state import DatabaseState
+from tests.tools.inputs.family_requests import family_params
 from tests.tools.inputs.messages import BASE64, PLAIN, ContentHeaders
+from tests.tools.inputs.stories import Story
 
 # Draws a value from the strategy with this name.
 Draw = Callable[[str], Any]
@@ -36,7 +39,7 @@ def strategies(state: DatabaseState) -> dict[str, st.SearchStrategy[Any]]:
 
 
 class Composer:
-    """Composes requests. Each of the `families` introduces faults into a valid create request.
+    """Composes requests. Each of the `families` introduces faults into a valid create or other actions; one is stories.
 
     `numbers` make the idempotency keys unique.
     """
@@ -44,12 +47,13 @@ class Composer:
     def __init__(
         self, state: DatabaseState, max_body_bytes: int, random: Random, draw: Draw, numbers: Iterator[int]
     ) -> None:
+        self._state_token, self._ids = state.token, state.ids
         self._token = f'"{state.token}"'
         self._max_body_bytes = max_body_bytes
         self._random = random
         self._draw = draw
         self._numbers = numbers
-        self.families: dict[str, Callable[[], Case]] = {
+        self.families: dict[str, Callable[[], Case | Story]] = {
             "params": self._params,
             "documents": self._documents,
             "base64": self._base64,
@@ -58,6 +62,8 @@ class Composer:
             "targets": self._targets,
             "sizes": self._sizes,
             "all at once": self._all_at_once,
+            "other actions": self._other_actions,
+            "stories": self._story,
         }
 
     def _params(self) -> Case:
@@ -105,6 +111,25 @@ class Composer:
         )
         target = self._draw("target") if self._random.random() < 0.2 else ("POST", CREATE, True)
         return self._case(content, self._draw("content type"), headers=headers, target=target)
+
+    def _other_actions(self) -> Case:
+        action = self._random.choice([*METHODS])
+        pairs = {"token": self._token, **family_params(action, self._random)}
+        if self._random.random() < 0.1:
+            pairs["token"] = self._draw("token")
+        if self._random.random() < 0.1:
+            pairs["session_view"] = self._draw("session_view")
+        written = ",".join(f'"{name}":{text}' for name, text in pairs.items())
+        content = f"{{{written}}}".encode()
+        method = self._random.choice(("POST", METHODS[action]))
+        target = (method, CREATE.replace("create", action), True)
+        return self._case(content, self._random.choice((PLAIN, BASE64)), target=target)._replace(action=action)
+
+    def _story(self) -> Story:
+        existing = [(name, number) for name, ids in sorted(self._ids.items()) for number in sorted(ids)]
+        chosen = self._random.sample(existing, min(5, len(existing)))
+        references = [{"type": name, "id": number} for name, number in chosen]
+        return Story(self._random.getrandbits(64), next(self._numbers), self._state_token, references)
 
     def _content(self, faulty: Iterable[str] = (), *, without_token: bool = False) -> bytes:
         """Return the JSON of a valid create, with faults in the named params, in random order."""

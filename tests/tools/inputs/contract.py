@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from tests.api.bad_inputs.cases import Header, Request, octets
+from tests.tools.inputs.contract_family import DATA, WRITES, family_faults, later_faults
 from tests.tools.inputs.database_state import DatabaseState
 from tests.tools.inputs.json_reference import EmptyDocument, InvalidDocument, read
 
@@ -45,18 +46,27 @@ class Case(NamedTuple):
     body: bytes
     encoding: str | None
     is_create: bool = True
+    action: str = "create"
+
+    @property
+    def writes(self) -> bool:
+        """Whether the action has an outcome."""
+        return self.action == "create" or self.action in WRITES
 
 
 @dataclass(frozen=True)
 class Expected:
     """The expected answer. `params` are the invalid ones, sorted.
 
-    `data` is the expected record without its id and times.
+    `data` is the expected record without its id and times; `members` are those of any other data, or `exactly` is equal
+    to it.
     """
 
     status: str
     params: tuple[str, ...] = ()
     data: dict[str, Any] | None = None
+    members: frozenset[str] = frozenset()
+    exactly: Any = None
     views: frozenset[str] = field(default=frozenset())
 
     @property
@@ -94,6 +104,8 @@ def _expect(case: Case, state: DatabaseState, max_body_bytes: int) -> Expected:
         raise _Refused("invalid-param", "body")
     params = _decode(case.body if case.encoding == "plain" else _from_base64(case.body))
     _require_caller(params, case.request, state)
+    if case.action != "create":
+        return _answered(case.action, params, state)
     missing, invalid = _faults(params, state.ids)
     keys = _values(case.request.headers, KEY)
     if len(keys) > 1 or not all(map(_PRINTABLE.fullmatch, keys)):
@@ -103,6 +115,20 @@ def _expect(case: Case, state: DatabaseState, max_body_bytes: int) -> Expected:
     if invalid:
         raise _Refused("invalid-param", *invalid)
     return _recorded(params, state)
+
+
+def _answered(action: str, params: dict[str, Any], state: DatabaseState) -> Expected:
+    missing, invalid = family_faults(action, params, state.ids, _check_reference)
+    invalid += _bad_views(params)
+    if missing:
+        raise _Refused("missing-param", *missing)
+    if invalid:
+        raise _Refused("invalid-param", *invalid)
+    later = later_faults(action, params)
+    if later:
+        raise _Refused("invalid-param", *later)
+    counted = {"count"} if params.get("count") else set()
+    return Expected("action-successful", members=frozenset(DATA[action] | counted), views=_shown_views(params))
 
 
 def strict_base64(body: bytes) -> bytes | None:
@@ -165,8 +191,15 @@ def _faults(params: dict[str, Any], types: Container[str]) -> tuple[list[str], l
         text = params.get(name)
         if text is not None and not (isinstance(text, str) and len(text) <= limit and "\0" not in text):
             invalid.append(name)
-    invalid += [f"{name}_view" for name in ("session", "application") if not _is_view(params.get(f"{name}_view"))]
-    return missing, invalid
+    return missing, invalid + _bad_views(params)
+
+
+def _bad_views(params: dict[str, Any]) -> list[str]:
+    return [f"{name}_view" for name in ("session", "application") if not _is_view(params.get(f"{name}_view"))]
+
+
+def _shown_views(params: dict[str, Any]) -> frozenset[str]:
+    return frozenset(name for name in ("session", "application") if params.get(f"{name}_view") is not None)
 
 
 def _is_view(name: object) -> bool:
@@ -193,9 +226,8 @@ def _recorded(params: dict[str, Any], state: DatabaseState) -> Expected:
     missing_rows = [f"{name}.id" for name, it in references.items() if it["id"] not in state.ids[it["type"]]]
     if missing_rows:
         raise _Refused("invalid-param", *missing_rows)
-    views = frozenset(name for name in ("session", "application") if params.get(f"{name}_view") is not None)
     data = references | {name: params.get(name) for name in TEXT_LIMITS}
-    return Expected("action-successful", data=data, views=views)
+    return Expected("action-successful", data=data, views=_shown_views(params))
 
 
 def _values(headers: tuple[Header, ...], name: str) -> list[bytes]:

@@ -23,14 +23,17 @@ class ParsedStream:
 def parse(octets: bytes) -> ParsedStream:
     """Parse the requests in `octets`."""
     connection = h11.Connection(h11.SERVER, max_incomplete_event_size=1 << 20)
-    connection.receive_data(octets)
     found = ParsedStream()
+    # Empty lines before a request must be ignored (RFC 9112, 2.2). h11 accepts no bare LF among them.
+    octets = octets.lstrip(b"\r\n")
+    if not octets:
+        return found  # for h11, no bytes are the end of the connection
+    connection.receive_data(octets)
     begun: list[tuple[bytes, bytes]] = []
     while True:
         try:
             event = connection.next_event()
         except h11.RemoteProtocolError:
-            # Empty lines before a request must be ignored (RFC 9112, 2.2).
             found.end = "broken" if connection.trailing_data[0].strip(b"\r\n") else "between"
             return found
         if isinstance(event, h11.Request):

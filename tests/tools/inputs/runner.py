@@ -13,6 +13,7 @@ from tests.api.bad_inputs.wire import Response, connected, receive
 from tests.tools.inputs.answer_checks import faults
 from tests.tools.inputs.contract import KEY, Case, Expected, expect
 from tests.tools.inputs.database_state import DatabaseState
+from tests.tools.inputs.stories import Story
 
 # The contract allows one second for an answer; longer here, because the machine may be busy.
 TIMEOUT_SECONDS = 5.0
@@ -69,20 +70,44 @@ class Runner:
         self._max_body_bytes = max_body_bytes
         self.results = Results()
 
-    async def run(self, requests: Iterator[tuple[str, Case]], connections: int) -> None:
+    async def run(self, requests: Iterator[tuple[str, Case | Story]], connections: int) -> None:
         """Send all requests."""
         async with asyncio.TaskGroup() as group:
             for _ in range(connections):
                 group.create_task(self._send_all(requests))
 
-    async def _send_all(self, requests: Iterator[tuple[str, Case]]) -> None:
+    async def _send_all(self, requests: Iterator[tuple[str, Case | Story]]) -> None:
         async with _connection(self._port) as connection:
-            for family, case in requests:
-                try:
-                    await self.send(connection, family, case)
-                except (OSError, EOFError, TimeoutError) as error:
-                    self.results.add(family, "no answer", case.request.head + case.body, [repr(error)])
-                    await connection.close()
+            for family, item in requests:
+                if isinstance(item, Story):
+                    await self._tell(connection, item)
+                else:
+                    await self._send_or_reconnect(connection, family, item)
+
+    async def _send_or_reconnect(self, connection: Connection, family: str, case: Case) -> None:
+        try:
+            await self.send(connection, family, case)
+        except (OSError, EOFError, TimeoutError) as error:
+            self.results.add(family, "no answer", case.request.head + case.body, [repr(error)])
+            await connection.close()
+
+    async def _tell(self, connection: Connection, story: Story) -> None:
+        """Make all calls of a story, and check each answer; the first wrong one ends it."""
+        for step in story.steps():
+            until = asyncio.get_running_loop().time() + (TIMEOUT_SECONDS if step.until else 0)
+            while True:
+                response = await connection.send(step.case, last=False)
+                found = faults(response, step.case, step.expected, step.outcome)
+                if not found or asyncio.get_running_loop().time() >= until:
+                    break
+                # An older transaction is still open: the feed waits for it.
+                await asyncio.sleep(0.01)
+            self.results.add("stories", step.expected.status, step.case.request.head + step.case.body, found)
+            if found:
+                return
+            story.answer = response.json()["data"]
+        kept = ("required", "requireable", "key", "value")
+        self.results.created |= {number: {name: row[name] for name in kept} for number, row in story.rows.items()}
 
     async def send(self, connection: Connection, family: str, case: Case) -> None:
         """Send one request and check the answer. If a keyed request succeeds, send it again."""

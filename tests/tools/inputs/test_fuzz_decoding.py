@@ -15,7 +15,7 @@ async def fuzz(folder: Path, *options: str) -> tuple[int | None, str]:
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "tests.tools.inputs.fuzz_decoding", f"-artifact_prefix={folder}/", *options),
         cwd=REPOSITORY,
-        env=environment(),
+        env=environment({"TMPDIR": str(folder)}),  # the fuzzer exits without removing its corpus
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,
     )

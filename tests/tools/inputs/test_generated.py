@@ -11,13 +11,14 @@ from hypothesis import strategies as st
 
 from tests.tools.inputs.composer import Composer, strategies
 from tests.tools.inputs.contract import Case
-from tests.tools.inputs.generator import SHARES, generate_requests
+from tests.tools.inputs.generator import RARE, SHARES, generate_requests
 from tests.tools.inputs.runner import Runner
 from tests.tools.inputs.service import MAX_BODY_BYTES, Deployed
+from tests.tools.inputs.stories import Story
 
 SEED = int(os.environ.get("FUZZ_SEED", "1"))
 COUNT = 4000
-FAMILIES = [*SHARES, "sizes"]
+FAMILIES = [*SHARES, *dict.fromkeys(RARE.values())]
 
 # Idempotency keys are unique, even if hypothesis repeats an example.
 NUMBERS = count(10_000_000)
@@ -39,7 +40,7 @@ async def test_hypothesis_finds_no_difference(service: Deployed, family: str) ->
     await asyncio.to_thread(search)
 
 
-async def _check(service: Deployed, family: str, case: Case) -> None:
+async def _check(service: Deployed, family: str, case: Case | Story) -> None:
     runner = Runner(service.port, service.state, MAX_BODY_BYTES)
     await runner.run(iter([(family, case)]), connections=1)
     assert not runner.results.failures, "\n".join(runner.results.failures)

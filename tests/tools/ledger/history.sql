@@ -1,8 +1,11 @@
--- Temporary tables for the history of a run, to be compared with the table requirements of the same database.
+-- Temporary tables for the history of a run, to be compared with the tables of the same database.
 
 CREATE TEMPORARY TABLE attempts (
     marker text NOT NULL,
     attempt integer NOT NULL,
+    action text NOT NULL,
+    intent text,                    -- identifies a change; null: the request changes nothing itself
+    requirement_id bigint,          -- the id that was sent
     caller text NOT NULL,
     expected_status text NOT NULL,  -- the status without any fault
     idempotency_key text,

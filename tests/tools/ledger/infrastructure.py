@@ -23,6 +23,10 @@ Variant = Literal["plain", "with e-mails", "8 days ahead", "8 days behind"]
 FAKETIME = Path("/usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1")
 DAYS: dict[Variant, str] = {"8 days ahead": "+8d", "8 days behind": "-8d"}
 
+# An association type that only the calls of some faults name.
+ORDERS = {"REQUIREMENTS__ASSOCIATIONS__Order": "orders"}
+CREATE_ORDERS = "CREATE TABLE orders (id bigint PRIMARY KEY); INSERT INTO orders VALUES (1)"
+
 
 class UnavailableError(Exception):
     """A program or library that a run needs is not installed. The message names it."""
@@ -42,7 +46,7 @@ class Infrastructure:
 
     def environ(self, variant: Variant) -> dict[str, str]:
         """Environment variables of the service: default time limits in a long run, else shorter ones."""
-        environ = {"DATABASE_URL": self.proxy.url, **({} if self.thorough else QUICK)}
+        environ = {"DATABASE_URL": self.proxy.url, **ORDERS, **({} if self.thorough else QUICK)}
         if variant == "with e-mails":
             return environ | self.mandrill.environ
         if variant in DAYS:
@@ -67,6 +71,7 @@ async def run_infrastructure(
         proxy = await stack.enter_async_context(proxied(postgres.url))
         connection = await asyncpg.connect(postgres.url)
         await migrate(connection, load_migrations(resource("sql") / "migrations"))
+        await connection.execute(CREATE_ORDERS)
         population = await populate(connection)
         await connection.close()
         yield Infrastructure(postgres, proxy, mandrill, population, history, tree, thorough)

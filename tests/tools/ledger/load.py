@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 from tests.tools.ledger.callers import Population
 from tests.tools.ledger.history import History
 from tests.tools.ledger.http_client import HttpClient, NoAnswerError, NotSentError
-from tests.tools.ledger.outcomes import NO_ANSWER, NOT_SENT, TIMED_OUT, AttemptResult, Outcome, classify
+from tests.tools.ledger.outcomes import NO_ANSWER, NOT_SENT, TIMED_OUT, AttemptResult, Outcome, classify, lost
 from tests.tools.ledger.requests import Request, Requests
 
 # The service limits the time of a request, so a response that takes longer than this is lost.
@@ -64,6 +64,7 @@ class Load:
     def end(self, request: Request, attempt: int, result: AttemptResult) -> AttemptResult:
         """Record the result of an attempt."""
         self.history.received(request, attempt, result)
+        self.requests.learn(request, result)
         self.counts[result.outcome] += 1
         if result.outcome == "ok":
             self.success_times.append(self.history.now)
@@ -73,13 +74,13 @@ class Load:
         """Send a request, record it, and return its result."""
         attempt = self.begin(request)
         try:
-            result = classify(await client.send(request.message, TIMEOUT_SECONDS))
+            result = classify(await client.send(request.message, TIMEOUT_SECONDS), request.action)
         except NotSentError:
             result = NOT_SENT
         except NoAnswerError:
-            result = NO_ANSWER
+            result = lost(request.action, NO_ANSWER)
         except TimeoutError:
-            result = TIMED_OUT
+            result = lost(request.action, TIMED_OUT)
         return self.end(request, attempt, result)
 
     @contextlib.asynccontextmanager
@@ -97,33 +98,43 @@ class Load:
     async def _client(self, ending: asyncio.Event, *, keep_alive: bool) -> None:
         client = self.http_client(keep_alive=keep_alive)
         while not ending.is_set():
-            await self._running.wait()
-            self._active += 1
-            self._idle.clear()
-            try:
+            async with self.active():
                 await self._send_next(client)
-            finally:
-                self._active -= 1
-                if not self._active:
-                    self._idle.set()
         client.close()
+
+    @contextlib.asynccontextmanager
+    async def active(self) -> AsyncIterator[None]:
+        """Wait for the end of a pause, and let a pause wait for the end of the block."""
+        await self._running.wait()
+        self._active += 1
+        self._idle.clear()
+        try:
+            yield
+        finally:
+            self._active -= 1
+            if not self._active:
+                self._idle.set()
 
     async def _send_next(self, client: HttpClient) -> None:
         request = self._choose()
         for _ in range(ATTEMPTS):
             result = await self.attempt(request, client)
-            if result.outcome == "unknown" or result.status not in (request.expected_status, "mandrill-email-failed"):
+            if result.outcome == "unknown" or not request.foresees(result.status):
                 await asyncio.sleep(PAUSE_SECONDS)
             if result.outcome != "unknown" or request.idempotency_key is None:
                 break
-        if request.idempotency_key and result.outcome == "ok":
+        if request.idempotency_key and result.outcome == "ok" and request.uses_key_up(result.outcome_header):
             self._recorded.append(request)
 
     def _choose(self) -> Request:
         turn = self._choices = (self._choices + 1) % REPEATS
         if turn > 1 or not self._recorded:
             return self.requests.next()
-        return self._recorded[0] if turn else self.requests.reuse_key(self._recorded[-1])
+        if turn:
+            return self._recorded[0]
+        # The key of a sync that did not change its first item is refused to other batches, but not to a create.
+        earlier = next((request for request in reversed(self._recorded) if request.action != "sync"), None)
+        return self.requests.next() if earlier is None else self.requests.reuse_key(earlier)
 
 
 @contextlib.asynccontextmanager

@@ -13,7 +13,8 @@ MAX_LISTED = 20
 
 def report(result: RunResult, *, coloured: bool) -> str:
     """Return a line for each fault, the resource usage, and the verdict."""
-    return "\n".join([*_table(result.rows), "", *_usage_lines(result), "", *_verdict(result, coloured=coloured)])
+    table = [*_table(result.rows), _follower_line(result)]
+    return "\n".join([*table, "", *_usage_lines(result), "", *_verdict(result, coloured=coloured)])
 
 
 def _table(rows: list[StepResult]) -> Iterator[str]:
@@ -28,6 +29,11 @@ def _table(rows: list[StepResult]) -> Iterator[str]:
     for name, *figures in lines:
         aligned = (figure.rjust(width) for figure, width in zip(figures, widths[1:], strict=True))
         yield "  ".join([name.ljust(widths[0]), *aligned]).rstrip()
+
+
+def _follower_line(result: RunResult) -> str:
+    replay = result.replay
+    return f"follower of the change feed: {replay.events:,} events, {replay.gaps} gaps, {replay.doubles} doubles"
 
 
 def _row(row: StepResult) -> tuple[str, ...]:

@@ -10,6 +10,7 @@ from itertools import groupby
 from pathlib import Path
 
 from tests.tools.ledger.checker import check
+from tests.tools.ledger.follower import Follower, Replay, other_software
 from tests.tools.ledger.idle import wait_until_idle
 from tests.tools.ledger.infrastructure import Infrastructure, Variant
 from tests.tools.ledger.leaks import ResourceUsage, settled_usage
@@ -51,6 +52,7 @@ class RunResult:
     usage: list[tuple[Variant, ResourceUsage, ResourceUsage]] = field(default_factory=list)
     violations: list[str] = field(default_factory=list)
     seconds: float = 0.0  # under load
+    replay: Replay = field(default_factory=Replay)  # of the change feed
 
     @property
     def passed(self) -> bool:
@@ -67,7 +69,9 @@ async def run_plan(
     steps: Sequence[Step], infrastructure: Infrastructure, folder: Path, seed: int, log: Log
 ) -> RunResult:
     """Run a plan and return its result. The service's log is written to `folder`."""
-    result = RunResult()
+    callers = infrastructure.population.callers
+    follower = Follower(next(caller.token for caller in callers if caller.session_id is None))
+    result = RunResult(replay=follower.replay)
     for variant, group in groupby(steps, key=lambda step: step.fault.variant):
         log(f"--- service variant: {variant}")
         service = Service(folder, infrastructure.environ(variant), infrastructure.tree)
@@ -75,13 +79,17 @@ async def run_plan(
             async with load(service.url, infrastructure.population, infrastructure.history, seed=seed) as made:
                 system = SystemUnderTest(infrastructure, service, made)
                 before = await _warm_up(system)
-                for step in group:
-                    result.rows.append(await _run_step(step, system, result))
-                    log(format_step(result.rows[-1]))
+                async with follower.following(made), other_software(system):
+                    for step in group:
+                        result.rows.append(await _run_step(step, system, result))
+                        log(format_step(result.rows[-1]))
+                await wait_until_idle(system)
+                await follower.catch_up(system)
             after, leaks = await settled_usage(system, before)
         result.usage.append((variant, before, after))
         result.violations += [f"leaked, {variant}: {leak}" for leak in leaks]
     result.violations += map(str, await check(infrastructure.history, infrastructure.postgres.url))
+    result.violations += [f"follower: {problem}" for problem in follower.replay.problems]
     return result
 
 

@@ -1,66 +1,14 @@
 """The checker finds each kind of violation, and none in a correct history."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable
-from pathlib import Path
-from typing import Any
+from collections.abc import Awaitable, Callable
 
-import asyncpg
 import pytest
 
-from tests.api.exchange import success
-from tests.tools.ledger.callers import Caller, Population, populate
+from tests.tools.ledger.callers import Caller
 from tests.tools.ledger.checker import check
-from tests.tools.ledger.history import History
 from tests.tools.ledger.outcomes import NO_ANSWER, AttemptResult
-from tests.tools.ledger.requests import Request, Requests
-
-FAILED = AttemptResult("fail", "application-crash", 500, "none")
-
-INSERT = """
-INSERT INTO requirements (
-    required_type, required_id, requireable_type, requireable_id, key, value, application_id, user_id, session_id
-)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
-RETURNING *
-"""
-
-
-class Ledger:
-    """A history, and a connection to the table it is compared with."""
-
-    def __init__(self, history: History, connection: asyncpg.Connection, dsn: str, population: Population) -> None:
-        self.history = history
-        self.connection = connection
-        self.dsn = dsn
-        self.requests = Requests(population, seed=1)
-
-    async def insert(self, request: Request, **changes: Any) -> AttemptResult:
-        """Insert the row of a request, with `changes` to its params; return the matching success."""
-        sent, caller = request.params | changes, request.caller
-        row = await self.connection.fetchrow(
-            INSERT,
-            *(sent["required"]["type"], sent["required"]["id"], sent["requireable"]["type"], sent["requireable"]["id"]),
-            *(sent["key"], sent["value"], caller.application_id, caller.user_id, caller.session_id),
-        )
-        assert row is not None
-        return AttemptResult("ok", "action-successful", 200, "created", success(row)[1]["data"])
-
-    def record(self, request: Request, *results: AttemptResult) -> None:
-        """Record attempts at a request, one for each result."""
-        for attempt, one in enumerate(results, start=1):
-            self.history.sent(request, attempt)
-            self.history.received(request, attempt, one)
-
-    async def found(self) -> set[str]:
-        """Return the kinds of violations found."""
-        return {violation.kind for violation in await check(self.history, self.dsn)}
-
-
-@pytest.fixture
-async def ledger(connection: asyncpg.Connection, database_url: str, tmp_path: Path) -> AsyncIterator[Ledger]:
-    """An empty history, and an empty table."""
-    with History(tmp_path / "history.jsonl") as history:
-        yield Ledger(history, connection, database_url, await populate(connection, 2, 2))
+from tests.tools.ledger.planting import FAILED, Ledger
+from tests.tools.ledger.requests import Request
 
 
 async def test_a_clean_history(ledger: Ledger) -> None:
@@ -87,7 +35,7 @@ async def test_a_clean_history(ledger: Ledger) -> None:
 async def acknowledged_without_row(ledger: Ledger, request: Request) -> None:
     """A success whose row was deleted."""
     ledger.record(request, await ledger.insert(request))
-    await ledger.connection.execute("DELETE FROM requirements")
+    await ledger.as_service("DELETE FROM requirements")
 
 
 async def two_rows(ledger: Ledger, request: Request) -> None:
@@ -117,7 +65,7 @@ async def different_id(ledger: Ledger, request: Request) -> None:
 
 async def different_value(ledger: Ledger, request: Request) -> None:
     """A row whose value differs from the request's, with an answer that matches the row."""
-    ledger.record(request, await ledger.insert(request, value=f"{request.params['value']}?"))
+    ledger.record(request, await ledger.insert(request, value=f"{request.params['value']} ?"))
 
 
 async def different_caller(ledger: Ledger, request: Request) -> None:
@@ -214,7 +162,7 @@ async def test_a_change_explains_its_refusals(ledger: Ledger) -> None:
 async def test_a_part_of_a_history(ledger: Ledger) -> None:
     """From a position on, only later requests are checked, together with earlier attempts at the same ones."""
     ledger.record(lost := ledger.requests.make(), await ledger.insert(lost))
-    await ledger.connection.execute("DELETE FROM requirements")
+    await ledger.as_service("DELETE FROM requirements")
     replayed = ledger.requests.make(keyed=True)
     ledger.record(replayed, await ledger.insert(replayed))
     position = ledger.history.position

@@ -5,7 +5,7 @@ from typing import Any
 import orjson
 import pytest
 
-from tests.tools.ledger.outcomes import Answer, AttemptResult, Outcome, classify
+from tests.tools.ledger.outcomes import NO_ANSWER, Answer, AttemptResult, Outcome, classify, lost
 
 DATA = {"id": 41}
 
@@ -38,6 +38,45 @@ def test_an_envelope(code: int, status: str, outcome_header: str | None, data: A
     headers = {"retry-after": "1"} | ({} if outcome_header is None else {"requirement-outcome": outcome_header})
     result = classify(Answer(code, headers, orjson.dumps({"status": status, "data": data})))
     assert result == AttemptResult(outcome, status, code, outcome_header, data)
+
+
+OTHER_ACTIONS: list[tuple[str, int, str, str | None, Any, Outcome]] = [
+    ("update", 200, "action-successful", "updated", DATA, "ok"),
+    ("update", 200, "action-successful", "none", DATA, "ok"),
+    ("update", 200, "action-successful", "created", DATA, "violation"),
+    ("update", 500, "mandrill-email-failed", "updated", DATA, "violation"),
+    ("update", 500, "application-crash", "unknown", None, "unknown"),
+    ("destroy", 200, "action-successful", "destroyed", DATA, "ok"),
+    ("destroy", 200, "action-successful", "none", DATA, "violation"),
+    ("destroy", 200, "action-successful", "replayed", None, "violation"),
+    ("read", 200, "action-successful", None, DATA, "ok"),
+    ("read", 200, "action-successful", "none", DATA, "violation"),
+    ("read", 200, "action-successful", None, None, "violation"),
+    ("read", 400, "invalid-param", None, None, "fail"),
+    ("read", 500, "application-crash", None, None, "fail"),
+    ("read", 500, "application-crash", "unknown", None, "violation"),
+    ("index", 200, "action-successful", None, {"results": []}, "ok"),
+    ("index", 200, "action-successful", None, DATA, "violation"),
+    ("create_many", 200, "action-successful", "mixed", {"results": []}, "ok"),
+    ("destroy_many", 200, "action-successful", "updated", {"results": []}, "violation"),
+]
+
+
+@pytest.mark.parametrize(("action", "code", "status", "outcome_header", "data", "outcome"), OTHER_ACTIONS)
+def test_an_envelope_of_another_action(
+    action: str, code: int, status: str, outcome_header: str | None, data: Any, outcome: Outcome
+) -> None:
+    """Each action has its own outcomes, and data of its own form. A read has no outcome."""
+    headers = {"retry-after": "1"} | ({} if outcome_header is None else {"requirement-outcome": outcome_header})
+    result = classify(Answer(code, headers, orjson.dumps({"status": status, "data": data})), action)
+    assert result == AttemptResult(outcome, status, code, outcome_header, data)
+
+
+def test_a_read_without_an_answer() -> None:
+    """A read whose answer is lost has changed nothing; a write may have."""
+    assert lost("read", NO_ANSWER).outcome == "fail"
+    assert lost("update", NO_ANSWER).outcome == "unknown"
+    assert [classify(Answer(502, {}, b""), action).outcome for action in ("index", "destroy")] == ["fail", "unknown"]
 
 
 @pytest.mark.parametrize("body", [b"", b"500 Internal Server Error", b"[]", b'{"error": "oops"}', b'{"status": 5}'])

@@ -24,6 +24,9 @@ async def test_two_faults(tmp_path: Path) -> None:
     assert [row.name for row in result.rows] == ["kill-one-worker", "rotate-a-token"]
     assert all(row.counts["ok"] and row.counts["fail"] for row in result.rows)
     assert result.rows[0].counts["unknown"] <= result.rows[0].max_unknowns
+    assert (result.replay.gaps, result.replay.doubles) == (0, 0)
+    assert result.replay.events > result.requests / 2
+    assert "0 gaps, 0 doubles" in report(result, coloured=False)
 
 
 async def test_lost_rows_are_detected(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -46,7 +46,7 @@ def run_unmodified(tests: Sequence[str]) -> Verdict:
     """Run the tests in a copy without a planted bug; pass if all tests pass."""
     with repository_copy() as tree:
         began = time.monotonic()
-        code, _, output = _pytest(tree, tests, TIMEOUT_SECONDS * 3)
+        code, _, output = _pytest(tree, tests, TIMEOUT_SECONDS * 5)
     return Verdict(code == ALL_PASSED, time.monotonic() - began, output)
 
 

@@ -5,7 +5,14 @@ from aiohttp import web
 from aiohttp.typedefs import Handler
 
 from service.admin.console.rendering import error_page
-from service.database.errors import ConnectionLost, ConstraintViolated, DatabaseError, DataRejected, NotConnected
+from service.database.errors import (
+    ConnectionLost,
+    ConstraintViolated,
+    DatabaseError,
+    DataRejected,
+    NotConnected,
+    StatementTimeout,
+)
 
 MESSAGES = {
     404: "The page or record does not exist.",
@@ -17,6 +24,7 @@ OUTCOME_UNKNOWN = (
     "The connection was lost before the database confirmed the change. See the Audit tab for whether it was made."
 )
 FAILED = "The database returned an error. The log entries with the id below show the cause."
+TOO_SLOW = "The database took too long, or waited too long for a lock. Narrow the filter, or try again in a moment."
 REJECTED = "The database cannot store these values."
 
 log = structlog.get_logger()
@@ -33,6 +41,8 @@ async def error_pages(request: web.Request, handler: Handler) -> web.StreamRespo
         return error_page(request, error.status, MESSAGES.get(error.status) or error.text or error.reason)
     except (ConstraintViolated, DataRejected):
         return error_page(request, 400, REJECTED)
+    except StatementTimeout:
+        return error_page(request, 503, TOO_SLOW)
     except DatabaseError as error:
         log.warning("console-database-failed", kind=type(error).__name__, reason=str(error))
         lost = isinstance(error, ConnectionLost) and request.method == "POST"

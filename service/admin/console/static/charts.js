@@ -5,6 +5,7 @@
   const HEIGHT = 180;
   const MIN_SECONDS = 60;
   const UNAUTHORIZED = 401;
+  const DASHES = [[], [8, 4], [3, 3]];
   // The steps of an axis for whole numbers: 1, 2, 5, 10, 20, 50 and so on.
   const WHOLE_STEPS = [...Array(10).keys()].flatMap((power) => [1, 2, 5].map((step) => step * 10 ** power));
   // Formats of the time axis by the smallest step in seconds; uPlot wants nine fields in each row.
@@ -52,7 +53,7 @@
       tzDate: (timestamp) => uPlot.tzDate(new Date(timestamp * 1000), "Etc/UTC"),
       cursor: { sync: { key: "overview" }, drag: { x: false, y: false }, y: false },
       scales: {
-        x: { range: (_plot, first, last) => [Math.min(first, last - MIN_SECONDS), last] },
+        x: { range: ({ data: [times] }) => [Math.min(times[0], times.at(-1) - MIN_SECONDS), times.at(-1)] },
         y: { range: (_plot, _low, high) => [0, high > 0 ? uPlot.rangeNum(0, high, 0.1, true)[1] : 1] },
       },
       axes: [
@@ -61,10 +62,13 @@
       ],
       series: [
         { label: "UTC", value: (plot, _value, line, index) => time(valueAt(plot, line, index)) },
-        ...series.map((one) => ({
+        ...series.map((one, place) => ({
           label: one.label,
           stroke: colour(one.colour),
           width: one.colour.strong ? 2 : 1.25,
+          // Lines of equal values lie over each other: the dashes of the upper ones leave the lower ones visible.
+          dash: DASHES[place % DASHES.length],
+          points: { size: 4 },
           value: (plot, _value, line, index) => format(valueAt(plot, line, index)),
         })),
       ],
@@ -97,7 +101,8 @@
   const drawAll = ({ times, series }) => {
     for (const figure of container.querySelectorAll("figure")) {
       const lines = series[figure.id];
-      if (lines.some((line) => line.values.some((value) => value !== null))) draw(figure, times, lines);
+      // One point is not a line.
+      if (times.length > 1 && lines.some((line) => line.values.some((value) => value !== null))) draw(figure, times, lines);
       else clear(figure);
     }
   };

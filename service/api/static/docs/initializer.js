@@ -7,6 +7,12 @@ const noUploads = () => ({
   },
 });
 
+// Swagger UI has a dark theme, which this class selects.
+const dark = matchMedia("(prefers-color-scheme: dark)");
+const followTheme = () => document.documentElement.classList.toggle("dark-mode", dark.matches);
+dark.addEventListener("change", followTheme);
+followTheme();
+
 SwaggerUIBundle({
   url: "openapi.json",
   dom_id: "#swagger-ui",

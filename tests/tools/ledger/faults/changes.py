@@ -5,7 +5,7 @@ import contextlib
 from collections.abc import AsyncIterator
 
 from service.storage import applications, registry, sessions
-from tests.factories import ROUTE, Records
+from tests.factories import ROUTES, Records
 from tests.tools.ledger.callers import Caller, new_application, new_session
 from tests.tools.ledger.faults.fault import fault, repeating
 from tests.tools.ledger.system import SystemUnderTest
@@ -33,10 +33,12 @@ async def migrate(system: SystemUnderTest) -> AsyncIterator[None]:
 
 @contextlib.asynccontextmanager
 async def _calls_by(system: SystemUnderTest, *callers: Caller) -> AsyncIterator[None]:
-    """Send requests by these callers until the context ends."""
+    """Send creates and lists by these callers until the context ends."""
 
     async def call() -> None:
-        requests = [system.load.requests.make(caller=caller) for caller in callers for _ in range(4)]
+        made = system.load.requests
+        requests = [made.make(caller=caller) for caller in callers for _ in range(4)]
+        requests += [made.index(caller) for caller in callers]
         await asyncio.gather(*(system.load.attempt(request, system.load.http_client()) for request in requests))
 
     async with repeating(call, 0.005):
@@ -77,13 +79,15 @@ async def rotate_a_token(system: SystemUnderTest) -> AsyncIterator[None]:
 
 @fault(2, unknowns_per_second=0)
 async def withdraw_the_route(system: SystemUnderTest) -> AsyncIterator[None]:
-    """Withdraw the route and deploy it again: each change reaches every worker within a second."""
+    """Withdraw all routes and deploy them again: each change reaches every worker within a second."""
     async with system.connection() as connection:
         history = system.history
         began = history.now
-        await registry.withdraw_route(connection, ROUTE)
+        for route in ROUTES:
+            await registry.withdraw_route(connection, route)
         withdrawn = history.now
         yield
         history.rule("everyone", "route-not-found", withdrawn + REGISTRY_SECONDS, history.now, must=True)
-        await registry.deploy_route(connection, ROUTE, sensitive_params=False)
+        for route in ROUTES:
+            await registry.deploy_route(connection, route, sensitive_params=False)
         history.rule("everyone", "route-not-found", began, history.now + REGISTRY_SECONDS, must=False)

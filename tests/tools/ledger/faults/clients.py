@@ -9,6 +9,7 @@ from tests.tools.ledger.faults.fault import fault, repeating
 from tests.tools.ledger.http_client import NotSentError
 from tests.tools.ledger.outcomes import BODY_INCOMPLETE, CLIENT_LEFT, AttemptResult
 from tests.tools.ledger.requests import Request
+from tests.tools.ledger.subjects import Subject
 from tests.tools.ledger.system import SystemUnderTest
 
 CONCURRENT = 16
@@ -33,7 +34,7 @@ async def leave_before_the_body_ends(system: SystemUnderTest) -> AsyncIterator[N
     """Clients disconnect in the middle of a request body."""
 
     async def leave() -> None:
-        requests = [system.load.requests.make() for _ in range(CONCURRENT)]
+        requests = [system.load.requests.write(keyed=False) for _ in range(CONCURRENT)]
         parts = [request.head + request.body[: len(request.body) // 2] for request in requests]
         await asyncio.gather(
             *(
@@ -56,7 +57,7 @@ async def leave_before_the_answer(system: SystemUnderTest) -> AsyncIterator[None
             await system.load.attempt(request, system.load.http_client())
 
     async def leave() -> None:
-        requests = [system.load.requests.make(keyed=number % 2 == 0) for number in range(CONCURRENT)]
+        requests = [system.load.requests.write(keyed=number % 2 == 0) for number in range(CONCURRENT)]
         await asyncio.gather(*map(leave_and_return, requests))
 
     async with repeating(leave, 0.05):
@@ -68,10 +69,30 @@ async def retry_64_at_once(system: SystemUnderTest) -> AsyncIterator[None]:
     """Send one keyed request 64 times concurrently, repeatedly."""
 
     async def retry() -> None:
-        request = system.load.requests.make(keyed=True)
+        request = system.load.requests.write(keyed=True)
         await asyncio.gather(*(system.load.attempt(request, system.load.http_client()) for _ in range(64)))
 
     async with repeating(retry, 0.05):
+        yield
+
+
+@fault(1, unknowns_per_second=0)
+async def race_for_one_version(system: SystemUnderTest) -> AsyncIterator[None]:
+    """Change one version of a requirement by 32 different calls at once, repeatedly: exactly one succeeds."""
+    requests = system.load.requests
+
+    async def race() -> None:
+        created = requests.make(keyed=True)
+        answer = await system.load.attempt(created, system.load.http_client())
+        assert answer.data is not None, answer
+        subject = Subject(answer.data["id"], created.caller, answer.data)
+        changes = [requests.update(subject, if_current=True) for _ in range(31)]
+        changes.append(requests.destroy(subject, if_current=True))
+        results = await asyncio.gather(*(system.load.attempt(one, system.load.http_client()) for one in changes))
+        done = [result for result in results if result.outcome == "ok" and result.outcome_header != "none"]
+        assert len(done) == 1, f"{len(done)} of 32 changes of one version succeeded"
+
+    async with repeating(race, 0.05):
         yield
 
 

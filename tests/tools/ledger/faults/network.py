@@ -3,8 +3,11 @@
 import contextlib
 from collections.abc import AsyncIterator
 
+from service.database.queries import QUERIES
 from tests.tools.ledger.faults.fault import fault, repeating
 from tests.tools.ledger.system import SystemUnderTest
+
+COMMIT = QUERIES["commit_transaction"]
 
 
 @fault(5, long=15)
@@ -51,6 +54,8 @@ async def cut_replies(system: SystemUnderTest) -> AsyncIterator[None]:
 
 def _losing_replies(system: SystemUnderTest, max_bytes: int) -> contextlib.AbstractAsyncContextManager[None]:
     async def lose() -> None:
-        system.proxy.lose_replies(system.load.requests.run, 2, passing=system.random.randint(0, max_bytes))
+        # Some writes are committed by their statement, which has their marker, others at the end of a transaction.
+        marker = system.random.choice((system.load.requests.run, COMMIT))
+        system.proxy.lose_replies(marker, 2, passing=system.random.randint(0, max_bytes))
 
     return repeating(lose, 0.1)
