@@ -102,6 +102,25 @@ async def test_a_retry_waits_too(
         assert await observer.fetchval("SELECT count(*) FROM requirements WHERE request_id IS NOT NULL") == 2
 
 
+async def test_a_retry_of_what_was_destroyed_waits_too(
+    primary: str, observer: asyncpg.Connection, demo: Demo, place: Path, tmp_path: Path, http: aiohttp.ClientSession
+) -> None:
+    """A create whose requirement was destroyed since then is replayed only after the standby has it."""
+    async with serving(place, environ=QUICK | {"DATABASE_URL": primary}) as serve:
+        caller = Caller(http, serve, await serve.workers(), demo)
+        async with standby(primary, observer, tmp_path):
+            assert (await caller.create("kept", key="once")).outcome == "created"
+            requirement_id = await observer.fetchval("SELECT id FROM requirements WHERE request_id IS NOT NULL")
+            assert (await caller.call("destroy", "gone", id=requirement_id)).outcome == "destroyed"
+        answer = await caller.create("kept", key="once")
+        assert (answer.status, answer.outcome) == ("application-crash", "unknown")
+        await cancel_waits(observer)
+        async with standby(primary, observer, tmp_path):
+            answer = await caller.create("kept", key="once")
+            assert (answer.status, answer.outcome) == ("action-successful", "replayed")
+        assert await observer.fetchval("SELECT count(*) FROM requirements WHERE request_id IS NOT NULL") == 0
+
+
 async def test_each_repeated_change_waits_too(
     primary: str, observer: asyncpg.Connection, demo: Demo, place: Path, tmp_path: Path, http: aiohttp.ClientSession
 ) -> None:
