@@ -1,6 +1,7 @@
 """The public application: its limits, middlewares, resources and URL table, from top to bottom."""
 
 from collections.abc import Sequence
+from functools import partial
 
 from aiohttp import web
 
@@ -45,7 +46,7 @@ def create_app(
 
     app.router.add_get("/ping", health.ping, expect_handler=handle_expect)
     app.router.add_get("/ready", health.ready, expect_handler=handle_expect)
-    app.add_routes(docs.routes(render_document(actions, schemas)))
+    app.add_routes(docs.routes(partial(render_document, actions, schemas)))
     for (method, path), action in app[keys.ACTIONS].items():
         app[keys.METRICS].predeclare_errors(path, action.own_errors)
         app.router.add_route(method, path, through_pipeline(action), expect_handler=handle_expect)

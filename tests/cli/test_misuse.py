@@ -217,5 +217,5 @@ def test_arguments_that_are_not_utf_8(
 async def test_a_terminal_without_the_characters(command: CommandLine, records: Records) -> None:
     """A list is shown on a terminal whose encoding lacks some of its characters."""
     await records.connection.execute("INSERT INTO applications (slug, name) VALUES ('a', 'Магазин')")
-    done = await command("applications", "list", PYTHONIOENCODING="latin-1")
+    done = await command.in_new_interpreter("applications", "list", PYTHONIOENCODING="latin-1")
     assert (done.code, done.errors, done.table[1][2]) == (0, "", "???????")

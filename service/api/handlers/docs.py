@@ -1,6 +1,7 @@
 """The OpenAPI document, and a page that renders it without loading anything from other servers."""
 
 import hashlib
+from collections.abc import Callable
 from functools import cache
 from pathlib import PurePath
 
@@ -50,17 +51,24 @@ async def show_docs(request: web.Request) -> web.Response:  # noqa: ARG001 - as 
     return web.Response(status=302, headers={"Location": "/docs", "Cache-Control": _REVALIDATED})
 
 
-def routes(document: bytes) -> list[web.RouteDef]:
-    """The routes of `/`, the document, its page, and the files of the page. None of them accepts HEAD."""
+def routes(render: Callable[[], bytes]) -> list[web.RouteDef]:
+    """The routes of `/`, the document, its page, and the files of the page. None of them accepts HEAD.
+
+    `render` makes the document when it is first asked for: that takes longer than everything else at the start.
+    """
+    document = cache(lambda: Page("openapi.json", render()))
+
+    async def show_document(request: web.Request) -> web.Response:
+        return await document().answer(request)
+
     pages = {
-        "/openapi.json": Page("openapi.json", document),
         "/docs": _shipped("docs/index.html"),
         "/docs/page.css": _shipped("docs/page.css"),
         "/docs/initializer.js": _shipped("docs/initializer.js"),
     }
     for name in ("swagger-ui.css", "swagger-ui-bundle.js"):
         pages[f"/docs/swagger-ui-{SWAGGER_UI}/{name}"] = _shipped(f"swagger-ui/{name}", _FOR_EVER)
-    handlers = {"/": show_docs, **{path: page.answer for path, page in pages.items()}}
+    handlers = {"/": show_docs, "/openapi.json": show_document, **{path: page.answer for path, page in pages.items()}}
     return [web.get(path, run, allow_head=False, expect_handler=handle_expect) for path, run in handlers.items()]
 
 
