@@ -1,12 +1,16 @@
 # Each target installs what it needs. `make` without a target lists all targets.
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-index test-postgres15 test-browser soak fuzz sabotage ledger ledger-long ledger-failover client-faults check lint format types layers bench bench-full bench-mail bench-statement bench-locks lock clean runtime peers tools
+.PHONY: help run test test-index test-postgres15 test-browser soak fuzz sabotage injection ledger ledger-long ledger-failover client-faults check lint format types layers bench bench-full bench-mail bench-statement bench-locks lock clean runtime peers tools
+
+# Tests start hundreds of Python processes. None of them should compile the service anew.
+unexport PYTHONDONTWRITEBYTECODE
 
 BIN := .venv/bin/python -m
 # Most tests spend most of their time waiting. JOBS=1 runs them one at a time.
 JOBS := 4
-PYTEST := pytest -n $(JOBS) --dist loadfile
+# In the order of tests/conftest.py, which starts with the longest files.
+PYTEST := pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder
 # What the given server runs; tests of `serving` and `security` start their own. The OpenAPI document has no SQL in it.
 ON_POSTGRES := admin api cli mail storage tools/injection
 NOT_ON_POSTGRES := api/test_schemathesis.py api/test_generated_clients.py
@@ -28,7 +32,7 @@ test-index: tools ## Print which tests pin which rule of the contract; ARGS=CONT
 	@$(BIN) tests.contract_index $(ARGS)
 
 test-postgres15: tools ## Run the tests that touch tables on an installed PostgreSQL 15, the oldest supported version
-	@bash .ci/postgres15 $(BIN) $(PYTEST) $(addprefix tests/,$(ON_POSTGRES)) $(addprefix --ignore=tests/,$(NOT_ON_POSTGRES)) $(ARGS)
+	@ALL_FAULTS=1 bash .ci/postgres15 $(BIN) $(PYTEST) $(addprefix tests/,$(ON_POSTGRES)) $(addprefix --ignore=tests/,$(NOT_ON_POSTGRES)) $(ARGS)
 
 test-browser: tools ## Test the console and /docs in a headless Chromium; screenshots in build/screenshots
 	@mkdir -p build/screenshots
@@ -42,6 +46,9 @@ fuzz: tools ## Send 100,000 generated requests and check every response; FUZZ_SE
 
 sabotage: tools ## Plant bugs in copies of the code and check that their tests fail; ARGS=NAME plants one
 	@exec $(BIN) tests.tools.sabotage $(ARGS)
+
+injection: tools ## Make each operation of each kind of request fail in every way, in 2 minutes; ARGS="-k sync" selects some
+	@ALL_FAULTS=1 $(BIN) pytest -n $(JOBS) tests/tools/injection $(ARGS)
 
 ledger: tools ## Inject faults under load for 90 s and compare every response with the table; ARGS="--list" lists faults
 	@exec $(BIN) tests.tools.ledger $(ARGS)

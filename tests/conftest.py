@@ -38,8 +38,17 @@ FAST = {
 settings.register_profile("patient", settings(), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("patient")
 
+# The tests of these folders take longest: many of them start processes.
+LONGEST = ("tools", "serving", "replica")
+
 # The name has the worker's name in it because workers may share one server.
 TEMPLATE = f"requirements_template_{os.environ.get('PYTEST_XDIST_WORKER', 'alone')}"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Start with the longest files, so that the processes of a parallel run end at about the same time."""
+    tests = Path(__file__).parent
+    items.sort(key=lambda item: item.path.relative_to(tests).parts[0] not in LONGEST)
 
 
 @pytest.fixture(autouse=True)
