@@ -177,7 +177,7 @@ async def test_a_next_after_a_change(client: Client, connection: asyncpg.Connect
     data = (await post_closure(client, application.token, page={"after": after})).data
     assert data["results"] == [reached(TEAM, 2, 2), reached(further, 3, 5)]
     await connection.execute("DELETE FROM requirements WHERE id = 1")
-    problem = "is no longer valid, because what the pages before have told has changed: start without it"
+    problem = "is no longer valid, because results of the earlier pages have changed: start without it"
     answer = await post_closure(client, application.token, page={"after": after})
     assert answer.code_and_body == refusal(InvalidParam, ("page.after", problem))
 

@@ -21,6 +21,12 @@ KEYED = {IDEMPOTENCY_KEY: "k-1"}
 KEY_REUSED = refusal(InvalidParam, (IDEMPOTENCY_KEY, "was used before, with other params"))
 COMMIT = "COMMIT\0"
 
+# 10,001 requirements of one thing.
+MANY = """
+INSERT INTO requirements (required_type, required_id, requireable_type, requireable_id, key)
+SELECT 'User', n, 'User', $1, CASE WHEN n > 1 THEN 'many' END FROM generate_series(1, 10001) AS n
+"""
+
 
 @pytest.fixture
 def config(config: Config) -> Config:
@@ -261,11 +267,7 @@ async def test_too_many_requirements(
     client: Client, records: Records, application: AppRecord, thing: dict[str, Any]
 ) -> None:
     """More than 10,000 requirements in question are refused; keys make them fewer."""
-    await records.connection.execute(
-        "INSERT INTO requirements (required_type, required_id, requireable_type, requireable_id, key)"
-        " SELECT 'User', n, 'User', $1, CASE WHEN n > 1 THEN 'many' END FROM generate_series(1, 10001) AS n",
-        thing["id"],
-    )
+    await records.connection.execute(MANY, thing["id"])
     answer = await sync(client, application, thing)
     problem = "has more than 10000 requirements: name the keys that are in question"
     assert (answer.code_and_body, answer.outcome) == (refusal(InvalidParam, ("requireable", problem)), "none")
@@ -302,6 +304,17 @@ async def test_a_repeated_sync_replays(
     assert (await sync(client, application, thing, *wanted, headers=KEYED, keys=["a", "b", "new"])).code_and_body == (
         KEY_REUSED
     )
+
+
+async def test_a_repeated_sync_is_replayed_whatever_its_limit(
+    client: Client, records: Records, application: AppRecord, user_id: int, thing: dict[str, Any]
+) -> None:
+    """The limit of 10,000 requirements is for syncs that are carried out, not for those that are replayed."""
+    first = await sync(client, application, thing, listed(user_id, "new"), headers=KEYED)
+    await records.connection.execute(MANY, thing["id"])
+    again = await sync(client, application, thing, listed(user_id, "new"), headers=KEYED)
+    assert (again.data, again.outcome) == (first.data, "replayed")
+    assert await records.count() == 10_002
 
 
 async def test_racing_syncs_of_one_thing(

@@ -23,7 +23,7 @@ from service.storage.statements import Within
 
 _UNKNOWN = ParamError("page.after", "must be the next of a page with the same params and caller")
 _CHANGED = ParamError(
-    "page.after", "is no longer valid, because what the pages before have told has changed: start without it"
+    "page.after", "is no longer valid, because results of the earlier pages have changed: start without it"
 )
 
 
