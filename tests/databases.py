@@ -59,8 +59,10 @@ SELECT seqrelid::regclass::text, coalesce(pg_sequence_last_value(seqrelid), seqs
        pg_sequence_last_value(seqrelid) IS NOT NULL
 FROM pg_sequence
 """
+# The driver knows text[]. In each connection it asks the server about other arrays, which takes longer than the rest.
 RESTART = """
-SELECT setval(name::regclass, value, used) FROM unnest($1::text[], $2::bigint[], $3::bool[]) AS s (name, value, used)
+SELECT setval(name::regclass, value, used)
+FROM unnest($1::text[], $2::text[]::bigint[], $3::text[]::bool[]) AS s (name, value, used)
 WHERE pg_sequence_last_value(name::regclass) IS DISTINCT FROM CASE WHEN used THEN value END
 """
 
@@ -116,7 +118,7 @@ class ReusedDatabase:
         self._schema: str | None = None
         self._seeds: dict[str, str] = {}
         self._tables: list[str] = []
-        self._sequences: tuple[list[str], list[int], list[bool]] = ([], [], [])
+        self._sequences: tuple[list[str], ...] = ()
         self._empty = ""
 
     async def take(self) -> str:
@@ -165,7 +167,7 @@ class ReusedDatabase:
         self._seeds = {table: await _content(connection, table) for table in seeded}
         self._tables = [table for table in tables if table not in self._seeds]
         found = await connection.fetch(SEQUENCES)
-        self._sequences = ([row[0] for row in found], [row[1] for row in found], [row[2] for row in found])
+        self._sequences = tuple([str(row[column]) for row in found] for column in range(3))
         deletes = [f"DELETE FROM {table}" for table in self._tables]  # noqa: S608 - names of ours
         self._empty = "; ".join([WITHOUT_TRIGGERS, *deletes])
 

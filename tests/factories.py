@@ -50,8 +50,8 @@ class Records:
 
     async def deploy(self, *, sensitive_params: bool = False, route: tuple[str, str, str] | None = None) -> None:
         """Deploy the routes of all actions, or only `route`, and their service."""
-        for name in [route] if route else ROUTES:
-            await registry.deploy_route(self.connection, name, sensitive_params=sensitive_params)
+        names = [route] if route else ROUTES
+        await registry.deploy_routes(self.connection, names, sensitive_params=sensitive_params)
 
     async def application(self, slug: str | None = None) -> AppRecord:
         """Create an active application with a token."""

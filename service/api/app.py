@@ -17,6 +17,7 @@ from service.api.middlewares import OUTER, through_pipeline
 from service.api.openapi import render_document
 from service.api.walking import walk_turns
 from service.config import Config
+from service.domain.schemas import schema_of
 from service.metrics.definitions import Metrics
 from service.observability.request_log import RequestLog, log_by_structlog
 
@@ -34,7 +35,7 @@ def create_app(
     app = web.Application(middlewares=OUTER, client_max_size=config.server.max_body_bytes)
     app[keys.CONFIG] = config
     app[keys.ACTIONS] = {(method, action.path): action for action in actions for method in action.methods}
-    schemas = {action.name: action.params(config.associations) for action in actions}
+    schemas = {action.name: schema_of(action.params, tuple(config.associations)) for action in actions}
     app[keys.PARAMS_SCHEMAS] = schemas
     app[keys.CURSORS] = Cursors()
     app[keys.WALKS] = walk_turns(config.database.read_pool_size)

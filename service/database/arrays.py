@@ -1,4 +1,7 @@
-"""Arrays as text, which costs a third of the driver's encoding of each element."""
+"""Arrays as text, which costs a third of the driver's encoding of each element.
+
+The driver also asks the server about an array type other than text[] once in each connection, which takes 5 ms.
+"""
 
 from collections.abc import Iterable
 from typing import Any

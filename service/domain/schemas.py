@@ -47,6 +47,12 @@ KEY = text_param(MAX_KEY_LENGTH, "Stored and returned as sent. No NUL characters
 SchemaFactory = Callable[[Collection[str]], ParamsSchema]
 
 
+@cache
+def schema_of(factory: SchemaFactory, association_types: tuple[str, ...]) -> ParamsSchema:
+    """The schema that `factory` makes. Making one takes as long as hundreds of requests, so apps share it."""
+    return factory(association_types)
+
+
 def create_schema(association_types: Collection[str]) -> ParamsSchema:
     """The params of `create`."""
     return _schema(**_requirement(_reference(association_types)))  # type: ignore[arg-type]  # no at_least_one in it

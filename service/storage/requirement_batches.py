@@ -185,7 +185,7 @@ def caller_columns(call: BatchCall) -> tuple[int | None, int | None, int | None]
 
 async def take_turns(running: Transaction, *locks: int) -> None:
     """Wait for other transactions that hold one of these advisory locks, until this one ends."""
-    await running.fetch(QUERIES["take_turns"], locks)
+    await running.fetch(QUERIES["take_turns"], array_literal(locks))
 
 
 async def _results_of_earlier(running: Transaction, call: BatchCall) -> dict[int, ItemResult]:

@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 import asyncpg
 
+from service.database.arrays import array_literal
 from service.database.errors import ConnectionLost, LockTimeout, StatementTimeout, translate_statement_errors
 from service.database.pool import Database
 from service.database.queries import QUERIES
@@ -172,7 +173,7 @@ class _Links:
         while first < len(things):
             part = things[first : first + THINGS_PER_STATEMENT]
             limit = self._limit(held())
-            types, ids = [kind for kind, _ in part], [number for _, number in part]
+            types, ids = [kind for kind, _ in part], array_literal(number for _, number in part)
             rows = await self._fetch(_LINKS[direction], types, ids, after, limit, *self._conditions)
             self.rows_read += len(rows)
             for place, requirement_id, kind, number, matches in rows:
@@ -186,7 +187,7 @@ class _Links:
 
     async def records(self, ids: Sequence[int]) -> list[Requirement]:
         """The requirements with these ids, in this order. Raises a `DatabaseError`."""
-        rows = await self._fetch(QUERIES["read_chain"], ids, *self._viewer)
+        rows = await self._fetch(QUERIES["read_chain"], array_literal(ids), *self._viewer)
         found = {row["id"]: requirement_from_columns(row) for row in rows}
         return [found[requirement_id] for requirement_id in ids]
 

@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 import asyncpg
 
+from service.database.arrays import array_literal
 from service.database.queries import QUERIES
 from service.domain.callers import Viewer
 from service.domain.lists import Filters, RequirementList, Sort, Start
@@ -59,13 +60,17 @@ async def list_requirements(
     page = await read_index_page(executor, RequirementList(filters, sort, OPERATOR), start, size)
     ids = [requirement.id for requirement in page.requirements]
     # The index returns what callers see. The other columns are read by the ids; a row may have been deleted meanwhile.
-    found = {row["id"]: row for row in await fetch(executor, QUERIES["find_requirements"], ids)} if ids else {}
+    found = (
+        {row["id"]: row for row in await fetch(executor, QUERIES["find_requirements"], array_literal(ids))}
+        if ids
+        else {}
+    )
     return RequirementPage([found[number] for number in ids if number in found], page.next)
 
 
 async def find_requirement(executor: Executor, requirement_id: int) -> asyncpg.Record | None:
     """One requirement with all of its columns, or None if it does not exist. Raises a `DatabaseError`."""
-    rows = await fetch(executor, QUERIES["find_requirements"], [requirement_id])
+    rows = await fetch(executor, QUERIES["find_requirements"], array_literal([requirement_id]))
     return rows[0] if rows else None
 
 

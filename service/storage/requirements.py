@@ -11,6 +11,7 @@ from typing import Any, Literal, NamedTuple
 import asyncpg
 import orjson
 
+from service.database.arrays import array_literal
 from service.database.pool import Database
 from service.database.queries import QUERIES, quote_identifier, quote_literal
 from service.domain.callers import TokenLookup, Viewer
@@ -78,7 +79,7 @@ class RequirementStore:
         types = {reference.type for item in items for reference in (item.required, item.requireable)}
         args: list[object] = [insert_input(items)]
         if form != "new":
-            args += [[item.request_uid for item in items if item.may_exist], *self._email]
+            args += [array_literal(item.request_uid for item in items if item.may_exist), *self._email]
         rows = await self._database.fetch(
             self._statement(tuple(sorted(types)), form), *args, timeout=timeout, short_waits=short_waits
         )

@@ -5,6 +5,7 @@ from datetime import timedelta
 
 import asyncpg
 
+from service.database.arrays import array_literal
 from service.database.pool import Database
 from service.database.queries import QUERIES
 from service.domain.callers import Application, Caller, Session, TokenLookup
@@ -36,7 +37,7 @@ LOOK_UP_TOKENS = judging_tokens(QUERIES["look_up_tokens"])
 
 async def look_up_tokens(database: Database, digests: Collection[bytes]) -> dict[bytes, TokenLookup]:
     """The verdict on each of these token digests. Raises a `DatabaseError`."""
-    rows = await database.fetch(LOOK_UP_TOKENS, digests)
+    rows = await database.fetch(LOOK_UP_TOKENS, array_literal(f"\\x{digest.hex()}" for digest in digests))
     return {row[0]: lookup_of(row) for row in rows}
 
 
@@ -45,7 +46,7 @@ async def touch_sessions(database: Database, session_ids: Sequence[int], interva
 
     Raises a `DatabaseError`.
     """
-    return len(await database.fetch(QUERIES["touch_sessions"], session_ids, interval))
+    return len(await database.fetch(QUERIES["touch_sessions"], array_literal(session_ids), interval))
 
 
 def lookup_of(row: asyncpg.Record) -> TokenLookup:

@@ -135,8 +135,8 @@ FROM target;
 
 -- name: take_turns
 -- Wait for other transactions that hold one of these advisory locks, until this transaction ends.
---   $1  bigint[]  numbers of the locks
-SELECT pg_advisory_xact_lock(number) FROM unnest($1::bigint[]) AS number;
+--   $1  text  numbers of the locks, an array in PostgreSQL's text form
+SELECT pg_advisory_xact_lock(number) FROM unnest($1::text::bigint[]) AS number;
 
 -- name: hold_created_by_call
 -- The requirements that earlier attempts of a call, or earlier calls with its key, have created and that still exist.

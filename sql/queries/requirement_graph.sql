@@ -9,7 +9,7 @@ ROLLBACK;
 -- name: links_to_required
 -- The requirements whose requireable is one of the given things, in the order of the things and then of their ids.
 --   $1  text[]    types of the things
---   $2  bigint[]  ids of the things
+--   $2  text      ids of the things, an array in PostgreSQL's text form
 --   $3  bigint    for the first thing, return rows after this id
 --   $4  bigint    maximum number of rows to read
 --   $5  boolean   whether requirements with any key match
@@ -20,7 +20,7 @@ ROLLBACK;
 -- thing_id are the other end, and matches says if the row counts.
 -- The conditions and the order on the id fit only the index on requireable, which is read from the start of the page.
 SELECT origin.place, link.id, link.type, link.thing_id, link.matches
-FROM unnest($1::text[], $2::bigint[]) WITH ORDINALITY AS origin (type, id, place)
+FROM unnest($1::text[], $2::text::bigint[]) WITH ORDINALITY AS origin (type, id, place)
 CROSS JOIN LATERAL (
     SELECT
         id,
@@ -41,7 +41,7 @@ LIMIT $4::bigint;
 -- name: links_to_requireable
 -- The requirements whose required is one of the given things. Otherwise as links_to_required.
 --   $1  text[]    types of the things
---   $2  bigint[]  ids of the things
+--   $2  text      ids of the things, an array in PostgreSQL's text form
 --   $3  bigint    for the first thing, return rows after this id
 --   $4  bigint    maximum number of rows to read
 --   $5  boolean   whether requirements with any key match
@@ -49,7 +49,7 @@ LIMIT $4::bigint;
 --   $7  boolean   whether the caller sees all requirements; null counts as false
 --   $8  bigint    the user whose requirements the caller sees otherwise
 SELECT origin.place, link.id, link.type, link.thing_id, link.matches
-FROM unnest($1::text[], $2::bigint[]) WITH ORDINALITY AS origin (type, id, place)
+FROM unnest($1::text[], $2::text::bigint[]) WITH ORDINALITY AS origin (type, id, place)
 CROSS JOIN LATERAL (
     SELECT
         id,
@@ -84,7 +84,7 @@ LIMIT $2::bigint;
 
 -- name: read_chain
 -- Requirements by their ids, those that the caller may see.
---   $1  bigint[]  ids
+--   $1  text      ids, an array in PostgreSQL's text form
 --   $2  boolean   whether the caller sees all requirements; null counts as false
 --   $3  bigint    the user whose requirements the caller sees otherwise
 -- The columns are in the order of create_requirements.
@@ -92,4 +92,4 @@ SELECT
     id, required_type, required_id, requireable_type, requireable_id, key, value, created_at, updated_at,
     params_digest
 FROM requirements
-WHERE id = ANY ($1::bigint[]) AND ($2 OR user_id = $3);
+WHERE id = ANY ($1::text::bigint[]) AND ($2 OR user_id = $3);

@@ -1,7 +1,7 @@
 -- name: find_requirements
 -- Requirements by their ids, with all columns, for an operator, who may see all.
---   $1  bigint[]  ids
-SELECT * FROM requirements WHERE id = ANY ($1::bigint[]);
+--   $1  text  ids, an array in PostgreSQL's text form
+SELECT * FROM requirements WHERE id = ANY ($1::text::bigint[]);
 
 -- name: list_changes_of_requirement
 -- The latest changes of one requirement, the latest first, for an operator, who may see all.

@@ -2,7 +2,8 @@
 -- Insert requirements whose token is valid and whose two references exist, and lock the referenced rows against
 -- deletion until the transaction ends.
 --   $1                json       the requirements, an array of objects
---   $2                uuid[]     those of their request_uids that may exist already: of keyed calls and of retries
+--   $2                text       those of their request_uids that may exist already, of keyed calls and of retries: an
+--                                array in PostgreSQL's text form
 --   $3                text[]     recipients of the e-mail that is queued for each new row; null: no e-mail
 --   $4                interval   how long the queued e-mail is leased to this call
 --   {token_verdicts}      the block of that name
@@ -47,7 +48,7 @@ existing AS MATERIALIZED (
     {existing}
 ),
 recorded AS MATERIALIZED (
-    SELECT request_uid FROM changes WHERE request_uid = ANY ($2::uuid[])
+    SELECT request_uid FROM changes WHERE request_uid = ANY ($2::text::uuid[])
 ),
 inserted AS (
     INSERT INTO requirements (
@@ -266,30 +267,30 @@ WHEN {type} THEN (SELECT true FROM {table} AS referenced WHERE referenced.id = c
 
 -- name: find_existing
 -- A part of create_requirements: those of the request_uids $2 that requirements hold.
-SELECT request_uid FROM requirements WHERE request_uid = ANY ($2::uuid[])
+SELECT request_uid FROM requirements WHERE request_uid = ANY ($2::text::uuid[])
 
 -- name: find_existing_distributed
 -- As find_existing, where requirements is distributed: deploy/citus has the function.
 -- Those in the table changes are among them: the statement has no snapshot that sees both tables at one time.
-SELECT request_uid FROM find_request_uids($2::uuid[]) AS found (request_uid)
+SELECT request_uid FROM find_request_uids($2::text::uuid[]) AS found (request_uid)
 
 -- name: lock_existing
 -- A part of create_requirements: lock the requirements that hold one of the request_uids $2, waiting for concurrent
 -- changes.
-SELECT request_uid FROM requirements WHERE request_uid = ANY ($2::uuid[]) ORDER BY request_uid FOR NO KEY UPDATE
+SELECT request_uid FROM requirements WHERE request_uid = ANY ($2::text::uuid[]) ORDER BY request_uid FOR NO KEY UPDATE
 
 -- name: lock_existing_skip_locked
 -- As lock_existing, without waiting: a row that another transaction is changing is left out, and not written.
 SELECT request_uid
 FROM requirements
-WHERE request_uid = ANY ($2::uuid[])
+WHERE request_uid = ANY ($2::text::uuid[])
 ORDER BY request_uid
 FOR NO KEY UPDATE SKIP LOCKED
 
 -- name: lock_existing_distributed
 -- As lock_existing, where requirements is distributed: deploy/citus has the function.
 --   {wait}  whether to wait for concurrent changes
-SELECT request_uid FROM lock_request_uids($2::uuid[], {wait}) AS locked (request_uid)
+SELECT request_uid FROM lock_request_uids($2::text::uuid[], {wait}) AS locked (request_uid)
 
 -- name: find_locked_tables
 -- Those of the tables whose rows create_requirements cannot lock now, because another transaction holds a lock on the

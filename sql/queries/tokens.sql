@@ -1,9 +1,9 @@
 -- name: look_up_tokens
 -- Look up tokens and decide for each whether it is valid.
---   $1                bytea[]  token digests
+--   $1                text  token digests, an array in PostgreSQL's text form
 --   {token_verdicts}  the block of that name
 WITH input (token_digest) AS (
-    SELECT unnest($1::bytea[])
+    SELECT unnest($1::text::bytea[])
 )
 {token_verdicts};
 
@@ -101,14 +101,14 @@ END AS roles
 
 -- name: touch_sessions
 -- Record the use of sessions, each at most once per interval.
---   $1  bigint[]  session ids
+--   $1  text      session ids, an array in PostgreSQL's text form
 --   $2  interval  minimum time between two recorded uses
 -- Rows locked by another transaction are skipped.
 UPDATE sessions
 SET last_used_at = now()
 WHERE id IN (
     SELECT id FROM sessions
-    WHERE id = ANY ($1::bigint[]) AND last_used_at <= now() - $2::interval
+    WHERE id = ANY ($1::text::bigint[]) AND last_used_at <= now() - $2::interval
     ORDER BY id
     FOR NO KEY UPDATE SKIP LOCKED
 )

@@ -136,6 +136,15 @@ async def test_queries_fit_every_association_type(connection: asyncpg.Connection
     assert await prepare_all(connection, statements) == {}
 
 
+async def test_arrays_that_the_driver_knows(connection: asyncpg.Connection, config: Config) -> None:
+    """The usual statements take no array but text[]: the driver would ask the server about it in each connection."""
+    plain = ("touch_sessions", "take_turns", "links_to_required", "links_to_requireable", "read_chain")
+    inserts = [compose_insert(config.association_tables, form) for form in get_args(Form)]
+    for statement in (LOOK_UP_TOKENS, *inserts, *(QUERIES[name] for name in plain)):
+        parameters = (await connection.prepare(statement)).get_parameters()
+        assert {kind.name for kind in parameters if kind.kind == "array"} <= {"text[]"}, statement
+
+
 async def test_changes_fit_the_schema(connection: asyncpg.Connection) -> None:
     """The statements that change a requirement can be prepared in each of their forms."""
     forms = [(destroy, wait) for destroy in (True, False) for wait in (True, False)]

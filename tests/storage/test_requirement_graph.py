@@ -10,6 +10,7 @@ import orjson
 import pytest
 
 from service.config import Config
+from service.database.arrays import array_literal
 from service.database.errors import LockTimeout, StatementTimeout
 from service.database.pool import Database, open_database
 from service.database.queries import QUERIES
@@ -272,7 +273,7 @@ async def test_links_are_read_by_index(connection: asyncpg.Connection, query: st
     async with connection.transaction():
         for name, value in INDEX_SCANS.items():
             await connection.execute(f"SET LOCAL {name} = {value}")
-        types, ids = [kind for kind, _ in things], [number for _, number in things]
+        types, ids = [kind for kind, _ in things], array_literal(number for _, number in things)
         plan = await explain(
             connection, QUERIES[query], types, ids, 10_000, 150, *ANY_KEY, *Viewer(sees_all=False, user_id=1)
         )
@@ -299,7 +300,7 @@ async def test_reading_ends_with_the_last_thing(
     async with connection.transaction():
         for name, value in INDEX_SCANS.items():
             await connection.execute(f"SET LOCAL {name} = {value}")
-        plan = await explain(connection, QUERIES[query], ["User"] * 2, [5, 9], 0, 4_000, *ANY_KEY, *ALL)
+        plan = await explain(connection, QUERIES[query], ["User"] * 2, array_literal([5, 9]), 0, 4_000, *ANY_KEY, *ALL)
     (scan,) = [node for node in nodes(plan) if "Relation Name" in node]
     assert scan["Actual Rows"] * scan["Actual Loops"] == 2
     assert scan["Shared Hit Blocks"] + scan["Shared Read Blocks"] <= 10

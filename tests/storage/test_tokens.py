@@ -8,6 +8,7 @@ from typing import NamedTuple
 import asyncpg
 import pytest
 
+from service.database.arrays import array_literal
 from service.domain.callers import Caller, TokenLookup, refusal_of
 from service.domain.statuses import InvalidToken, SessionExpired
 from service.storage.tokens import LOOK_UP_TOKENS, lookup_of
@@ -68,7 +69,8 @@ class Lookups:
 
     async def look_up(self, digests: list[bytes]) -> list[TokenLookup]:
         """Look up these digests, in the same order."""
-        rows = {row[0]: lookup_of(row) for row in await self.connection.fetch(LOOK_UP_TOKENS, digests)}
+        literal = array_literal(f"\\x{digest.hex()}" for digest in digests)
+        rows = {row[0]: lookup_of(row) for row in await self.connection.fetch(LOOK_UP_TOKENS, literal)}
         return [rows[digest] for digest in digests]
 
 

@@ -23,6 +23,7 @@ import asyncpg
 import click
 
 from service.config import load_config
+from service.database.arrays import array_literal
 from service.database.connection import connect
 from service.database.queries import QUERIES
 from service.database.session import INDEX_PLANS_ONLY
@@ -75,6 +76,10 @@ def _as_json(items: Sequence[NewRequirement]) -> Sequence[object]:
 
 
 def _as_all_arguments(items: Sequence[NewRequirement]) -> Sequence[object]:
+    return (insert_input(items), array_literal([]), None, None)
+
+
+def _as_before(items: Sequence[NewRequirement]) -> Sequence[object]:
     return (insert_input(items), [], None, None)
 
 
@@ -108,7 +113,7 @@ def parts_of_create(connection: asyncpg.Connection) -> Mapping[str, Part]:
         "reading and inserting": Part(f"{alone}\nSELECT * FROM inserted", _as_json),
         WHOLE: Part(whole, _as_json),
         "create_requirements": Part(compose_insert(tables, "any"), _as_all_arguments),
-        BEFORE: Part((SQL / "create_before.sql").read_text(), _as_all_arguments),
+        BEFORE: Part((SQL / "create_before.sql").read_text(), _as_before),
         PLAIN: Part(plain.replace(":application", "$2::bigint"), _as_two_ids),
     }
 
