@@ -1,8 +1,9 @@
 -- name: read_feed
--- The state of the feed: the database it belongs to, the database that this is, where it begins, the id after that of
--- the last transaction that ended, and the id below which all have ended. On a standby, a transaction that
--- is not replayed yet counts as under way.
--- There is no row if no one has read the feed yet. If identity differs from actual_identity, the tables were copied or
+-- The state of the feed: the database that it belongs to, the database that runs this statement, the last change that is
+-- no longer kept, the last id of a change that was made in another database, the id after that of the last transaction
+-- that ended, and the id below which all transactions have ended.
+-- On a standby, a transaction that is not replayed yet counts as running.
+-- There is no row if nobody has read the feed yet. If identity differs from actual_identity, the tables were copied or
 -- restored from a dump.
 SELECT
     feed.identity,
@@ -16,12 +17,12 @@ FROM feed
 WHERE feed.id = 1;
 
 -- name: adopt_feed
--- Make the feed that of this database, if it is not.
+-- Bind the feed to this database, if it is not bound to it yet.
 SELECT adopt_feed();
 
 -- name: read_newest_change
 -- The position of the last change that can be read, if any is kept.
--- See read_feed_page for which can be read.
+-- read_feed_page says which changes can be read.
 SELECT newest.transaction_id::text AS transaction_id, newest.id
 FROM (
     (

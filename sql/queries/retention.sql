@@ -40,14 +40,14 @@ WHERE
 RETURNING id;
 
 -- name: purge_changes
--- Delete changes whose transaction had ended longer ago than the retention time, as far as a mark shows it.
+-- Delete changes whose transaction ended longer ago than the retention time. A mark shows when it had ended.
 --   $1  interval  retention time
 -- It deletes the beginning of the feed, also the part that is stored in the table requirements, and stores the new
 -- beginning of the feed in the same statement. A mark is below every transaction that was running, so readers could see
 -- what is deleted.
--- A creation with an Idempotency-Key is kept as long as the requirement. Any creation is kept as long as the destroy. So
--- a repeated create finds it.
--- Returns the number of changes that the feed no longer has, or that were kept for their key until now.
+-- So that a repeated create finds its creation, one with an Idempotency-Key is kept as long as the requirement exists,
+-- and any creation is kept as long as the change "destroyed" of its requirement.
+-- Returns the number of changes that were removed from the feed, and of those that were kept only for their key until now.
 WITH mark AS MATERIALIZED (
     SELECT transaction_id FROM change_marks
     WHERE marked_at <= now() - $1::interval

@@ -55,7 +55,7 @@ END
 -- for 72 hours. The intervals are in hours, because a day has 23 to 25 hours in some time zones.
 -- Other software may store any time: the sum with an interval must stay within the times that PostgreSQL knows. A time
 -- after the year 9999 counts as its end.
--- A token is either of a session or of an application: what is found as a session is not looked up as the other.
+-- A token belongs to a session or to an application: if a session is found, no application is looked up.
 -- Each row is looked up through unique indexes, so that the plan does not depend on table sizes.
 LEFT JOIN sessions ON sessions.token_digest = input.token_digest
 LEFT JOIN application_tokens
