@@ -25,7 +25,7 @@ help: ## Print this help
 run: runtime ## Serve the API on an embedded PostgreSQL with demo records, or on DATABASE_URL without them
 	@exec $(BIN) service serve $(if $(DATABASE_URL),,--demo)
 
-test: tools ## Run the tests on the embedded PostgreSQL (8 to 12 minutes); ARGS="-k create" selects some
+test: tools ## Run the tests on the embedded PostgreSQL (5 to 8 minutes); ARGS="-k create" selects some
 	@$(BIN) $(PYTEST) $(ARGS)
 
 test-index: tools ## Print which tests pin which rule of the contract; ARGS=CONTRACT.md checks its headings
@@ -47,7 +47,7 @@ fuzz: tools ## Send 100,000 generated requests and check every response; FUZZ_SE
 sabotage: tools ## Plant bugs in copies of the code and check that their tests fail; ARGS=NAME plants one
 	@exec $(BIN) tests.tools.sabotage $(ARGS)
 
-injection: tools ## Make each operation of each kind of request fail in every way, in 2 minutes; ARGS="-k sync" selects some
+injection: tools ## Make each operation of each kind of request fail in every way, in 2 minutes
 	@ALL_FAULTS=1 $(BIN) pytest -n $(JOBS) tests/tools/injection $(ARGS)
 
 ledger: tools ## Inject faults under load for 90 s and compare every response with the table; ARGS="--list" lists faults
