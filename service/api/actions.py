@@ -179,8 +179,8 @@ ACTIONS: tuple[Action, ...] = (
         data_component="SyncResults",
         summary="Declare all that one thing requires",
         description="Creates the listed requirements that are missing, updates those with another value, deletes those "
-        "of `requireable` that are not listed, and keeps the rest, all in one transaction. Requirements are told apart "
-        "by `required` and `key`. With `keys`, only requirements with these keys are in question. With `dry_run`, "
+        "of `requireable` that are not listed, and keeps the rest, all in one transaction. Requirements differ by "
+        "`required` and `key`. With `keys`, only requirements with these keys are in question. With `dry_run`, "
         "nothing is changed. The same call with the same `Idempotency-Key` returns the changes that were made, and "
         "what was kept as it is now.",
         example={

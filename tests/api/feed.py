@@ -46,7 +46,7 @@ async def pages(client: Client, token: str, **sent: Any) -> AsyncIterator[Any]:
         sent["after"] = answer.data["next"]
 
 
-async def told(client: Client, token: str, **sent: Any) -> list[tuple[str, str | None]]:
+async def returned(client: Client, token: str, **sent: Any) -> list[tuple[str, str | None]]:
     """The change and the value of each event on all pages."""
     return [
         (event["change"], event["requirement"]["value"])

@@ -1,4 +1,4 @@
-"""The action `changes`: what an event tells, who sees it, and what a cursor is good for."""
+"""The action `changes`: what an event contains, who sees it, and what a cursor is good for."""
 
 import asyncio
 from dataclasses import replace
@@ -10,7 +10,7 @@ from service.api.app import create_app
 from service.config import Config
 from service.domain.statuses import InvalidParam
 from tests.api.exchange import post_create, refusal, timestamp
-from tests.api.feed import DESTROY, INSERT, UPDATE, pages, post, told
+from tests.api.feed import DESTROY, INSERT, UPDATE, pages, post, returned
 from tests.conftest import AppClient, Client
 from tests.factories import CHANGES, CREATE, AppRecord, Records, params
 
@@ -19,7 +19,7 @@ NOT_KEPT = refusal(InvalidParam, ("after", "is no longer kept: read everything a
 
 
 async def test_an_event(client: Client, records: Records, user_id: int) -> None:
-    """Each change is told with the record after it, or before a destroy, with its caller, its request and its time."""
+    """Each change is an event with the record after it, or before a destroy, its caller, its request and its time."""
     employee = await records.session("employee")
     application = await records.application()
     created = await post_create(client, params(application.token, user_id, value="gold"), {"X-Request-ID": "one"})
@@ -50,7 +50,7 @@ async def test_an_event(client: Client, records: Records, user_id: int) -> None:
 
 
 async def test_other_software(client: Client, records: Records, application: AppRecord) -> None:
-    """Rows that other software writes are told, without a request; a TRUNCATE destroys each row."""
+    """Rows that other software writes are events, without a request; a TRUNCATE destroys each row."""
     run = records.connection.execute
     await run(INSERT, "a")
     await run(INSERT, "b")
@@ -75,14 +75,14 @@ async def test_next_goes_on_after_the_page(client: Client, records: Records, app
     for number in range(7):
         await records.connection.execute(INSERT, str(number))
     await records.connection.execute("UPDATE requirements SET value = value || '!' WHERE value IN ('2', '5')")
-    everything = await told(client, application.token)
+    everything = await returned(client, application.token)
     assert len(everything) == 9
     for size in (1, 2, 3, 9, 200):
-        assert await told(client, application.token, page={"size": size}) == everything
+        assert await returned(client, application.token, page={"size": size}) == everything
     events = (await post(client, CHANGES, application.token)).data["results"]
     for place, event in enumerate(events):
-        assert await told(client, application.token, after=event["cursor"]) == everything[place + 1 :]
-        assert await told(client, application.token, after=event["cursor"], key=None) == everything[place + 1 :]
+        assert await returned(client, application.token, after=event["cursor"]) == everything[place + 1 :]
+        assert await returned(client, application.token, after=event["cursor"], key=None) == everything[place + 1 :]
     assert len({event["cursor"] for event in events}) == len(events)
 
 
@@ -93,7 +93,7 @@ async def test_nothing_new(client: Client, records: Records, application: AppRec
     again = (await post(client, CHANGES, application.token, after=first["next"])).data
     assert again == {"results": [], "complete": True, "next": first["next"]}
     await records.connection.execute(INSERT, "b")
-    assert await told(client, application.token, after=again["next"]) == [("created", "b")]
+    assert await returned(client, application.token, after=again["next"]) == [("created", "b")]
 
 
 async def test_an_empty_feed_has_a_cursor(client: Client, records: Records, application: AppRecord) -> None:
@@ -102,7 +102,7 @@ async def test_an_empty_feed_has_a_cursor(client: Client, records: Records, appl
     now = (await post(client, CHANGES, application.token, after="now")).data
     await records.connection.execute(INSERT, "a")
     for cursor in (data["next"], now["next"]):
-        assert await told(client, application.token, after=cursor) == [("created", "a")]
+        assert await returned(client, application.token, after=cursor) == [("created", "a")]
 
 
 async def test_now(client: Client, records: Records, application: AppRecord) -> None:
@@ -111,7 +111,7 @@ async def test_now(client: Client, records: Records, application: AppRecord) -> 
     answer = (await post(client, CHANGES, application.token, after="now", wait_seconds=30)).data
     assert (answer["results"], answer["complete"]) == ([], True)
     await records.connection.execute(INSERT, "after")
-    assert await told(client, application.token, after=answer["next"]) == [("created", "after")]
+    assert await returned(client, application.token, after=answer["next"]) == [("created", "after")]
 
 
 async def test_filters(client: Client, records: Records, application: AppRecord) -> None:
@@ -136,7 +136,7 @@ async def test_filters(client: Client, records: Records, application: AppRecord)
         ({"key": ""}, "c"),
         ({"key": "other"}, ""),
     ):
-        assert "".join([value or "" for _, value in await told(client, application.token, **sent)]) == values
+        assert "".join([value or "" for _, value in await returned(client, application.token, **sent)]) == values
     first = (await post(client, CHANGES, application.token)).data
     none = (await post(client, CHANGES, application.token, key="other")).data
     assert none == {"results": [], "complete": True, "next": first["next"]}
@@ -160,11 +160,11 @@ async def test_who_sees_what(config: Config, records: Records, aiohttp_client: A
         *[("created", "new")] * 2,
         *[("updated", "changed"), ("destroyed", "changed")] * 2,
     ]
-    assert await told(client, employee.token) == everything
+    assert await returned(client, employee.token) == everything
     of_own = [("created", "new"), ("updated", "changed"), ("destroyed", "changed")]
     seen = everything if clients_see == "all" else of_own
     for session in (own, other):
-        assert await told(client, session.token) == seen
+        assert await returned(client, session.token) == seen
 
 
 async def test_a_cursor_of_nobody(client: Client, records: Records, application: AppRecord) -> None:
@@ -210,8 +210,8 @@ async def test_a_cursor_that_is_no_longer_kept(client: Client, records: Records,
     )
     assert (await post(client, CHANGES, application.token, after=start["next"])).code_and_body == NOT_KEPT
     kept = [("created", "c"), ("updated", "d")]
-    assert await told(client, application.token, after=second["next"]) == kept
-    assert await told(client, application.token) == kept
+    assert await returned(client, application.token, after=second["next"]) == kept
+    assert await returned(client, application.token) == kept
 
 
 @pytest.mark.parametrize(

@@ -59,7 +59,7 @@ async def test_a_closure(client: Client, connection: asyncpg.Connection, applica
 
 
 async def test_directions(client: Client, connection: asyncpg.Connection, application: AppRecord) -> None:
-    """required_by follows requirements backwards, and tells the cycle's requirement with its own ends."""
+    """required_by follows requirements backwards, and returns the requirement that closes a cycle with its own ends."""
     await insert_edges(connection, CHAIN)
     forwards = await post_closure(client, application.token, direction="requires")
     assert forwards.data == (await post_closure(client, application.token, direction=None)).data
@@ -169,7 +169,7 @@ async def test_a_next_belongs_to_its_question(
 
 
 async def test_a_next_after_a_change(client: Client, connection: asyncpg.Connection, application: AppRecord) -> None:
-    """A next goes on after a change further down, and is refused once the things that were told have changed."""
+    """A next goes on after a change further down, and is refused once the things that were returned have changed."""
     await insert_edges(connection, CHAIN)
     after = (await post_closure(client, application.token, page={"size": 1})).data["page"]["next"]
     further = Reference("User", 9)

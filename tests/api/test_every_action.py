@@ -108,7 +108,7 @@ async def test_action_successful(client: Client, demo: Demo, action: Action) -> 
 async def test_refused_requests(
     client: Client, demo: Demo, action: Action, status: type[Status], request_of: Callable[[str], Request]
 ) -> None:
-    """What is wrong with a request is told by each action in the same way, and nothing is written."""
+    """Each action reports what is wrong with a request in the same way, and nothing is written."""
     answer = await request_of(demo.application_token).send(client, action)
     assert (answer.code, answer.status) == (status.http_code, status.name)
     assert answer.outcome in (None, "none")

@@ -38,7 +38,7 @@ class Follower:
 async def test_lost_replies_and_repeated_calls(
     proxied_client: Client, proxy: Proxy, records: Records, application: AppRecord, user_id: int, *, keyed: bool
 ) -> None:
-    """Each change is told once, whichever call made it, when the reply to its commit was lost and it was repeated."""
+    """Each change is in the feed once, also if the reply to its commit was lost and the call was repeated."""
     client, token = proxied_client, application.token
     follower = Follower(client, token)
     numbers: list[int] = []

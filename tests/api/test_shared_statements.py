@@ -207,7 +207,7 @@ async def test_an_absent_row_refuses_nobody(
     aiohttp_client: AppClient,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Any number of calls that name a row that does not exist are told so: none of them waits for a lock."""
+    """Any number of calls that name a row that does not exist are refused: none of them waits for a lock."""
     # On a busy machine a statement may take longer without waiting for a lock.
     monkeypatch.setattr(blocked_calls, "STUCK_SECONDS", 5.0)
     await records.deploy()

@@ -131,7 +131,7 @@ async def test_what_is_as_listed_is_left_alone(
 async def test_equal_requirements_in_the_table(
     client: Client, records: Records, application: AppRecord, user_id: int, thing: dict[str, Any]
 ) -> None:
-    """Of several that are told apart by nothing, the one with the listed value is kept, or else the oldest."""
+    """Of several that nothing distinguishes, the one with the listed value is kept, or else the oldest."""
     several = [item(user_id, value, requireable=thing, key=key) for key in "xy" for value in ("1", "2", "2")]
     made = records_of(await post(client, CREATE_MANY, application.token, requirements=several))
     ids = [record["id"] for record in made]

@@ -49,7 +49,7 @@ async def until_waiting(client: Client, number: int) -> None:
             await asyncio.sleep(0.01)
 
 
-async def told(call: asyncio.Task[ApiResponse]) -> list[Any]:
+async def returned(call: asyncio.Task[ApiResponse]) -> list[Any]:
     """The values of the events in the answer of a call that should end soon."""
     answer = await asyncio.wait_for(call, SOON_SECONDS)
     assert answer.status == "action-successful", answer.body
@@ -67,7 +67,7 @@ async def test_a_call_waits_for_an_event(client: Client, records: Records, appli
             await asyncio.sleep(0.01)
     assert not any(call.done() for call in calls)
     await records.connection.execute(INSERT, "new")
-    assert [await told(call) for call in calls] == [["new"]] * 20
+    assert [await returned(call) for call in calls] == [["new"]] * 20
     await until_waiting(client, 0)
 
 
@@ -83,7 +83,7 @@ async def test_one_statement_looks_for_all(client: Client, application: AppRecor
         await asyncio.sleep(0.01)
     assert 1 <= database.statements - before <= (time.monotonic() - began) / 0.15 + 1
     watcher_of(client).stop()
-    assert [await told(call) for call in calls] == [[]] * 50
+    assert [await returned(call) for call in calls] == [[]] * 50
     began, before = time.monotonic(), database.statements
     while time.monotonic() < began + 0.4:
         await asyncio.sleep(0.01)
@@ -93,10 +93,10 @@ async def test_one_statement_looks_for_all(client: Client, application: AppRecor
 async def test_an_event_of_before(client: Client, records: Records, application: AppRecord) -> None:
     """A call does not wait if there is an event already; one with wait_seconds 0 never waits."""
     cursor = await cursor_of_now(client, application.token)
-    assert await told(start(client, application.token, cursor, wait_seconds=0)) == []
+    assert await returned(start(client, application.token, cursor, wait_seconds=0)) == []
     await records.connection.execute(INSERT, "old")
     await cursor_of_now(client, application.token)
-    assert await told(start(client, application.token, cursor)) == ["old"]
+    assert await returned(start(client, application.token, cursor)) == ["old"]
 
 
 async def test_the_time_is_over(client: Client, application: AppRecord) -> None:
@@ -125,7 +125,7 @@ async def test_events_for_others(client: Client, records: Records, application: 
     await records.connection.execute(
         "UPDATE requirements SET key = 'wanted', user_id = $1 WHERE value = 'c'", session.user_id
     )
-    assert [await told(call) for call in calls] == [["c"], ["c"]]
+    assert [await returned(call) for call in calls] == [["c"], ["c"]]
 
 
 async def test_a_stop_ends_all_waiting(client: Client, application: AppRecord) -> None:
@@ -134,8 +134,8 @@ async def test_a_stop_ends_all_waiting(client: Client, application: AppRecord) -
     calls = [start(client, application.token, cursor) for _ in range(3)]
     await until_waiting(client, 3)
     watcher_of(client).stop()
-    assert [await told(call) for call in calls] == [[]] * 3
-    assert await told(start(client, application.token, cursor)) == []
+    assert [await returned(call) for call in calls] == [[]] * 3
+    assert await returned(start(client, application.token, cursor)) == []
 
 
 async def test_too_many_waiting_calls(client: Client, application: AppRecord, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -148,7 +148,7 @@ async def test_too_many_waiting_calls(client: Client, application: AppRecord, mo
     assert (refused.code, refused.status, refused.headers["Retry-After"]) == (500, "application-crash", "1")
     assert (await post(client, CHANGES, application.token, after=cursor)).status == "action-successful"
     watcher_of(client).stop()
-    assert [await told(call) for call in calls] == [[], []]
+    assert [await returned(call) for call in calls] == [[], []]
 
 
 async def test_a_caller_who_leaves(client: Client, application: AppRecord) -> None:

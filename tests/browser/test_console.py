@@ -267,7 +267,7 @@ async def test_find_edit_and_destroy_a_requirement(
 
 
 async def test_times_are_relative_and_absolute(page: Page, site: Site) -> None:
-    """A time is told from now and kept up to date; pointing at it, or a click, shows the time in UTC."""
+    """A time is shown relative to now and kept up to date; pointing at it, or a click, shows the time in UTC."""
     await site.database.execute(
         "INSERT INTO audit (actor, action, created_at) VALUES ('Ada', 'change', now() - interval '59 seconds')"
     )

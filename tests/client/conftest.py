@@ -1,4 +1,4 @@
-"""Fixtures: the client, a gateway that fails as it is told, and the service behind it."""
+"""Fixtures: the client, a gateway that fails on command, and the service behind it."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable

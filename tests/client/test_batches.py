@@ -74,7 +74,7 @@ async def test_no_items(call: Calling) -> None:
 
 
 async def test_sync_makes_what_is_listed(call: Calling, records: Records, user: Reference, app: Reference) -> None:
-    """`sync` creates, updates, destroys and keeps; `dry_run` tells the same and changes nothing."""
+    """`sync` creates, updates, destroys and keeps; `dry_run` returns the same and changes nothing."""
     await call("create_many", [NewRequirement(user, app, key) for key in ("kept", "changed", "gone")])
     other = await call("create", user, user)
     wanted = [

@@ -29,7 +29,7 @@ def events_of(pages: list[EventsPage]) -> list[tuple[str, Requirement]]:
 
 
 async def test_every_change_in_order(call: Calling, application: AppRecord, user: Reference) -> None:
-    """Without a cursor, `changes` tells everything; with `follow=False`, it ends where there is nothing new."""
+    """Without a cursor, `changes` returns everything; with `follow=False`, it ends where there is nothing new."""
     made = await call("create", user, user)
     changed = await call("update", made.id, value="new")
     await call("destroy", made.id)

@@ -56,7 +56,7 @@ class Load:
             self.checked["writes"] += 1
 
     async def follow(self, after: str) -> None:
-        """Read what the last event of each page tells, after its cursor: what is read is never older."""
+        """Read what the last event of each page contains, after its cursor: what is read is never older."""
         async for page in self._client.changes(after, page_size=200):
             event = page.results[-1]
             read = await self._client.read(event.requirement.id, read_after=event.cursor)

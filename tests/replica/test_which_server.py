@@ -63,7 +63,7 @@ async def cursor_of_now(client: Client, caller: AppRecord) -> str:
 
 
 def test_only_reads_are_answered_by_replicas() -> None:
-    """The four actions of the contract can be answered by a replica, and none that writes or tells the changes."""
+    """The four actions of the contract can be answered by a replica, and none that writes or returns the changes."""
     assert [action.name for action in READS] == ["read", "index", "closure", "path"]
 
 
@@ -94,7 +94,7 @@ async def test_pages_go_on_at_either_server(client: Client, demo: Demo) -> None:
 async def test_writes_and_changes_stay_on_the_primary(
     client: Client, cluster: Cluster, application: AppRecord, user_id: int
 ) -> None:
-    """While the standby replays nothing, a change is told by the feed at once."""
+    """While the standby replays nothing, the feed returns a change at once."""
     before = await cursor_of_now(client, application)
     async with cluster.paused():
         requirement_id = await create(client, application, user_id, "new")

@@ -25,7 +25,7 @@ def retention(config: Config) -> RetentionConfig:
 
 
 async def purge(connection: asyncpg.Connection, retention: RetentionConfig) -> int:
-    """Purge, and return the number of changes that are no longer told."""
+    """Purge, and return the number of changes that the feed no longer returns."""
     return await purge_changes(connection, retention, "test")
 
 
@@ -45,7 +45,9 @@ async def wait_for_other_transactions(connection: asyncpg.Connection) -> None:
             pass
 
 
-async def told(connection: asyncpg.Connection, after: Position | None = None) -> list[tuple[str, str | None]] | None:
+async def returned(
+    connection: asyncpg.Connection, after: Position | None = None
+) -> list[tuple[str, str | None]] | None:
     """The change and the value of each event after a position; None if it is no longer kept."""
     await wait_for_other_transactions(connection)
     feed = await read_feed(connection)
@@ -59,11 +61,11 @@ async def test_nothing_is_purged_before_its_time(connection: asyncpg.Connection,
     await connection.execute("UPDATE requirements SET created_at = '1999-01-01Z', updated_at = '1999-01-01Z'")
     for _ in range(3):
         assert await purge(connection, retention) == 0
-    assert len(await told(connection) or []) == 2
+    assert len(await returned(connection) or []) == 2
 
 
 async def test_old_changes_are_purged(connection: asyncpg.Connection, retention: RetentionConfig) -> None:
-    """Changes of before are no longer told, wherever they stand; those of later are, and the table stays."""
+    """Earlier changes are no longer returned, wherever they are stored; later ones are, and the table stays."""
     for value in ("unchanged", "changed", "gone"):
         await connection.execute(INSERT, value)
     await connection.execute("UPDATE requirements SET value = 'changed!' WHERE value = 'changed'")
@@ -71,13 +73,13 @@ async def test_old_changes_are_purged(connection: asyncpg.Connection, retention:
     await age(connection, retention)
     await connection.execute(INSERT, "new")
     assert await purge(connection, retention) == 5
-    assert await told(connection) == [("created", "new")]
+    assert await returned(connection) == [("created", "new")]
     assert await connection.fetchval("SELECT count(*) FROM requirements") == 3
     assert await connection.fetchval("SELECT count(*) FROM changes") == 0
     await connection.execute("UPDATE requirements SET value = value || '?' WHERE value = 'unchanged'")
-    assert await told(connection) == [("created", "new"), ("updated", "unchanged?")]
+    assert await returned(connection) == [("created", "new"), ("updated", "unchanged?")]
     assert await purge(connection, retention) == 1
-    assert await told(connection) == [("created", "new"), ("updated", "unchanged?")]
+    assert await returned(connection) == [("created", "new"), ("updated", "unchanged?")]
 
 
 async def test_the_key_of_a_create_is_kept(connection: asyncpg.Connection, retention: RetentionConfig) -> None:
@@ -110,9 +112,9 @@ async def test_a_reader_who_has_read_everything(connection: asyncpg.Connection, 
     assert await purge(connection, retention) == 2
     await age(connection, retention)
     assert await purge(connection, retention) == 0
-    assert await told(connection, page.next) == []
-    assert await told(connection, page.events[0].position) is None
-    assert await told(connection, feed.kept_after) is None
+    assert await returned(connection, page.next) == []
+    assert await returned(connection, page.events[0].position) is None
+    assert await returned(connection, feed.kept_after) is None
 
 
 async def test_an_open_transaction_is_not_purged(
@@ -125,7 +127,7 @@ async def test_an_open_transaction_is_not_purged(
         await purge(connection, retention)
         await connection.execute(OLD)
     assert await purge(connection, retention) == 0
-    assert await told(connection) == [("created", "open"), ("created", "held back")]
+    assert await returned(connection) == [("created", "open"), ("created", "held back")]
 
 
 async def test_a_key_outlives_the_purge_of_its_creation(
@@ -140,21 +142,21 @@ async def test_a_key_outlives_the_purge_of_its_creation(
     await purge(connection, retention)
     await purge(connection, retention)
     assert await connection.fetchval(found, uid) == 1
-    assert await told(connection) == [("destroyed", "a")]
+    assert await returned(connection) == [("destroyed", "a")]
     await age(connection, retention)
     await purge(connection, retention)
     assert await connection.fetchval(found, uid) == 0
-    assert await told(connection) == []
+    assert await returned(connection) == []
 
 
 async def test_zero_days(connection: asyncpg.Connection, retention: RetentionConfig) -> None:
     """With zero days, a purge takes all that could be read when it began."""
     await connection.execute(INSERT, "a")
     async with asyncio.timeout(10):
-        while await told(connection):
+        while await returned(connection):
             await purge(connection, replace(retention, changes_days=0))
     await connection.execute(INSERT, "b")
-    assert await told(connection) == [("created", "b")]
+    assert await returned(connection) == [("created", "b")]
 
 
 async def test_marks_of_another_database_do_not_count(
@@ -166,4 +168,4 @@ async def test_marks_of_another_database_do_not_count(
     await connection.execute("UPDATE change_marks SET transaction_id = '1000000000000'")
     await connection.execute("UPDATE feed SET identity = 'another'")
     assert await purge(connection, retention) == 0
-    assert await told(connection) == [("created", "a")]
+    assert await returned(connection) == [("created", "a")]

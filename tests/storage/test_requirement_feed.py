@@ -87,7 +87,7 @@ async def until_read(reader: Reader, expected: list[tuple[str, str | None]]) -> 
 async def test_an_open_transaction_delays_and_never_skips(
     connection: asyncpg.Connection, other: asyncpg.Connection, database_url: str
 ) -> None:
-    """What is committed after the begin of an open transaction is told when this one has ended, in order."""
+    """What is committed after the begin of an open transaction is returned when this one has ended, in order."""
     async with connected(database_url) as third:
         reader = Reader(third)
         await connection.execute(INSERT, None, "first")
@@ -103,7 +103,7 @@ async def test_an_open_transaction_delays_and_never_skips(
 async def test_a_transaction_that_is_rolled_back_is_not_told(
     connection: asyncpg.Connection, other: asyncpg.Connection
 ) -> None:
-    """Only committed changes are told, with or without a gap in the ids."""
+    """Only committed changes are returned, with or without a gap in the ids."""
     reader = Reader(connection)
     rolled_back = other.transaction()
     await rolled_back.start()
@@ -130,7 +130,7 @@ async def test_ids_in_another_order_than_transactions(
 async def test_the_transaction_that_began_first_changes_last(
     connection: asyncpg.Connection, other: asyncpg.Connection, change: str
 ) -> None:
-    """The changes of one requirement are told in the order in which they were made, not that of their transactions."""
+    """The changes of one requirement are returned as they were made, not in the order of their transactions."""
     reader = Reader(connection)
     await connection.execute(INSERT, None, "new")
     async with transaction(other):
@@ -229,9 +229,9 @@ async def test_a_dump_of_a_server_that_was_further_on_without_events(connection:
 
 
 async def test_a_dump_of_a_server_that_was_further_on(connection: asyncpg.Connection) -> None:
-    """Events that a dump brought from later transactions are not kept; all that is written afterwards is told in order.
+    """Events of a dump from later transactions are not kept; all that is written afterwards is returned in order.
 
-    Also the next change of such a requirement is told at once, and not after the transactions of the other server.
+    Also the next change of such a requirement is returned at once, and not after the transactions of the other server.
     """
     await read_feed(connection)
     for value in ("a", "b"):

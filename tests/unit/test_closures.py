@@ -93,7 +93,7 @@ def test_pages_hold_everything_once(edges: list[Edge], max_depth: int, size: int
 
 
 def test_a_page_after_a_change_is_refused() -> None:
-    """A page goes on only while the things that were told are the same, at the same depths."""
+    """A page goes on only while the things that were returned are the same, at the same depths."""
     first, second, third, fourth = THINGS[1:5]
     edges = [Edge(1, ORIGIN, first), Edge(2, first, second), Edge(3, second, third), Edge(4, third, fourth)]
     position = page_of(edges, size=2).next

@@ -96,7 +96,7 @@ async def test_every_value_of_every_column_is_shown(browser: Browser, populated:
     ],
 )
 async def test_far_dates_are_told(browser: Browser, populated: asyncpg.Connection, stored: str, shown: str) -> None:
-    """A time that no datetime can hold is told as what lies beyond; any other has its form in UTC."""
+    """A time that no datetime can hold is shown as what lies beyond; any other has its form in UTC."""
     for table, path in (("requirements", "/requirements/1"), ("audit", "/audit"), ("sessions", "/access")):
         await populated.execute(f"UPDATE {table} SET created_at = '{stored} UTC'".replace("infinity UTC", "infinity"))  # noqa: S608
         assert shown in (await browser.get(path)).text

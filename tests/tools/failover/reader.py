@@ -1,4 +1,4 @@
-"""Read what the follower of the change feed was last told, from whichever server answers."""
+"""Read what the last event of the change feed's follower contains, from whichever server answers."""
 
 import asyncio
 import contextlib

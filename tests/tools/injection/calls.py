@@ -35,7 +35,7 @@ WHERE key = $1 AND change <> 'created'
 ORDER BY changes.id
 """
 
-# The feed tells a change once no transaction is open that began before it.
+# The feed returns a change once no transaction is open that began before it.
 TOLD = """
 SELECT pg_snapshot_xmin(pg_current_snapshot()) > max(transaction_id) FROM requirements WHERE id = $1
 """

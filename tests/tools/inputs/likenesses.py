@@ -59,7 +59,7 @@ class Errors(_Likeness):
 class Events(_Likeness):
     """Events of the feed: these changes of records with a key, in the order of their calls.
 
-    The changes of one call are to different requirements, and may be told in any order.
+    The changes of one call are to different requirements, and may be returned in any order.
     """
 
     def __init__(self, calls: Sequence[Sequence[Record]], key: str) -> None:

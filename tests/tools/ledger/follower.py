@@ -60,7 +60,7 @@ class Replay:
         requirement = event["requirement"]
         if event["cursor"] in self._cursors:
             self.doubles += 1
-            self.problems.append(f"told twice: {event}")
+            self.problems.append(f"returned twice: {event}")
             return
         self._cursors.add(event["cursor"])
         before = self.rows.pop(requirement["id"], None)
@@ -70,7 +70,7 @@ class Replay:
         if event["change"] != "created" and before is None:
             self._miss(f"changed before it was created: {event}")
         if event["change"] == "destroyed" and before not in (None, requirement):
-            self._miss(f"destroyed, but the last event told another record: {event}")
+            self._miss(f"destroyed, but the last event has another record: {event}")
         if event["change"] != "destroyed":
             self.rows[requirement["id"]] = requirement
 

@@ -123,7 +123,7 @@ async def destroyed_another(ledger: Ledger, subject: Subject) -> None:
 
 
 async def sync_without_its_event(ledger: Ledger, subject: Subject) -> None:
-    """A sync whose answer tells of a change that was not made."""
+    """A sync whose answer contains a change that was not made."""
     call = sync(ledger, subject)
     result = await ledger.synced(call, destroyed=[subject.id])
     await ledger.as_service("DELETE FROM requirements WHERE id = (SELECT max(id) FROM requirements)")

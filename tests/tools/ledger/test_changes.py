@@ -154,7 +154,7 @@ async def changed_after_its_end(ledger: Ledger, subject: Subject) -> None:
 
 
 async def events_in_another_order(ledger: Ledger, subject: Subject) -> None:
-    """An update that the feed tells before the create."""
+    """An update that the feed returns before the create."""
     await ledger.made(update(ledger, subject))
     await ledger.connection.execute("UPDATE changes SET transaction_id = '1'::xid8 WHERE change = 'updated'")
 

@@ -93,7 +93,7 @@ async def fail_for_ever(system: SystemUnderTest) -> AsyncIterator[None]:
 
 @fault(2, long=20, unknowns_per_second=0)
 async def make_postgres_read_only(system: SystemUnderTest) -> AsyncIterator[None]:
-    """PostgreSQL refuses writes: each call is told so at once, and /ready says it."""
+    """PostgreSQL refuses writes: each call is refused at once, and /ready reports it."""
     await system.execute("ALTER SYSTEM SET default_transaction_read_only = on", "SELECT pg_reload_conf()")
     try:
         await _until_unready(system)
