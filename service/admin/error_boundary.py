@@ -2,7 +2,6 @@
 
 import secrets
 
-import sentry_sdk
 import structlog
 from aiohttp import web
 from aiohttp.typedefs import Handler
@@ -10,6 +9,7 @@ from structlog.contextvars import bound_contextvars
 
 from service.admin import keys
 from service.database.errors import DatabaseError
+from service.observability import error_reports
 
 log = structlog.get_logger()
 
@@ -28,7 +28,7 @@ async def admin_error_boundary(request: web.Request, handler: Handler) -> web.St
             return _error_response(503, f"The database does not answer. Try again in a moment. ({request_id})")
         except Exception as error:
             log.exception("ops-request-failed")
-            sentry_sdk.capture_exception(error)
+            error_reports.report(error)
             return _error_response(
                 500, f"Something went wrong. The log entries with this id show the cause. ({request_id})"
             )

@@ -1,7 +1,6 @@
 """Validators of single settings."""
 
 from marshmallow import ValidationError, validate
-from sentry_sdk.utils import BadDsn, Dsn
 
 from service.config.database_url import parse_database_url
 from service.config.libpq_parameters import DatabaseUrlError
@@ -59,6 +58,8 @@ def standbys_url(text: str) -> None:
 
 def sentry_dsn(text: str) -> None:
     """Raise `ValidationError` unless `text` is a Sentry DSN. The message omits it: it is a secret."""
+    from sentry_sdk.utils import BadDsn, Dsn  # noqa: PLC0415 - takes longer to import than most commands take to run
+
     try:
         Dsn(text)
     except (BadDsn, ValueError):

@@ -3,7 +3,6 @@
 import asyncio
 from dataclasses import dataclass
 
-import sentry_sdk
 import structlog
 
 from service.config import MandrillConfig
@@ -15,6 +14,7 @@ from service.mail.errors import MandrillError
 from service.mail.mandrill import Mandrill
 from service.mail.message import compose
 from service.mail.outbox import Outbox
+from service.observability import error_reports
 from service.storage.emails import Claimed, find_own_email
 
 # Part of a request's time that is reserved for storing the result of its e-mail.
@@ -101,7 +101,7 @@ class EmailSender:
         log.warning("email-not-accepted", email=email.id, attempt=email.attempt, dead=settled.dead, reason=str(error))
         # The request that made a first attempt reports its failure itself.
         if settled.dead and request_id is None:
-            sentry_sdk.capture_exception(error)
+            error_reports.report(error)
 
     async def _send(self, email: Claimed, send_by: float) -> MandrillError | None:
         remaining = send_by - asyncio.get_running_loop().time()
@@ -117,7 +117,7 @@ class EmailSender:
         error = _exception(task)
         if error is not None:
             log.error("email-attempt-crashed", exc_info=error)
-            sentry_sdk.capture_exception(error)
+            error_reports.report(error)
 
     async def drain(self, deadline: float) -> None:
         """Wait for the attempts in progress until `deadline`, then cancel the rest.

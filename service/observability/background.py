@@ -4,8 +4,9 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable
 
-import sentry_sdk
 import structlog
+
+from service.observability import error_reports
 
 RESTART_SECONDS = 1.0
 
@@ -24,7 +25,7 @@ async def run_forever(name: str, work: Work) -> None:
             await work()
         except Exception as error:
             log.exception("background-work-failed", work=name)
-            sentry_sdk.capture_exception(error)
+            error_reports.report(error)
             await asyncio.sleep(RESTART_SECONDS)
         else:
             return

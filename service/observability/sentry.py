@@ -1,4 +1,4 @@
-"""Error reports to Sentry, without secrets and without data that a caller sent."""
+"""What `error_reports` sends to Sentry: no secrets, and no data that a caller sent."""
 
 import re
 import sys
@@ -45,20 +45,17 @@ _SQL_VALUES = re.compile(
 
 
 def start(
-    dsn: str | None,
+    dsn: str,
     environment: str,
     release: str,
     *,
     transport: "Transport | type[Transport] | None" = None,
 ) -> None:
-    """Start to report unhandled and captured errors of this process to `dsn`. Without a `dsn`, do nothing.
+    """Start to report unhandled and captured errors of this process to `dsn`.
 
-    Call it in each process, before the application is created. `transport` replaces the HTTPS transport. Errors that
-    libraries log are reported too; the service's own log lines are not. Raises `sentry_sdk.utils.BadDsn` for a
-    malformed `dsn`.
+    `transport` replaces the HTTPS transport. Errors that libraries log are reported too; the service's own log lines
+    are not. Raises `sentry_sdk.utils.BadDsn` for a malformed `dsn`.
     """
-    if not dsn:
-        return
     sentry_sdk.init(
         dsn=dsn,
         environment=environment,

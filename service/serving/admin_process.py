@@ -5,7 +5,6 @@ import os
 import signal
 import socket
 
-import sentry_sdk
 import uvloop
 from aiohttp import web
 
@@ -16,7 +15,7 @@ from service.api.actions import ACTIONS
 from service.api.aiohttp_internals import use_bare_http_errors
 from service.config import Config
 from service.metrics.files import metrics_folder_from_environment
-from service.observability import logs, sentry
+from service.observability import error_reports, logs
 from service.observability.secrets import protect
 
 # A streaming page never completes, so it is cancelled after this.
@@ -30,11 +29,11 @@ def run_console(config: Config, listener: socket.socket, lifeline: int, ready: i
     """
     with logs.configure(config.logging.level, config.logging.format):
         protect(*config.secrets, console_password(config))
-        sentry.start(config.sentry.dsn, config.sentry.environment, __version__)
+        error_reports.start(config.sentry.dsn, config.sentry.environment, __version__)
         use_bare_http_errors()
         app = create_ops_app(config, metrics_folder_from_environment(), [action.route for action in ACTIONS])
         uvloop.run(_serve(app, listener, lifeline, ready))
-        sentry_sdk.flush(timeout=1)
+        error_reports.flush(seconds=1)
 
 
 async def _serve(app: web.Application, listener: socket.socket, lifeline: int, ready: int) -> None:

@@ -5,7 +5,6 @@ import logging
 import os
 import socket
 
-import sentry_sdk
 import structlog
 import uvloop
 from aiohttp import http_parser, web
@@ -19,7 +18,7 @@ from service.api.readiness import all_ok
 from service.config import Config
 from service.metrics.definitions import Metrics
 from service.metrics.files import write_as
-from service.observability import logs, sentry
+from service.observability import error_reports, logs
 from service.observability.secrets import protect
 from service.serving.draining import shut_down_gracefully
 from service.serving.listener import BACKLOG
@@ -62,12 +61,12 @@ def run_worker(
     with logs.configure(config.logging.level, config.logging.format) as log_lines:
         protect(*config.secrets)
         logging.getLogger("aiohttp.server").addFilter(MalformedRequestFilter())
-        sentry.start(config.sentry.dsn, config.sentry.environment, __version__)
+        error_reports.start(config.sentry.dsn, config.sentry.environment, __version__)
         _check_parser()
         use_bare_http_errors()
         app = create_app(config, Metrics(name), log_lines.requests)
         served = uvloop.run(_serve(app, config, listener, lifeline, ready, must_become_ready=must_become_ready))
-        sentry_sdk.flush(timeout=1)
+        error_reports.flush(seconds=1)
     return served
 
 

@@ -4,6 +4,8 @@ import base64
 import json
 import logging
 import secrets as random
+import subprocess
+import sys
 from collections.abc import Iterator
 from urllib.parse import quote
 
@@ -15,7 +17,7 @@ from pytest_aiohttp.plugin import AiohttpClient
 from sentry_sdk.envelope import Envelope
 from sentry_sdk.transport import Transport
 
-from service.observability import secrets, sentry
+from service.observability import error_reports, secrets, sentry
 
 DSN = "https://public@sentry.invalid/1"
 # The second one has characters that each encoding escapes. Both are random, because Sentry quotes source lines.
@@ -159,5 +161,12 @@ def test_transactions_are_cleaned_like_events() -> None:
 def test_without_a_dsn_nothing_starts(monkeypatch: pytest.MonkeyPatch) -> None:
     """Without a DSN, Sentry is not started, even if SENTRY_DSN is set in the environment."""
     monkeypatch.setenv("SENTRY_DSN", DSN)
-    sentry.start(None, "tests", "1.0")
+    error_reports.start(None, "tests", "1.0")
     assert not sentry_sdk.get_client().is_active()
+
+
+def test_without_a_dsn_the_sdk_is_not_imported() -> None:
+    """A process that reports nothing does not spend memory and time on the SDK."""
+    modules = "service.cli, service.serving.worker, service.serving.admin_process"
+    command = f"import sys, {modules}; sys.exit('sentry_sdk' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", command], check=False).returncode == 0  # noqa: S603 - our own command

@@ -1,6 +1,5 @@
 """The only middleware that catches every exception: each error is answered as an envelope that hides its cause."""
 
-import sentry_sdk
 import structlog
 from aiohttp import web
 from aiohttp.typedefs import Handler
@@ -11,6 +10,7 @@ from service.api.envelope import respond
 from service.database.errors import ConnectionLost, NotConnected, ServerReadOnly, StatementTimeout
 from service.domain.statuses import ApplicationCrash, IdentifyRequestError, Outcome, Refusal, RouteNonExistent
 from service.mail.errors import MandrillError
+from service.observability import error_reports
 
 log = structlog.get_logger()
 
@@ -49,9 +49,7 @@ def _report(request: web.Request, refusal: Refusal, cause: BaseException) -> Non
     details = {"reason": f"{type(cause).__name__}: {cause}"} if expected else {"exc_info": cause}
     with bound_contextvars(request_id=request[keys.REQUEST_ID]):
         log.error("request-failed", status=refusal.name, outcome=refusal.outcome, **details)
-        # Building the event takes 25 ms, even if nobody receives it.
-        if sentry_sdk.get_client().is_active():
-            sentry_sdk.capture_exception(cause)
+        error_reports.report(cause)
 
 
 def _notify(request: web.Request, error: BaseException) -> None:
