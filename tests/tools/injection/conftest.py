@@ -106,7 +106,16 @@ def make_harness(
             session = await records.session()
             token, owner = session.token, Owner(user_id, None, session.user_id, session.id)
         made = Harness(
-            client, injector, tracker, records.connection, token, owner, KINDS[action], emails=emails, **setup
+            client,
+            injector,
+            tracker,
+            records.connection,
+            token,
+            owner,
+            KINDS[action],
+            emails=emails,
+            attempts=3 if limits else 1,
+            **setup,
         )
         await made.begin()
         return made

@@ -79,6 +79,7 @@ class Harness:
     emails: bool = False
     concurrent: bool = False
     cold: bool = False
+    attempts: int = 1  # at a call without a fault: with short timeouts, one may fail on a busy machine
     cases: int = 0
     outcomes: Counter[str] = field(default_factory=Counter)
     operations: Counter[str] = field(default_factory=Counter)
@@ -162,16 +163,28 @@ class Harness:
 
     async def _check_retry(self, exchange: Exchange, before: State) -> list[str]:
         """A retry with the same key must return what was done once, whatever the first attempt's outcome."""
-        again = await self._ask(exchange.marker)
+        for attempt in range(1, self.attempts + 1):
+            again = await self._ask(exchange.marker)
+            if again.outcome == "ok" or attempt == self.attempts:
+                break
         after = await self._state(exchange.marker)
         if again.outcome != "ok" or after.carried_out != 1 or (before.carried_out and after.data != before.data):
             return [f"retry: {summary(again)}, carried out {after.carried_out} times"]
         assert isinstance(again.answer, ApiResponse)
+        if attempt > 1 and again.answer.outcome == "replayed":
+            return []
         expected = "replayed" if before.carried_out else self.kind.done
         return [] if again.answer.outcome == expected else [f"retry: {again.answer.outcome}, not {expected}"]
 
     async def _check_next_request(self) -> list[str]:
         """Return what is wrong with the next request, which has no fault."""
+        for _ in range(self.attempts):
+            found = await self._check_one_request()
+            if not found:
+                break
+        return found
+
+    async def _check_one_request(self) -> list[str]:
         await self._prepare(name := f"plain-{next(self._numbers)}")
         exchange = await self._ask(name)
         state = await self._state(name)
