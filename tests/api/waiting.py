@@ -19,3 +19,12 @@ async def wait_until(connection: asyncpg.Connection, query: str, *args: object, 
     async with asyncio.timeout(seconds):
         while not await connection.fetchval(query, *args):
             pass
+
+
+async def wait_for_other_transactions(connection: asyncpg.Connection) -> None:
+    """Wait until all transactions have ended that run now. Those of other tests on this server delay the feed."""
+    (row,) = await connection.fetch("SELECT pg_snapshot_xmax(pg_current_snapshot())::text AS next")
+    ended = "SELECT pg_snapshot_xmin(pg_current_snapshot()) >= $1::text::xid8"
+    async with asyncio.timeout(10):
+        while not await connection.fetchval(ended, row["next"]):
+            pass

@@ -12,6 +12,7 @@ from service.domain.feed import FeedFilters, Position
 from service.storage.requirement_feed import read_feed, read_feed_page
 from service.storage.retention import purge_changes
 from tests.api.feed import INSERT
+from tests.api.waiting import wait_for_other_transactions
 
 EVERYONE = Viewer(sees_all=True, user_id=None)
 OLD = "UPDATE change_marks SET marked_at = now() - interval '31 days'"
@@ -34,15 +35,6 @@ async def age(connection: asyncpg.Connection, retention: RetentionConfig) -> Non
     await wait_for_other_transactions(connection)
     await purge(connection, retention)
     await connection.execute(OLD)
-
-
-async def wait_for_other_transactions(connection: asyncpg.Connection) -> None:
-    """Wait until all transactions have ended that run now. Those of other tests on this server delay the feed."""
-    (row,) = await connection.fetch("SELECT pg_snapshot_xmax(pg_current_snapshot())::text AS next")
-    ended = "SELECT pg_snapshot_xmin(pg_current_snapshot()) >= $1::text::xid8"
-    async with asyncio.timeout(10):
-        while not await connection.fetchval(ended, row["next"]):
-            pass
 
 
 async def returned(

@@ -16,6 +16,7 @@ from service.domain.callers import Viewer
 from service.domain.feed import Event, FeedFilters, FeedPage, Position
 from service.domain.lists import ROWS_READ_PER_ROW
 from service.storage.requirement_feed import Feed, read_feed, read_feed_page, read_newest_position
+from tests.api.waiting import wait_for_other_transactions
 from tests.databases import connected
 
 EVERYONE = Viewer(sees_all=True, user_id=None)
@@ -322,6 +323,7 @@ async def test_a_page_reads_few_rows(connection: asyncpg.Connection, mode: str) 
         )
     await connection.execute("UPDATE requirements SET value = 'x' WHERE id % 3 = 0")
     await connection.execute("ANALYZE requirements, changes")
+    await wait_for_other_transactions(connection)
     for name, chosen in filters.items():
         page: FeedPage | None = FeedPage((), Position(), complete=False)
         for _ in range(4):
