@@ -47,7 +47,7 @@ fuzz: tools ## Send 100,000 generated requests and check every response; FUZZ_SE
 sabotage: tools ## Plant bugs in copies of the code and check that their tests fail; ARGS=NAME plants one
 	@exec $(BIN) tests.tools.sabotage $(ARGS)
 
-injection: tools ## Make each operation of each kind of request fail in every way, in 2 minutes
+injection: tools ## Make each operation of each action fail in every way, in 2 minutes
 	@ALL_FAULTS=1 $(BIN) pytest -n $(JOBS) tests/tools/injection $(ARGS)
 
 ledger: tools ## Inject faults under load for 90 s and compare every response with the table; ARGS="--list" lists faults

@@ -49,7 +49,7 @@ SchemaFactory = Callable[[Collection[str]], ParamsSchema]
 
 @cache
 def schema_of(factory: SchemaFactory, association_types: tuple[str, ...]) -> ParamsSchema:
-    """The schema that `factory` makes. Making one takes as long as hundreds of requests, so apps share it."""
+    """The schema that `factory` makes. Apps share it: making those of all actions takes milliseconds."""
     return factory(association_types)
 
 

@@ -31,8 +31,9 @@ CREATE TABLE change_marks (
     CONSTRAINT change_marks_pkey PRIMARY KEY (transaction_id, marked_at)
 );
 
--- Bind the feed to this database, if it is not bound to it yet. If changes have transaction ids that this server has not reached,
--- they came with a dump of another server, and would be read late and in a wrong order: then the feed begins anew.
+-- Bind the feed to this database, if it is not bound to it yet. If changes have transaction ids that this server has not
+-- reached, they came with a dump of another server, and would be read late and in a wrong order: then the feed begins
+-- anew.
 -- No change may be made meanwhile, so that each is made either before, or after with a greater id and transaction id.
 -- Writers wait behind the lock, so it is not waited for long. It runs with the owner's privileges, because readers call it.
 CREATE FUNCTION adopt_feed() RETURNS void

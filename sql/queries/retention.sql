@@ -40,14 +40,15 @@ WHERE
 RETURNING id;
 
 -- name: purge_changes
--- Delete changes whose transaction ended longer ago than the retention time. A mark shows when it had ended.
+-- Delete changes whose transaction ended longer ago than the retention time. A mark shows that it had ended by then.
 --   $1  interval  retention time
 -- It deletes the beginning of the feed, also the part that is stored in the table requirements, and stores the new
 -- beginning of the feed in the same statement. A mark is below every transaction that was running, so readers could see
 -- what is deleted.
--- So that a repeated create finds its creation, one with an Idempotency-Key is kept as long as the requirement exists,
--- and any creation is kept as long as the change "destroyed" of its requirement.
--- Returns the number of changes that were removed from the feed, and of those that were kept only for their key until now.
+-- A repeated create must find its creation. So the change "created" of a call with an Idempotency-Key is kept while its
+-- requirement exists, and every such change of the service while the change "destroyed" of its requirement is kept.
+-- Returns how many changes the feed has lost, plus how many that it had lost before, and that were kept only for their
+-- key, are deleted now.
 WITH mark AS MATERIALIZED (
     SELECT transaction_id FROM change_marks
     WHERE marked_at <= now() - $1::interval

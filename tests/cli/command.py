@@ -19,8 +19,8 @@ from tests.serving.process import environment
 PROGRAM = (sys.executable, "-m", "service")
 PATIENCE_SECONDS = 30
 
-# Importing the command line takes ten times as long as most commands. This server has imported it, and each command is
-# a fork of it.
+# Importing the command line takes ten times as long as most commands. This server imports it, if pytest was started in
+# the root of the repository, and each command is a fork of it.
 FORK_SERVER = multiprocessing.get_context("forkserver")
 FORK_SERVER.set_forkserver_preload([__name__])
 
@@ -67,7 +67,9 @@ class CommandLine:
             )
             process.start()
             await asyncio.to_thread(process.join, PATIENCE_SECONDS)
-            assert process.exitcode is not None, "timeout"
+            if process.exitcode is None:
+                process.kill()
+                raise TimeoutError
             return Done(process.exitcode, output.read_text("utf-8"), errors.read_text("utf-8"))
 
     async def in_new_interpreter(self, *arguments: str, **environ: str) -> Done:
@@ -108,7 +110,7 @@ class CommandLine:
 
 
 def _run(arguments: tuple[str, ...], folder: Path, environ: Mapping[str, str], output: Path, errors: Path) -> None:
-    """Run a command in this process, which was forked for it, as `python -m service` would."""
+    """Run a command in this process, which was forked for it. Unlike with `python -m service`, Python runs already."""
     for number, path, mode in (0, os.devnull, os.O_RDONLY), (1, output, os.O_WRONLY), (2, errors, os.O_WRONLY):
         os.dup2(os.open(path, mode | os.O_CREAT), number)
     os.environ.clear()

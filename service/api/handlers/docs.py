@@ -54,7 +54,7 @@ async def show_docs(request: web.Request) -> web.Response:  # noqa: ARG001 - as 
 def routes(render: Callable[[], bytes]) -> list[web.RouteDef]:
     """The routes of `/`, the document, its page, and the files of the page. None of them accepts HEAD.
 
-    `render` makes the document when it is first asked for: that takes longer than everything else at the start.
+    `render` makes the document when it is first asked for: that takes longer than making the rest of the app.
     """
     document = cache(lambda: Page("openapi.json", render()))
 

@@ -40,6 +40,12 @@ def violations(
     return found
 
 
+def may_be_late(exchange: Exchange, kind: CallKind, state: State) -> bool:
+    """Whether an answer without a fault is a true crash: a busy machine exceeds the short timeouts of a test."""
+    crashed = exchange.answer is not None and exchange.answer.status == "application-crash"
+    return crashed and not state.problems and not _of_state(exchange, kind, state)
+
+
 def _of_state(exchange: Exchange, kind: CallKind, state: State) -> list[str]:
     least, most = {"ok": (1, 1), "fail": (0, 0), "unknown": (0, 1)}[exchange.outcome] if kind.done else (0, 0)
     if not least <= state.carried_out <= most:

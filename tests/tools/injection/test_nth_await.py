@@ -52,7 +52,7 @@ class Setup(NamedTuple):
     concurrent: bool = False
 
 
-# `make test` injects two faults into each kind of request: a lost result and a refusal. `make injection` injects all.
+# In the first test, `make test` injects two faults, a lost result and a refusal; `make injection` all that are listed.
 INJECT_ALL = "ALL_FAULTS" in os.environ
 TWO_FAULTS = (RESET, NOT_UNIQUE)
 

@@ -1,4 +1,4 @@
-"""Tell everything that a thing requires, directly or through others, or everything that requires it."""
+"""Find everything that a thing requires, directly or through others, or everything that requires it."""
 
 from functools import partial
 from typing import Any
