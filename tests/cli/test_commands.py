@@ -241,7 +241,7 @@ async def test_purge(command: CommandLine, records: Records) -> None:
         ["notifications", "1"],
         nothing,
     ]
-    await records.connection.execute("UPDATE change_marks SET marked_at = now() - interval '31 days'")
+    await records.connection.execute("UPDATE change_marks SET marked_at = marked_at - interval '31 days'")
     assert (await command("purge")).table[-1] == ["changes", "1"]
     assert await records.connection.fetchval("SELECT state FROM emails") == "pending"
 

@@ -15,7 +15,7 @@ from tests.api.feed import INSERT
 from tests.api.waiting import wait_for_other_transactions
 
 EVERYONE = Viewer(sees_all=True, user_id=None)
-OLD = "UPDATE change_marks SET marked_at = now() - interval '31 days'"
+OLD = "UPDATE change_marks SET marked_at = marked_at - interval '31 days'"
 DESTROY = "DELETE FROM requirements WHERE value = $1"
 
 

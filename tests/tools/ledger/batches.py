@@ -56,7 +56,9 @@ class Batches:
     def destroy_many(self) -> Batch:
         """Up to three requirements that others change, too, and others of earlier batches."""
         shared = self._choose.randint(0, MOST_CHANGEABLE)
-        ids = [subject.id for subject in [*self._subjects.some(shared), *self._subjects.spared(self._count() - shared)]]
+        chosen = [*self._subjects.some(shared), *self._subjects.spared(self._count() - shared)]
+        # The answers to a call and to its repetition spare the same requirements.
+        ids = list(dict.fromkeys(subject.id for subject in chosen))
         bad = self._choose.randint(0, len(ids)) if not ids or self._choose.random() < 0.2 else None
         if bad is not None:
             ids.insert(bad, FAR + bad)
