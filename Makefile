@@ -7,8 +7,8 @@
 unexport PYTHONDONTWRITEBYTECODE
 
 BIN := .venv/bin/python -m
-# Most tests spend most of their time waiting. JOBS=1 runs them one at a time.
-JOBS := 4
+# Tests wait for a part of their time, so three keep two cores busy. JOBS=1 runs them one at a time.
+JOBS := 3
 # In the order of tests/conftest.py, which starts with the longest files.
 PYTEST := pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder
 # What the given server runs; tests of `serving` and `security` start their own. The OpenAPI document has no SQL in it.
