@@ -59,6 +59,8 @@ async def test_only_the_primary_says_that_a_walk_is_too_long(
         assert answer.data["results"] == []
 
 
+# With an id of its own: other tests need the first requirement of the cluster.
 LINK = """
-INSERT INTO requirements (requireable_type, requireable_id, required_type, required_id) VALUES ('User', $1, 'User', $2)
+INSERT INTO requirements (id, requireable_type, requireable_id, required_type, required_id)
+VALUES ((1::bigint << 40) + $1, 'User', $1, 'User', $2)
 """
