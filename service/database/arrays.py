@@ -1,6 +1,6 @@
 """Arrays as text, which costs a third of the driver's encoding of each element.
 
-The driver also asks the server about an array type other than text[] once in each connection, which takes 5 ms.
+For any array type but text[], the driver also queries the server once per connection, which takes 5 ms.
 """
 
 from collections.abc import Iterable

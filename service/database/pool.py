@@ -78,8 +78,8 @@ class Database:
 
         `timeout`, in seconds, covers both waiting for a connection and running the statement. With `short_waits`, the
         statement waits for a lock at most `SHORT_LOCK_TIMEOUT_SECONDS`, not `lock_timeout_seconds`; `LockTimeout` is
-        raised when it is not obtained by then. Raises `DatabaseError`;
-        only after `ConnectionLost` and `ResultUnreadable` is it unknown whether the statement was carried out.
+        raised when it is not obtained by then. Raises `DatabaseError`. Only after `ConnectionLost` and
+        `ResultUnreadable` it is unknown whether the statement was carried out.
         """
         self.statements += 1
         clock = asyncio.get_running_loop().time
